@@ -1,0 +1,5 @@
+export { allocate, nameOfWhere, newLayout, reserve, viewTable, whereOf } from './layout.js';
+export type { ColumnPlace, ColumnType, Layout, Reserved, Table, TableSpec } from './layout.js';
+export { KernelBug, bugOn } from './bug.js';
+export { poolAlloc, poolFree, poolHighest, poolIsLive, poolUsed, reservePool, viewPool } from './pool.js';
+export type { Pool, ReservedPool } from './pool.js';

@@ -1,0 +1,12 @@
+export { BUILD, point, pointUntil } from '#point';
+export { isLockHeld, lockdepAssertHeld, lockdepAssertNotHeld, mightSleep } from '#lockdep';
+export { MAX_HELD_LOCKS, current, reserveLocking, setCurrent, viewLocking } from './locking-machine.js';
+export type { LockingMachine, ReservedLocking, ThreadTable } from './locking-machine.js';
+export { spinLock, spinTrylock, spinUnlock, spinlockAt } from './spinlock.js';
+export { mutexAt, mutexLock, mutexTrylock, mutexUnlock } from './mutex.js';
+export { downRead, downReadTrylock, downWrite, downWriteTrylock, downgradeWrite, isHeldForWrite, rwsemAt, upRead, upWrite } from './rwsem.js';
+export { refcountAt, refcountDecAndTest, refcountInc, refcountIncNotZero, refcountRead, refcountSet } from './refcount.js';
+export { readSeqcountBegin, readSeqcountRetry, seqcountAt, writeSeqcountBegin, writeSeqcountEnd } from './seqcount.js';
+export { callRcu, rcuDoBatch, rcuPending, rcuReadLock, rcuReadLockHeld, rcuReadUnlock, registerRcuCallback, reserveRcu, synchronizeRcu, viewRcu } from './rcu.js';
+export type { RcuCallback, RcuMachine, RcuTables, ReservedRcu } from './rcu.js';
+export { run, runToCompletion } from './run.js';

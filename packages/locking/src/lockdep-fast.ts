@@ -1,0 +1,28 @@
+/** The fast build has one thread and no assertions. */
+import type { Where } from '@mmun/include';
+import type { LockingMachine } from './locking-machine.js';
+
+export function lockAcquired(_m: LockingMachine, _lock: Where): void {
+  // nop
+}
+
+export function lockReleased(_m: LockingMachine, _lock: Where): void {
+  // nop
+}
+
+/** Nobody asks who holds what: every lock counts as held. */
+export function isLockHeld(_m: LockingMachine, _lock: Where): boolean {
+  return true;
+}
+
+export function lockdepAssertHeld(_m: LockingMachine, _lock: Where): void {
+  // nop
+}
+
+export function lockdepAssertNotHeld(_m: LockingMachine, _lock: Where): void {
+  // nop
+}
+
+export function mightSleep(_m: LockingMachine, _why: string): void {
+  // nop
+}

@@ -1,0 +1,67 @@
+/**
+ * The part of a machine that locks and RCU stand on: the words of the buffer, the
+ * threads, and the scheduler that is asked at every point.
+ */
+import type { MachineConfig, Scheduler, TaskStruct } from '@mmun/include';
+import { reserve, viewTable } from '@mmun/lib';
+import type { Layout, Reserved, Table } from '@mmun/lib';
+
+/** Locks that one thread can hold at once. */
+export const MAX_HELD_LOCKS = 24;
+
+/** struct task_struct as far as locking and RCU see it. Row 0 is the boot thread. */
+type TaskSpec = {
+  readonly preemptCount: 'i32'; readonly rcuNesting: 'i32'; readonly nrHeld: 'i32';
+  readonly held: readonly ['u32', number];
+};
+const taskSpec: TaskSpec = {
+  /** Spinlocks held: above 0 the thread is atomic. preempt_count() */
+  preemptCount: 'i32',
+  /** Depth of nested rcu_read_lock. */
+  rcuNesting: 'i32',
+  /** Locks held, oldest first, as word indices. */
+  nrHeld: 'i32',
+  held: ['u32', MAX_HELD_LOCKS],
+};
+
+const cpuSpec = { current: 'u32' } as const;
+
+export type ThreadTable = Table<TaskSpec>;
+
+export interface LockingMachine {
+  readonly buffer: ArrayBuffer;
+  /** The whole buffer as words; a lock is an index into it. */
+  readonly words: Int32Array;
+  readonly layout: Layout;
+  /** Replaced by an explorer; at boot it runs each thread to completion. */
+  sched: Scheduler;
+  readonly thread: ThreadTable;
+  readonly cpu: Table<typeof cpuSpec>;
+}
+
+export interface ReservedLocking {
+  readonly thread: Reserved<TaskSpec>;
+  readonly cpu: Reserved<typeof cpuSpec>;
+}
+
+export function reserveLocking(layout: Layout, config: Pick<MachineConfig, 'nrTasks'>): ReservedLocking {
+  return { thread: reserve(layout, 'thread', config.nrTasks + 1, taskSpec), cpu: reserve(layout, 'cpu', 1, cpuSpec) };
+}
+
+export function viewLocking(buffer: ArrayBuffer, layout: Layout, reserved: ReservedLocking, sched: Scheduler): LockingMachine {
+  return {
+    buffer, layout, sched,
+    words: new Int32Array(buffer, 0, buffer.byteLength >>> 2),
+    thread: viewTable(buffer, reserved.thread),
+    cpu: viewTable(buffer, reserved.cpu),
+  };
+}
+
+/** The thread that runs. 0 is the boot thread. */
+export function current(m: LockingMachine): TaskStruct {
+  return m.cpu.current[0] as TaskStruct;
+}
+
+export function setCurrent(m: LockingMachine, task: TaskStruct): void {
+  m.cpu.current[0] = task;
+}
