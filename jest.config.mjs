@@ -1,0 +1,41 @@
+// One project per tested image (tools/build/src/variants.mjs): the same suite, linked by that image's conditions.
+//
+//   *.spec.ts, *.prop.spec.ts      every image
+//   *.race.spec.ts                 checked images only: the fast build has no scheduling points
+//   *.type.spec.ts, *.linux.spec.ts, and packages tagged `image:independent`: once, under the first image
+import { conditionsOf, configOf, FIRST, formOf, gatesOf, VARIANTS } from './tools/build/src/variants.mjs';
+import { workspace } from './tools/build/src/workspace.mjs';
+
+const packages = workspace();
+const esmOnly = ['magic-string', 'oxc-parser', '@jridgewell/sourcemap-codec'];
+
+/** @param {import('./tools/build/src/variants.mjs').Variant} variant */
+function project(variant) {
+  const isFirst = variant.name === FIRST;
+  const own = packages.filter((p) => isFirst || !p.tags.includes('image:independent')).map((p) => p.folder);
+  const skipped = [...(isFirst ? [] : ['type', 'linux']), ...(variant.build === 'checked' ? [] : ['race'])];
+  return {
+    displayName: variant.name,
+    rootDir: import.meta.dirname,
+    testEnvironment: 'node',
+    testMatch: own.map((folder) => `<rootDir>/${folder}/test/**/*.spec.ts`),
+    testPathIgnorePatterns: ['/node_modules/', '/dist/', '/fixtures/', ...skipped.map((kind) => `\\.${kind}\\.spec\\.ts$`)],
+    modulePathIgnorePatterns: ['/\\.nx/'],
+    testEnvironmentOptions: { customExportConditions: [...conditionsOf(variant), '@mmun/source', 'node', 'node-addons'] },
+    globals: { MMUN_IMAGE: { name: variant.name, ...configOf(variant), gates: gatesOf(variant) } },
+    transform: { '\\.(ts|mjs|js)$': ['<rootDir>/tools/build/src/jest-transform.mjs', { form: formOf(variant) }] },
+    transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join('|')})/)`],
+    moduleFileExtensions: ['ts', 'mjs', 'js', 'cjs', 'json', 'node'],
+    moduleNameMapper: {
+      '^(\\.{1,2}/.*)\\.js$': '$1',
+      '^@mmun/image/(.+)$': '<rootDir>/packages/image/dist/$1.js',
+      '^@mmun/(plugin-[a-z]+)/fast$': '<rootDir>/packages/$1/dist/fast/index.js',
+    },
+  };
+}
+
+// jest takes its configuration from the default export only
+export default {
+  projects: VARIANTS.filter((variant) => variant.tested).map(project),
+  reporters: ['default', '<rootDir>/tools/build/src/jest-reporter.mjs'],
+};

@@ -1,0 +1,32 @@
+// npm run build: declarations, per-package output, images, the command.
+//   --quick   only what running needs (no declarations); `prepare` and `npm test` do this
+//   --clean   remove every dist first
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildCli, buildPackages, clean } from './dist.mjs';
+import { buildImages, ImageError } from './images.mjs';
+import { compiler } from './compiler.mjs';
+import { ROOT } from './workspace.mjs';
+
+/** Declarations of all packages, by the root project references. */
+function declarations() {
+  const { status } = spawnSync(process.execPath, [compiler(), '-b', join(ROOT, 'tsconfig.json')], { cwd: ROOT, stdio: 'inherit' });
+  if (status !== 0) throw new ImageError('declarations: the compiler found errors (above)');
+}
+
+async function main() {
+  const options = new Set(process.argv.slice(2));
+  const started = performance.now();
+  if (options.has('--clean')) await clean();
+  if (!options.has('--quick')) declarations();
+  const images = existsSync(join(ROOT, 'packages/image/src/linked.ts')) ? buildImages() : Promise.resolve([]);
+  const lines = (await Promise.all([buildPackages(), images, buildCli()])).flat();
+  for (const line of lines) console.log(line);
+  console.log(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+
+main().catch((error) => {
+  console.error(error instanceof ImageError ? error.message : error);
+  process.exitCode = 1;
+});

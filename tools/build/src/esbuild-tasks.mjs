@@ -1,0 +1,40 @@
+// The transform as an esbuild plugin. Rewritten sources are kept for the life of the process: images share most files.
+import { readFile } from 'node:fs/promises';
+import { straighten, StraightenError } from './straighten.mjs';
+
+/** @type {Map<string, Promise<import('esbuild').OnLoadResult>>} */
+const rewritten = new Map();
+
+/** @param {import('./straighten.mjs').Form} form @returns {import('esbuild').Plugin} */
+export function tasks(form) {
+  return {
+    name: `tasks-${form}`,
+    setup(build) {
+      build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const key = `${form} ${path}`;
+        const known = rewritten.get(key);
+        if (known) return known;
+        const fresh = load(path, form);
+        rewritten.set(key, fresh);
+        return fresh;
+      });
+    },
+  };
+}
+
+/** @param {string} path @param {import('./straighten.mjs').Form} form @returns {Promise<import('esbuild').OnLoadResult>} */
+async function load(path, form) {
+  const code = await readFile(path, 'utf8');
+  try {
+    const out = straighten(code, path, { form });
+    return { contents: out ? withInlineMap(out) : code, loader: 'ts' };
+  } catch (error) {
+    if (error instanceof StraightenError) return { errors: [{ text: error.message }] };
+    throw error;
+  }
+}
+
+/** @param {import('./straighten.mjs').Straightened} out */
+export function withInlineMap({ code, map }) {
+  return `${code}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString('base64')}`;
+}

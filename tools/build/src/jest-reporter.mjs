@@ -1,0 +1,48 @@
+// The last lines of a test run: what each image ran, and the sum in one line that other programs read.
+import { VARIANTS } from './variants.mjs';
+
+/** The mark that `gate()` leaves in the name of a test that ran inverted. */
+const SHUT = / \[[A-Z0-9_]+ is off: must fail\]$/;
+
+/** @typedef {{ passed: number, failed: number, skipped: number, gated: number }} Tally */
+
+class SumReporter {
+  /** @param {unknown} _contexts @param {import('@jest/reporters').AggregatedResult} results */
+  onRunComplete(_contexts, results) {
+    process.stdout.write(`${summary(results).join('\n')}\n`);
+  }
+}
+
+/** @param {import('@jest/reporters').AggregatedResult} results @returns {string[]} */
+export function summary(results) {
+  /** @type {Map<string, Tally>} */
+  const tallies = new Map();
+  for (const suite of results.testResults) {
+    const name = suite.displayName?.name ?? '?';
+    const tally = tallies.get(name) ?? { passed: 0, failed: 0, skipped: 0, gated: 0 };
+    tallies.set(name, tally);
+    if (suite.testExecError) tally.failed++;
+    for (const test of suite.testResults) {
+      if (test.status === 'passed') tally.passed++;
+      else if (test.status === 'failed') tally.failed++;
+      else tally.skipped++;
+      if (SHUT.test(test.title)) tally.gated++;
+    }
+  }
+  const lines = VARIANTS.flatMap(({ name, arch, design, build }) => {
+    const tally = tallies.get(name);
+    if (!tally) return [];
+    return [`image ${name} (arch ${arch}, design ${design}, ${build}): ${line(tally)}, of them ${tally.gated} behind a shut gate and failing as they must`];
+  });
+  const total = { passed: 0, failed: 0, skipped: 0, gated: 0 };
+  for (const tally of tallies.values()) for (const k of /** @type {const} */ (['passed', 'failed', 'skipped'])) total[k] += tally[k];
+  return [...lines, line(total)];
+}
+
+/** @param {Tally} tally */
+function line({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
+
+// jest takes a reporter from the default export only
+export default SumReporter;

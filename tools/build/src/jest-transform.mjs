@@ -1,0 +1,49 @@
+// Jest's transform: TypeScript (and our own .mjs) to CommonJS by esbuild, tasks in the form of the project.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { transformSync, version } from 'esbuild';
+import { withInlineMap } from './esbuild-tasks.mjs';
+import { straighten } from './straighten.mjs';
+
+const ownSource = ['straighten.mjs', 'jest-transform.mjs', 'esbuild-tasks.mjs']
+  .map((file) => readFileSync(new URL(file, import.meta.url), 'utf8'))
+  .join('\0');
+
+/** A CommonJS module has no import.meta: these stand in for it. */
+const IMPORT_META = {
+  'import.meta.url': '__mmunUrl',
+  'import.meta.filename': '__filename',
+  'import.meta.dirname': '__dirname',
+};
+const URL_BANNER = 'const __mmunUrl = require("node:url").pathToFileURL(__filename).href;';
+
+/** @param {{ form: import('./straighten.mjs').Form }} options */
+function createTransformer({ form }) {
+  return {
+    canInstrument: false,
+    /** @param {string} source @param {string} path */
+    getCacheKey(source, path) {
+      return createHash('sha256').update([source, path, form, version, process.version, ownSource].join('\0')).digest('hex');
+    },
+    /** @param {string} source @param {string} path */
+    process(source, path) {
+      const isTypeScript = path.endsWith('.ts');
+      const rewritten = isTypeScript ? straighten(source, path, { form }) : null;
+      const { code } = transformSync(rewritten ? withInlineMap(rewritten) : source, {
+        loader: isTypeScript ? 'ts' : 'js',
+        format: 'cjs',
+        platform: 'node',
+        target: 'node20',
+        supported: { 'dynamic-import': false },
+        sourcefile: path,
+        sourcemap: 'inline',
+        define: IMPORT_META,
+        ...(source.includes('import.meta.url') ? { banner: URL_BANNER } : {}),
+      });
+      return { code };
+    },
+  };
+}
+
+// jest takes a transformer from the default export only
+export default { createTransformer };

@@ -1,0 +1,65 @@
+// The linked variants. One row is one image: a subpath of @mmun/image, a file of its dist.
+//
+// A new variant is a new row here (and its subpath in packages/image/package.json, which `npm run sync` writes).
+
+/**
+ * @typedef {object} Variant
+ * @property {string} name subpath of the image package, and name of the jest project
+ * @property {'generic' | 'x86' | 's390' | 'toy'} arch
+ * @property {'v5' | 'range' | 'off'} design of the notifier
+ * @property {'checked' | 'fast'} build
+ * @property {boolean} tested whether the whole suite runs against it
+ */
+
+/** @type {readonly Variant[]} */
+export const VARIANTS = [
+  { name: 'x86', arch: 'x86', design: 'v5', build: 'checked', tested: true },
+  { name: 'x86-off', arch: 'x86', design: 'off', build: 'checked', tested: true },
+  { name: 'x86-fast', arch: 'x86', design: 'v5', build: 'fast', tested: true },
+  { name: 'x86-off-fast', arch: 'x86', design: 'off', build: 'fast', tested: false },
+];
+
+/** The image that specs of image-independent packages run under. */
+export const FIRST = 'x86';
+
+/**
+ * The package conditions that choose a variant. Defaults (generic, v5, untransformed) have no condition.
+ * @param {Variant} variant
+ * @returns {string[]}
+ */
+export function conditionsOf({ arch, design, build }) {
+  return [
+    ...(arch === 'generic' ? [] : [`@mmun/arch-${arch}`]),
+    ...(design === 'v5' ? [] : [`@mmun/notifier-${design}`]),
+    build === 'fast' ? '@mmun/fast' : '@mmun/explore',
+  ];
+}
+
+/** @param {Variant} variant @returns {import('./straighten.mjs').Form} */
+export function formOf({ build }) {
+  return build === 'fast' ? 'fast' : 'explore';
+}
+
+/** What an image must say of itself. @param {Variant} variant */
+export function configOf({ arch, design, build }) {
+  return { arch, design, build };
+}
+
+/**
+ * The names that `gate()` knows, and whether each is open.
+ * @param {Variant} variant
+ * @returns {Record<string, boolean>}
+ */
+export function gatesOf({ arch, design, build }) {
+  return {
+    MMU_NOTIFIER: design !== 'off',
+    NOTIFIER_V5: design === 'v5',
+    NOTIFIER_RANGE: design === 'range',
+    CHECKED: build === 'checked',
+    FAST: build === 'fast',
+    ARCH_GENERIC: arch === 'generic',
+    ARCH_X86: arch === 'x86',
+    ARCH_S390: arch === 's390',
+    ARCH_TOY: arch === 'toy',
+  };
+}

@@ -1,0 +1,4 @@
+export { gate, image, mustFail } from './gate.js';
+export type { Gate, ImageUnderTest } from './gate.js';
+export { typeErrors } from './type-errors.js';
+export type { TypeError } from './type-errors.js';

@@ -1,0 +1,45 @@
+// Diagnostics of a source that must not compile: the compiler's messages are part of what we promise.
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import ts from 'typescript';
+
+export interface TypeError {
+  readonly line: number;
+  readonly column: number;
+  readonly code: number;
+  /** Whole message; a chain is joined by newlines, so a one-line message holds none. */
+  readonly message: string;
+}
+
+/**
+ * Compiles one source as if it stood in a folder, and returns its errors.
+ * @param source TypeScript text
+ * @param folder where it pretends to stand, as in `import.meta.dirname`: imports and private `#` imports resolve from there
+ * @param conditions package conditions besides `@mmun/source`, as in `['@mmun/notifier-off']`
+ */
+export function typeErrors(source: string, folder: string, conditions: readonly string[] = []): readonly TypeError[] {
+  const file = join(folder, 'typed-on-the-fly.ts');
+  const options = { ...baseOptions(folder), customConditions: [...conditions, '@mmun/source'] };
+  const host = ts.createCompilerHost(options);
+  const { fileExists, readFile, getSourceFile } = host;
+  host.fileExists = (path) => path === file || fileExists(path);
+  host.readFile = (path) => (path === file ? source : readFile(path));
+  host.getSourceFile = (path, version, ...rest) =>
+    path === file ? ts.createSourceFile(path, source, version) : getSourceFile.call(host, path, version, ...rest);
+  const program = ts.createProgram([file], options, host);
+  const own = program.getSourceFile(file);
+  return [...program.getSyntacticDiagnostics(own), ...program.getSemanticDiagnostics(own)].map((diagnostic) => describe(diagnostic));
+}
+
+function baseOptions(folder: string): ts.CompilerOptions {
+  let directory = folder;
+  while (!existsSync(join(directory, 'tsconfig.base.json'))) directory = dirname(directory);
+  const { config } = ts.readConfigFile(join(directory, 'tsconfig.base.json'), ts.sys.readFile);
+  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, directory);
+  return { ...options, types: ['node'], composite: false, declaration: false, declarationMap: false, isolatedDeclarations: false, emitDeclarationOnly: false, noEmit: true };
+}
+
+function describe({ file, start, code, messageText }: ts.Diagnostic): TypeError {
+  const { line, character } = file && start !== undefined ? file.getLineAndCharacterOfPosition(start) : { line: 0, character: 0 };
+  return { line: line + 1, column: character + 1, code, message: ts.flattenDiagnosticMessageText(messageText, '\n') };
+}
