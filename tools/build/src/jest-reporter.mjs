@@ -9,7 +9,8 @@ const SHUT = / \[[A-Z0-9_]+ is off: must fail\]$/;
 class SumReporter {
   /** @param {unknown} _contexts @param {import('@jest/reporters').AggregatedResult} results */
   onRunComplete(_contexts, results) {
-    process.stdout.write(`${summary(results).join('\n')}\n`);
+    // jest's own summary comes after the reporters
+    process.once('exit', () => process.stdout.write(`${summary(results).join('\n')}\n`));
   }
 }
 

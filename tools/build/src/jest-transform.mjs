@@ -17,6 +17,12 @@ const IMPORT_META = {
 };
 const URL_BANNER = 'const __mmunUrl = require("node:url").pathToFileURL(__filename).href;';
 
+/**
+ * esbuild gives an .mjs file the default import that node gives: module.exports as a whole. Here every module is CommonJS
+ * made of ESM, whose default is its `default`.
+ */
+const NODE_INTEROP = /(__toESM\(require\("[^"]+"\)), 1\)/g;
+
 /** @param {{ form: import('./straighten.mjs').Form }} options */
 function createTransformer({ form }) {
   return {
@@ -40,7 +46,7 @@ function createTransformer({ form }) {
         define: IMPORT_META,
         ...(source.includes('import.meta.url') ? { banner: URL_BANNER } : {}),
       });
-      return { code };
+      return { code: code.replaceAll(NODE_INTEROP, '$1)') };
     },
   };
 }
