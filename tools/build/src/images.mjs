@@ -2,9 +2,11 @@
 //
 // A mistyped condition falls silently to the default in every tool, so an image exports its `config` and the builder
 // compares it with the row of the table that it was built from.
-import { readFile, writeFile, mkdir } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { build, transform } from 'esbuild';
 import { tasks } from './esbuild-tasks.mjs';
 import { conditionsOf, configOf, formOf, VARIANTS } from './variants.mjs';
@@ -21,8 +23,7 @@ const IMAGE = join(ROOT, 'packages/image');
  * @typedef {object} ImageOptions
  * @property {string} [entry] what to link
  * @property {string} [outdir]
- * @property {readonly import('esbuild').Plugin[]} [plugins] tried before the transform
- * @property {boolean} [verify] import the result and compare its config (default)
+ * @property {(code: string, path: string) => string} [edit] applied to every source first
  */
 
 /** @param {readonly Variant[]} [variants] @param {ImageOptions} [options] @returns {Promise<string[]>} one line per image */
@@ -32,23 +33,23 @@ export async function buildImages(variants = VARIANTS, options = {}) {
 
 /** @param {Variant} variant @param {ImageOptions} [options] @returns {Promise<string>} a line on what was built */
 export async function buildImage(variant, options = {}) {
-  const { entry = join(IMAGE, 'src/linked.ts'), outdir = join(IMAGE, 'dist'), verify = true } = options;
+  const { entry = join(IMAGE, 'src/linked.ts'), outdir = join(IMAGE, 'dist'), edit } = options;
   const outfile = join(outdir, `${variant.name}.js`);
-  const linked = await link(variant, entry, outfile, options.plugins ?? []);
+  const linked = await link(variant, entry, outfile, tasks(formOf(variant), edit));
   const { code, map } = await settle(variant, linked);
   await mkdir(outdir, { recursive: true });
   await writeFile(outfile, `${code}//# sourceMappingURL=${basename(outfile)}.map\n`);
   await writeFile(`${outfile}.map`, map);
   await writeFile(join(outdir, `${variant.name}.d.ts`), "export * from './linked.js';\n");
-  if (verify) await verifyConfig(variant, outfile);
+  await verifyConfig(variant, outfile);
   return `image ${variant.name}: ${Buffer.byteLength(code)} bytes`;
 }
 
 /**
- * @param {Variant} variant @param {string} entry @param {string} outfile @param {readonly import('esbuild').Plugin[]} plugins
+ * @param {Variant} variant @param {string} entry @param {string} outfile @param {import('esbuild').Plugin} transformTasks
  * @returns {Promise<{ code: string, map: string }>}
  */
-async function link(variant, entry, outfile, plugins) {
+async function link(variant, entry, outfile, transformTasks) {
   const result = await build({
     entryPoints: [entry],
     outfile,
@@ -62,7 +63,7 @@ async function link(variant, entry, outfile, plugins) {
     sourcemap: 'external',
     sourcesContent: true,
     conditions: [...conditionsOf(variant), '@mmun/source'],
-    plugins: [...plugins, tasks(formOf(variant))],
+    plugins: [transformTasks],
     logLevel: 'silent',
   }).catch((error) => {
     throw new ImageError(`image ${variant.name}: ${describe(error)}`);
@@ -94,14 +95,27 @@ async function settle({ build: kind }, { code, map }) {
 
 /** @param {Variant} variant @param {string} outfile */
 export async function verifyConfig(variant, outfile) {
-  const stamp = (await readFile(outfile)).length;
-  const image = await import(`${pathToFileURL(outfile).href}?${stamp}-${Date.now()}`);
-  const asked = configOf(variant);
-  const wrong = Object.entries(asked).filter(([key, value]) => image.config?.[key] !== value);
+  const config = await configIn(variant, outfile);
+  const wrong = Object.entries(configOf(variant)).filter(([key, value]) => config?.[key] !== value);
   if (wrong.length === 0) return;
-  const differences = wrong.map(([key, value]) => `${key} is ${JSON.stringify(image.config?.[key])}, asked ${JSON.stringify(value)}`);
+  const differences = wrong.map(([key, value]) => `${key} is ${JSON.stringify(config?.[key])}, asked ${JSON.stringify(value)}`);
   throw new ImageError(
     `image ${variant.name}: ${differences.join('; ')} (conditions ${conditionsOf(variant).join(', ')}): ` +
       'see the `imports` of packages/mm and packages/locking, and the variant modules that they name',
   );
+}
+
+/**
+ * Asks the image in a process of its own: it is the published file that answers, loaded as a user loads it.
+ * @param {Variant} variant @param {string} outfile @returns {Promise<Record<string, unknown> | undefined>}
+ */
+async function configIn({ name }, outfile) {
+  const program = `import { config } from ${JSON.stringify(pathToFileURL(outfile).href)}; process.stdout.write(JSON.stringify(config ?? null));`;
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program]);
+    return JSON.parse(stdout) ?? undefined;
+  } catch (error) {
+    const { stderr = '', message } = /** @type {{ stderr?: string, message: string }} */ (error);
+    throw new ImageError(`image ${name}: does not load: ${/^\w*Error: .*$/m.exec(stderr)?.[0] ?? message}`);
+  }
 }
