@@ -1,0 +1,144 @@
+const DIGIT_0 = 48;
+const DIGIT_9 = 57;
+const BLANK = 32;
+const TAB = 9;
+
+/** Value of a hexadecimal digit by its byte, 255 for every other byte. */
+const HEX_VALUE: Uint8Array = hexValues();
+
+/**
+ * Reads numbers out of bytes without making strings. A reader moves `pos` behind
+ * what it read; where nothing fits it leaves `pos` and answers NaN.
+ */
+export class ByteCursor {
+  buf: Buffer = Buffer.alloc(0);
+  pos = 0;
+  end = 0;
+
+  reset(buf: Buffer, start: number, end: number): void {
+    this.buf = buf;
+    this.pos = start;
+    this.end = end;
+  }
+
+  skipBlanks(): void {
+    const { buf, end } = this;
+    let pos = this.pos;
+    while (pos < end && (buf[pos] === BLANK || buf[pos] === TAB)) pos++;
+    this.pos = pos;
+  }
+
+  /** Decimal digits; exact below 2^53, rounded above. */
+  decimal(): number {
+    const { buf, end } = this;
+    let pos = this.pos;
+    let value = 0;
+    while (pos < end) {
+      const digit = buf[pos] - DIGIT_0;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+      pos++;
+    }
+    if (pos === this.pos) return NaN;
+    this.pos = pos;
+    return value;
+  }
+
+  /** Hexadecimal digits without `0x`; exact below 2^53, rounded above. */
+  hexDigits(): number {
+    const { buf, end } = this;
+    let pos = this.pos;
+    let high = 0;
+    let low = 0;
+    // Seven digits at a time stay small integers; most addresses have twelve.
+    const split = pos + 7;
+    while (pos < end && pos < split) {
+      const digit = HEX_VALUE[buf[pos]];
+      if (digit > 15) break;
+      high = (high << 4) | digit;
+      pos++;
+    }
+    let value = high;
+    if (pos === split) {
+      let scale = 1;
+      while (pos < end) {
+        const digit = HEX_VALUE[buf[pos]];
+        if (digit > 15) break;
+        if (scale === 0x10000000) {
+          value = value * scale + low;
+          low = 0;
+          scale = 1;
+        }
+        low = (low << 4) | digit;
+        scale *= 16;
+        pos++;
+      }
+      value = value * scale + low;
+    }
+    if (pos === this.pos) return NaN;
+    this.pos = pos;
+    return value;
+  }
+
+  /** `0x` and hexadecimal digits, or decimal digits. */
+  number(): number {
+    const { buf, pos } = this;
+    if (buf[pos] === DIGIT_0 && pos + 2 < this.end && buf[pos + 1] === 120) {
+      this.pos = pos + 2;
+      const value = this.hexDigits();
+      if (value !== value) this.pos = pos;
+      return value;
+    }
+    return this.decimal();
+  }
+
+  /** Digits of a decimal fraction as nanoseconds: `5` is 500000000. */
+  fractionNs(): number {
+    const { buf, end } = this;
+    let pos = this.pos;
+    let ns = 0;
+    let scale = 100000000;
+    while (pos < end && buf[pos] >= DIGIT_0 && buf[pos] <= DIGIT_9) {
+      if (scale >= 1) ns += (buf[pos] - DIGIT_0) * scale;
+      scale /= 10;
+      pos++;
+    }
+    if (pos === this.pos) return NaN;
+    this.pos = pos;
+    return ns;
+  }
+
+  /** Are the next bytes `text`? Then `pos` moves behind them. */
+  take(text: Uint8Array): boolean {
+    const { buf, pos } = this;
+    const length = text.length;
+    if (pos + length > this.end) return false;
+    for (let i = 0; i < length; i++) {
+      if (buf[pos + i] !== text[i]) return false;
+    }
+    this.pos = pos + length;
+    return true;
+  }
+
+  byte(): number {
+    return this.pos < this.end ? this.buf[this.pos] : -1;
+  }
+
+  /** The bytes of `[start, end)` as text; bytes that are no UTF-8 become U+FFFD. */
+  text(start: number, end: number): string {
+    return this.buf.toString('utf8', start, end);
+  }
+}
+
+export function asciiBytes(text: string): Uint8Array {
+  return Buffer.from(text, 'latin1');
+}
+
+function hexValues(): Uint8Array {
+  const table = new Uint8Array(256).fill(255);
+  for (let i = 0; i < 16; i++) {
+    table[i.toString(16).charCodeAt(0)] = i;
+    table[i.toString(16).toUpperCase().charCodeAt(0)] = i;
+  }
+  return table;
+}

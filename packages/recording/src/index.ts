@@ -1,0 +1,33 @@
+export { RecordingError, SkippedList } from './diagnostics.js';
+export type { Skipped } from './diagnostics.js';
+export { Recording } from './recording.js';
+export type { Call, Ended, MappedFile, Resumed, StraceRecord } from './call.js';
+export type { CompareEffect, Effect, ExecEffect, ExitEffect, ForkEffect, LostEffect } from './effect.js';
+export type {
+  CommEvent, ExitEvent, FaultEvent, ForkEvent, LockEvent, LostEvent, MmapEvent, PerfEvent,
+} from './perf-event.js';
+export { StraceScanner } from './strace.js';
+export type { StampKind } from './strace.js';
+export { PerfScanner } from './perf.js';
+export { EffectOrder } from './order.js';
+export type { OrderSources } from './order.js';
+export { LineReader, fileSource, textSource } from './line-reader.js';
+export type { ByteSource } from './line-reader.js';
+export { Clock } from './clock.js';
+export { formatMapsRow, parseMaps, parseMapsRow } from './maps.js';
+export type { RecordedRow } from './maps.js';
+export { parseSmaps } from './smaps.js';
+export type { SmapsRow } from './smaps.js';
+export { parseStat } from './stat.js';
+export type { ProcStat } from './stat.js';
+export { fileKey, parseFiles } from './files.js';
+export type { RecordedFile } from './files.js';
+export { parseElf } from './elf.js';
+export type { ElfSegment } from './elf.js';
+export { parseEnvironment } from './environment.js';
+export type { Environment } from './environment.js';
+export { ProcessEnds } from './process-ends.js';
+export type { ProcessEnd } from './process-ends.js';
+export type { ParseContext } from './text-file.js';
+export { errnoName } from './errno-names.js';
+export type { EffectPoint, SyscallName } from './syscalls.js';
