@@ -20,7 +20,7 @@ function project(variant) {
     testEnvironment: 'node',
     testMatch: own.map((folder) => `<rootDir>/${folder}/test/**/*.spec.ts`),
     testPathIgnorePatterns: ['/node_modules/', '/dist/', '/fixtures/', ...skipped.map((kind) => `\\.${kind}\\.spec\\.ts$`)],
-    modulePathIgnorePatterns: ['/\\.nx/'],
+    modulePathIgnorePatterns: ['/\\.nx/', '/tools/check/test/fixtures/'],
     testEnvironmentOptions: { customExportConditions: [...conditionsOf(variant), '@mmun/source', 'node', 'node-addons'] },
     globals: { MMUN_IMAGE: { name: variant.name, ...configOf(variant), gates: gatesOf(variant) } },
     transform: { '\\.(ts|mjs|js)$': ['<rootDir>/tools/build/src/jest-transform.mjs', { form: formOf(variant) }] },

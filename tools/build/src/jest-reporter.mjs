@@ -4,17 +4,24 @@ import { VARIANTS } from './variants.mjs';
 /** The mark that `gate()` leaves in the name of a test that ran inverted. */
 const SHUT = / \[[A-Z0-9_]+ is off: must fail\]$/;
 
+/**
+ * What is read of jest's result.
+ * @typedef {{ title: string, status: string }} TestResult
+ * @typedef {{ displayName?: { name: string }, testExecError?: unknown, testResults: TestResult[] }} SuiteResult
+ * @typedef {{ testResults: SuiteResult[] }} AggregatedResult
+ */
+
 /** @typedef {{ passed: number, failed: number, skipped: number, gated: number }} Tally */
 
 class SumReporter {
-  /** @param {unknown} _contexts @param {import('@jest/reporters').AggregatedResult} results */
+  /** @param {unknown} _contexts @param {AggregatedResult} results */
   onRunComplete(_contexts, results) {
     // jest's own summary comes after the reporters
     process.once('exit', () => process.stdout.write(`${summary(results).join('\n')}\n`));
   }
 }
 
-/** @param {import('@jest/reporters').AggregatedResult} results @returns {string[]} */
+/** @param {AggregatedResult} results @returns {string[]} */
 export function summary(results) {
   /** @type {Map<string, Tally>} */
   const tallies = new Map();

@@ -149,7 +149,7 @@ class Rewriter {
     }
     for (const key of visitorKeys[node.type] ?? []) {
       const child = node[key];
-      if (Array.isArray(child)) for (const c of child) c && this.visit(c, node, mode);
+      if (Array.isArray(child)) for (const c of child.filter(Boolean)) this.visit(c, node, mode);
       else if (child) this.visit(child, node, mode);
     }
   }

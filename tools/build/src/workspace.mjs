@@ -12,7 +12,7 @@ export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
  * @property {string} directory absolute
  * @property {Record<string, any>} manifest
  * @property {readonly string[]} tags
- * @property {readonly string[]} internal names of the workspace packages it depends on in any way
+ * @property {readonly string[]} internal names of the workspace packages that its source may import (tests may import more)
  */
 
 /** @param {string} [root] @returns {Package[]} sorted by folder */
@@ -34,7 +34,7 @@ export function workspace(root = ROOT) {
 function readPackage(root, folder) {
   const directory = join(root, folder);
   const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
-  const internal = ['dependencies', 'peerDependencies', 'devDependencies', 'optionalDependencies'].flatMap((field) =>
+  const internal = ['dependencies', 'peerDependencies', 'optionalDependencies'].flatMap((field) =>
     Object.keys(manifest[field] ?? {}),
   );
   return { name: manifest.name, folder, directory, manifest, tags: manifest.nx?.tags ?? [], internal: [...new Set(internal)] };
