@@ -1,6 +1,7 @@
 /** Error numbers, Linux values; functions return them negated. include/uapi/asm-generic/errno-base.h, errno.h */
 export const EPERM = 1;
 export const ENOENT = 2;
+export const ESRCH = 3;
 export const EINTR = 4;
 export const EIO = 5;
 export const E2BIG = 7;
@@ -20,7 +21,7 @@ export const MAX_ERRNO = 4095;
 
 /** Names by number, for messages. */
 export const ERRNO_NAMES: Readonly<Record<number, string>> = {
-  [EPERM]: 'EPERM', [ENOENT]: 'ENOENT', [EINTR]: 'EINTR', [EIO]: 'EIO', [E2BIG]: 'E2BIG', [EBADF]: 'EBADF',
+  [EPERM]: 'EPERM', [ENOENT]: 'ENOENT', [ESRCH]: 'ESRCH', [EINTR]: 'EINTR', [EIO]: 'EIO', [E2BIG]: 'E2BIG', [EBADF]: 'EBADF',
   [EAGAIN]: 'EAGAIN', [ENOMEM]: 'ENOMEM', [EACCES]: 'EACCES', [EFAULT]: 'EFAULT', [EBUSY]: 'EBUSY',
   [EEXIST]: 'EEXIST', [ENODEV]: 'ENODEV', [EINVAL]: 'EINVAL', [ENOSYS]: 'ENOSYS', [EOVERFLOW]: 'EOVERFLOW',
   [EOPNOTSUPP]: 'EOPNOTSUPP',

@@ -3,7 +3,7 @@ export type {
   AnonVma, AnonVmaChain, File, Inode, Mm, MmuNotifier, Mutex, Pfn, Pgd, Pgdp, Pgprot, Pmd, Pmdp, Pte, Ptep, Pud, Pudp,
   Refcount, Rwsem, Seqcount, Spinlock, TaskStruct, Vaddr, Vma, Where,
 } from './handles.js';
-export { E2BIG, EACCES, EAGAIN, EBADF, EBUSY, EEXIST, EFAULT, EINTR, EINVAL, EIO, ENODEV, ENOENT, ENOMEM, ENOSYS, EOPNOTSUPP, EOVERFLOW, EPERM, ERRNO_NAMES, MAX_ERRNO } from './errno.js';
+export { E2BIG, EACCES, EAGAIN, EBADF, EBUSY, EEXIST, EFAULT, EINTR, EINVAL, EIO, ENODEV, ENOENT, ENOMEM, ENOSYS, EOPNOTSUPP, EOVERFLOW, EPERM, ESRCH, ERRNO_NAMES, MAX_ERRNO } from './errno.js';
 export {
   CLONE_VFORK, CLONE_VM, MADV_COLD, MADV_COLLAPSE, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED,
   MADV_DONTNEED_LOCKED, MADV_FREE, MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
@@ -26,3 +26,11 @@ export type { Finding, FindingStep } from './finding.js';
 export type { ImageConfig, KernelSettings, MachineConfig } from './machine.js';
 export { VM_FAULT_MAJOR, VM_FAULT_NOPAGE, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_FAULT_SIGSEGV } from './image.js';
 export type { BootedMachine, ExecLayout, ExecRow, InodeKind, InodeSpec, KernelImage, MapsRow, NotifierCounts } from './image.js';
+export { TABLE_PGD, TABLE_PMD, TABLE_PTE, TABLE_PUD } from './asm-pgtable.js';
+export type { AsmGeometry, AsmLevels, AsmPgtable, AsmPteValues, AsmPtepOps, AsmTlb, TableLevel } from './asm-pgtable.js';
+export type { ColumnType, ColumnView, Table, TableSpec } from './table.js';
+export type { AtomicOp, Design, DesignOps, MaySleepOp, MmuNotifierOps, NotifierOpContext, OpEffects, OpName } from './mmu-notifier.js';
+export type {
+  AttachedSecondary, InstallEntry, KernelServices, SecondaryCounters, SecondaryDriver, SecondaryImage, SecondaryMmu, SecondaryMmuFor,
+  SecondaryTable, TranslationVisitor,
+} from './secondary-mmu.js';

@@ -3,3 +3,5 @@ export type { ColumnPlace, ColumnType, Layout, Reserved, Table, TableSpec } from
 export { KernelBug, bugOn } from './bug.js';
 export { poolAlloc, poolFree, poolHighest, poolIsLive, poolUsed, reservePool, viewPool } from './pool.js';
 export type { Pool, ReservedPool } from './pool.js';
+export { LIST_POISON1, LIST_POISON2, hlistAddHead, hlistDel, hlistDelInit, hlistIsPoisoned, hlistUnhashed } from './hlist.js';
+export type { HlistNodes } from './hlist.js';

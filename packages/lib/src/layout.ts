@@ -9,15 +9,9 @@
  * and each table's view is taken from it. Snapshot and restore are one copy.
  * The first 64 bytes belong to nobody, so that word 0 is no lock and no object.
  */
-import type { Where } from '@mmun/include';
+import type { ColumnType, ColumnView, Table, TableSpec, Where } from '@mmun/include';
 
-export type ColumnType = 'u8' | 'u16' | 'u32' | 'i32' | 'f64';
-/** Field name to element type; `u32*16` would be a row of 16, written as [type, elements per row]. */
-export type TableSpec = Readonly<Record<string, ColumnType | readonly [ColumnType, number]>>;
-
-interface Arrays { readonly u8: Uint8Array; readonly u16: Uint16Array; readonly u32: Uint32Array; readonly i32: Int32Array; readonly f64: Float64Array }
-type ColumnView<T> = T extends ColumnType ? Arrays[T] : T extends readonly [infer C extends ColumnType, number] ? Arrays[C] : never;
-export type Table<S extends TableSpec> = { readonly [K in keyof S]: ColumnView<S[K]> };
+export type { ColumnType, Table, TableSpec };
 
 /** Where a column lies; the explorer and the oracles name words of the buffer by it. */
 export interface ColumnPlace {
@@ -73,7 +67,7 @@ export function allocate(layout: Layout): ArrayBuffer {
 }
 
 export function viewTable<S extends TableSpec>(buffer: ArrayBuffer, reserved: Reserved<S>): Table<S> {
-  const table: Record<string, Arrays[ColumnType]> = {};
+  const table: Record<string, ColumnView<ColumnType>> = {};
   const fields = Object.keys(reserved.spec);
   for (let i = 0; i < fields.length; i++) {
     const { type, offset, perRow, rows } = reserved.places[i] as ColumnPlace;
@@ -99,7 +93,7 @@ export function nameOfWhere(layout: Layout, where: Where): string {
   return `word[${where}]`;
 }
 
-function viewColumn(buffer: ArrayBuffer, type: ColumnType, offset: number, length: number): Arrays[ColumnType] {
+function viewColumn(buffer: ArrayBuffer, type: ColumnType, offset: number, length: number): ColumnView<ColumnType> {
   switch (type) {
     case 'u8': return new Uint8Array(buffer, offset, length);
     case 'u16': return new Uint16Array(buffer, offset, length);

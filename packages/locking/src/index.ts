@@ -10,3 +10,4 @@ export { readSeqcountBegin, readSeqcountRetry, seqcountAt, writeSeqcountBegin, w
 export { callRcu, rcuDoBatch, rcuPending, rcuReadLock, rcuReadLockHeld, rcuReadUnlock, registerRcuCallback, reserveRcu, synchronizeRcu, viewRcu } from './rcu.js';
 export type { RcuCallback, RcuMachine, RcuTables, ReservedRcu } from './rcu.js';
 export { run, runToCompletion } from './run.js';
+export { hlistAddHeadRcu, hlistDelPoison, hlistDelRcu, hlistFirst, hlistNext } from './rculist.js';

@@ -1,0 +1,118 @@
+/**
+ * The contract between mm and those who keep a copy of its translations.
+ *
+ * A *secondary MMU* (a shadow page table, a device's TLB) holds entries that were
+ * made from ptes. When a pte changes, mm calls the ops of every notifier that is
+ * registered with the mm, and the driver drops or corrects its copy before the
+ * page can go to someone else.
+ *
+ * Each op answers five questions: when it runs, under which locks, what still
+ * holds at that moment, what the driver owes on return, and what an absent op
+ * means. `@context` and the type of the op say the same thing: an op that may not
+ * sleep is a `Task<UnderPteLock>`, and `yield* mutexLock()` inside it does not
+ * compile.
+ */
+import type { Mm, MmuNotifier, Vaddr } from './handles.js';
+import type { MaySleep, Task, UnderPteLock } from './task.js';
+
+/** The notifier designs that an image can be linked with. */
+export type Design = 'v5' | 'range' | 'off';
+
+/**
+ * The ops of design `v5`, struct mmu_notifier_ops. Every op may be absent: the
+ * walk then passes this notifier by.
+ *
+ * What is common to the three atomic ops. They run inside the PT lock that guards
+ * the pte, and inside an RCU read section that guards the notifier itself. More
+ * locks may be held above: mmap_sem, a file's i_mmap_lock, an anon_vma's lock, the
+ * page lock. A driver's own lock is therefore below the PT lock, and whoever holds
+ * it may take no PT lock, may not fault and may not sleep. Notifiers of one mm are
+ * called newest first. A notifier that registers while a call is under way may be
+ * missed by that call; if it reads ptes under the PT lock only after it was
+ * registered, it missed nothing.
+ *
+ * @models 20080131171806.GN7185@v2.random, include/linux/mmu_notifier.h of #v5
+ */
+export interface MmuNotifierOps {
+  /**
+   * The address space ends. Nobody can register any more, no user thread is left,
+   * and all user pages were unmapped (with the calls below) before.
+   * @context process, may sleep; neither a lock nor an RCU section is held
+   * @locks none: mm_users is 0
+   * @holds the mm struct lives on as long as someone pins it (mm_count). `mn` is
+   *   off the list already, and its links are poisoned
+   * @owes no entry of this mm is left; never hand `mn` to unregister after this
+   * @absent the driver must make sure by other means that no entry outlives the mm
+   */
+  release?(mn: MmuNotifier, mm: Mm): Task<MaySleep>;
+
+  /**
+   * The pte of one page was cleared or replaced.
+   *
+   * `address` is the start of a page; of a huge page only its first address is
+   * named, once, for all of it. The pte may be empty at this moment and get its
+   * value (a swap entry, a new page, a write-protected pte) before the lock is
+   * left: a driver that looks it up in here sees neither old nor new. The primary
+   * TLB is flushed already where the call comes from ptep_clear_flush, and not yet
+   * where it comes from zap_pte_range.
+   * @context atomic: may not sleep
+   * @locks ptl(address); hugetlb: mm.pageTableLock
+   * @holds the old page keeps its reference until this returns, so entries that
+   *   point to it may still be used, read and write
+   * @owes no entry maps `address` on return; setPageDirty first if one was dirty
+   * @absent the driver must pin every page that it maps, and lives with incoherence
+   */
+  invalidatePage?(mn: MmuNotifier, mm: Mm, address: Vaddr): Task<UnderPteLock>;
+
+  /**
+   * The ptes of `[start, end)` were changed in one go. The range lies within one
+   * page-table page, so that one PT lock covers all of it. Today's callers are
+   * mprotect and remap_pfn_range; unmapping calls invalidatePage for each page.
+   * @context atomic: may not sleep
+   * @locks ptl(start), which is ptl of every address of the range
+   * @holds the pages keep their references; the ptes have their final value; the
+   *   primary TLB is flushed later, once for a larger range
+   * @owes no entry in the range allows more than its pte does; dropping them is fine
+   * @absent as for invalidatePage
+   */
+  invalidatePages?(mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr): Task<UnderPteLock>;
+
+  /**
+   * The accessed bit of the pte was tested and cleared: was the page used through
+   * the secondary MMU since the last time? Clear that mark, atomically (the device
+   * may set dirty in the same word), and say. Hardware without such a mark may drop
+   * the entry and answer whether there was one.
+   * @context atomic: may not sleep
+   * @locks ptl(address)
+   * @holds the page stays mapped by the pte
+   * @owes nothing but the answer: 1 used, 0 not; the answers of all notifiers are or-ed
+   * @absent counts as 0, and pages used by the device alone look idle
+   */
+  agePage?(mn: MmuNotifier, mm: Mm, address: Vaddr): Task<UnderPteLock, number>;
+}
+
+/** The name of an op. */
+export type OpName = keyof MmuNotifierOps;
+
+/** Ops by context. Each op is in exactly one of the two; `NotifierOpContext` does not compile otherwise. */
+export type AtomicOp = 'invalidatePage' | 'invalidatePages' | 'agePage';
+export type MaySleepOp = 'release';
+
+/** Effects that each op may have, by name. */
+export interface OpEffects {
+  readonly release: MaySleep;
+  readonly invalidatePage: UnderPteLock;
+  readonly invalidatePages: UnderPteLock;
+  readonly agePage: UnderPteLock;
+}
+
+type EffectsOf<O extends OpName> = Required<MmuNotifierOps>[O] extends (...args: never[]) => Generator<infer E> ? E : never;
+type Sorted<Pair extends { readonly [O in OpName]: EffectsOf<O> }> = Pair;
+type Complete<Names extends OpName, All extends Names> = All;
+/** The proof that the unions, the record and the ops agree. */
+export type NotifierOpContext = Sorted<OpEffects> & Record<Complete<AtomicOp | MaySleepOp, OpName>, unknown>;
+
+/** The ops that a driver gives under each design that has any. */
+export interface DesignOps {
+  readonly v5: MmuNotifierOps;
+}

@@ -1,0 +1,224 @@
+/**
+ * A secondary MMU as mm sees it, and the kernel as a secondary MMU sees it.
+ *
+ * A plugin is one plain object that `satisfies SecondaryMmu`. It imports no kernel
+ * code: everything it may do is in the KernelServices that it is handed. Its state
+ * lies in tables of the machine's buffer, so that a snapshot of the machine holds
+ * the plugin too; what it keeps outside (the services, its columns) never changes
+ * after attach.
+ *
+ *   image                      plugin
+ *   boot(config, [plugin])     tables(config)     rows that it needs
+ *   attachSecondaryMmu(..)     attach(services)   a driver: ops for mm, calls for those who play the device
+ */
+import type { Mm, MmuNotifier, Mutex, Pfn, Rwsem, Spinlock, Vaddr, Where } from './handles.js';
+import type { BootedMachine } from './image.js';
+import type { MachineConfig } from './machine.js';
+import type { DesignOps, MmuNotifierOps, OpName } from './mmu-notifier.js';
+import type { PointKind } from './point.js';
+import type { Table, TableSpec } from './table.js';
+import type { GracePeriod, MaySleep, Sleep, Step, Task, UnderPteLock } from './task.js';
+
+/** A table that a plugin keeps in the machine's buffer. */
+export interface SecondaryTable {
+  /** Rows, row 0 included; a full table is answered with -ENOMEM, never with a crash. */
+  readonly rows: number;
+  readonly spec: TableSpec;
+}
+
+export interface SecondaryMmu {
+  /** `kvm`: lower case, as `--plugin` takes it. */
+  readonly name: string;
+  /**
+   * The designs that it knows, and the ops it brings under each. To be attached to
+   * an image of another design is refused, by the compiler where the image is known.
+   */
+  readonly designs: { readonly [D in keyof DesignOps]?: readonly OpName[] };
+  /** By name without the plugin's own: table `spte` of `kvm` is `kvm.spte` in the machine. */
+  tables(config: MachineConfig): Readonly<Record<string, SecondaryTable>>;
+  /** Once per machine, before any process runs. */
+  attach(services: KernelServices): SecondaryDriver;
+}
+
+/** A plugin that knows design `D`. */
+export type SecondaryMmuFor<D extends string> = SecondaryMmu & { readonly designs: { readonly [Key in D]: readonly OpName[] } };
+
+/** Calls by kind since attach. */
+export interface SecondaryCounters {
+  /** Misses that asked mm for a page. */
+  readonly faults: number;
+  /** Accesses by the device, hits and misses. */
+  readonly accesses: number;
+  /** Entries dropped because mm said so. */
+  readonly invalidations: number;
+}
+
+/** One live translation of a plugin. */
+export type TranslationVisitor = (instance: number, mm: Mm, address: Vaddr, pfn: Pfn, isWritable: boolean) => void;
+
+/**
+ * An attached plugin. `instance` is a row of its own tables: one address space as
+ * its device sees it (a virtual machine, a device context). Addresses are those of
+ * the process; the plugin knows under which name its device reaches them.
+ */
+export interface SecondaryDriver {
+  readonly ops: MmuNotifierOps;
+
+  /**
+   * The device starts to follow an address space.
+   * @returns an instance above 0; -ENOMEM where a table is full, -ESRCH where the address space is gone
+   */
+  create(mm: Mm): Task<MaySleep, number>;
+  /** The device lets go of it. No op is running for it, nor will be, when this returns. Once per instance. */
+  destroy(instance: number): Task<MaySleep>;
+  /**
+   * The device missed: make an entry for `address`.
+   * @returns 0 where the access can be repeated (and may miss again); -EFAULT where the process has no such
+   *   access either; -ENOMEM where there is no room for an entry; -ESRCH after the address space ended
+   */
+  fault(instance: number, address: Vaddr, isWrite: boolean): Task<MaySleep, number>;
+  /**
+   * The device reads or adds one to the word at `address`, through entries of its own: never through the primary
+   * page table. Finding the entry and reaching the frame are one step where the hardware makes them one.
+   * @returns the frame it reached; 0 where it has no entry or the entry does not allow a write
+   */
+  access(instance: number, address: Vaddr, isWrite: boolean): Task<Step, Pfn>;
+
+  /** Shows every live translation. Changes nothing; for oracles, at any point. */
+  audit(visit: TranslationVisitor): void;
+  counters(): SecondaryCounters;
+}
+
+/**
+ * Makes an entry while the pte that it is made from cannot change.
+ *
+ * The PT lock of the address is held from the lookup until this returns, so a later change of the pte finds the entry
+ * and takes it away again. `cookie` is what the caller of withPte passed; `isWritable` what the pte allows.
+ */
+export type InstallEntry = (cookie: number, pfn: Pfn, isWritable: boolean) => Task<UnderPteLock, number>;
+
+/**
+ * What the kernel does for a plugin. Each task names its context in its type: what may sleep does not compile in an op
+ * under the PT lock. Lock order, outermost first: a plugin's mutexes and rwsems, mmap_sem, the file's and anon_vma's
+ * locks, the PT lock, a plugin's spinlocks.
+ */
+export interface KernelServices {
+  /** What the image is linked with. */
+  readonly design: keyof DesignOps;
+  readonly config: MachineConfig;
+
+  /** The plugin's table `name` with its memory. @param spec the object that `tables` gave under this name */
+  table<const S extends TableSpec>(name: string, spec: S): Table<S>;
+
+  // ── the notifier ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A notifier with this plugin's ops that belongs to `instance`; in C it would be a field of it. @returns 0 where full */
+  mmuNotifierAlloc(instance: number): MmuNotifier;
+  /** Only when no walker can still see it: never registered, or unregistered and a grace period ago, or in release. */
+  mmuNotifierFree(mn: MmuNotifier): void;
+  /** container_of(): the instance that a notifier belongs to. */
+  notifierInstance(mn: MmuNotifier): number;
+  /**
+   * From now on every change of a pte of `mm` is reported. No grace period is needed before ptes are read, as long as
+   * they are read under their PT lock.
+   * @context any; the caller sees to it that the address space does not end meanwhile (mmgetNotZero)
+   */
+  mmuNotifierRegister(mn: MmuNotifier, mm: Mm): Task<Step>;
+  /**
+   * Ends that. Ops may still be running on other CPUs: wait for a grace period before `mn` or what its ops use is freed.
+   * @context any; never during or after release, which took `mn` off the list without a lock
+   */
+  mmuNotifierUnregister(mn: MmuNotifier, mm: Mm): Task<Step>;
+
+  // ── life of an address space ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** Pins the struct, not the address space (mm_count): its end is not held up, and release is called at it. */
+  mmgrab(mm: Mm): Task<Step>;
+  mmdrop(mm: Mm): Task<MaySleep>;
+  /** Pins the address space itself (mm_users), for a short time. @returns false where it has ended */
+  mmgetNotZero(mm: Mm): Task<Step, boolean>;
+  /** The last one ends the address space: every release runs inside this call. */
+  mmput(mm: Mm): Task<MaySleep>;
+
+  // ── pages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Looks the pte up and has `install` make an entry from it, all under the PT lock. Where the pte is missing or does
+   * not allow a write that is wanted, the page is faulted in first, as an access of the process would, and the lookup
+   * repeated. Right under every design whose ops run inside the PT lock.
+   * @context process; takes mmap_sem and the PT lock
+   * @returns what install returned; -EFAULT without access, -ENOMEM without memory, -ESRCH where the address space ended
+   */
+  withPte(mm: Mm, address: Vaddr, isWrite: boolean, install: InstallEntry, cookie: number): Task<MaySleep, number>;
+  /**
+   * Faults the page in as an access of the process would and takes a reference. When this returns the pte may have
+   * changed already: an entry made from the result alone is the race that the authors of v5 overlooked.
+   * @context process; takes mmap_sem
+   * @returns a frame, or a negative errno
+   */
+  getUserPages(mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, number>;
+  /** The frame that a present pte maps (for a write: that it lets write), with a reference. @returns 0 without one */
+  followPage(mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, Pfn>;
+  /** Gives a reference back; the last one frees the page. */
+  putPage(pfn: Pfn): Task<Step>;
+  /** The device wrote to the page. Only a flag: takes no lock, so it may be called under any. SetPageDirty() */
+  setPageDirty(pfn: Pfn): Task<Step>;
+
+  // ── what the device does ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A scheduling point for what the device's hardware reads or writes without a lock. Stands before the operation. */
+  step(kind: PointKind, where: Where): Task<Step>;
+  /** The word of a frame's content that stands for `address`. For `step`, and for the two below. */
+  contentWhere(pfn: Pfn, address: Vaddr): Where;
+  readContent(where: Where): number;
+  writeContent(where: Where, value: number): void;
+
+  // ── locks: words of the plugin's own columns ──────────────────────────────────────────────────────────────────────
+
+  spinlockAt(column: Int32Array, row: number): Spinlock;
+  spinLock(lock: Spinlock): Task<Step>;
+  spinUnlock(lock: Spinlock): Task<Step>;
+  /** Stops the machine unless the current thread holds `lock`; nothing in the fast build. */
+  lockdepAssertHeld(lock: Where): void;
+  mutexAt(column: Int32Array, row: number): Mutex;
+  mutexLock(lock: Mutex): Task<Step | Sleep<'mutex_lock'>>;
+  mutexUnlock(lock: Mutex): Task<Step>;
+  rwsemAt(column: Int32Array, row: number): Rwsem;
+  downRead(lock: Rwsem): Task<Step | Sleep<'down_read'>>;
+  upRead(lock: Rwsem): Task<Step>;
+  downWrite(lock: Rwsem): Task<Step | Sleep<'down_write'>>;
+  upWrite(lock: Rwsem): Task<Step>;
+
+  // ── RCU ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  rcuReadLock(): Task<Step>;
+  rcuReadUnlock(): Task<Step>;
+  synchronizeRcu(): Task<Step | Sleep<'synchronize_rcu'> | GracePeriod<'synchronize_rcu'>>;
+  /** Names a function for callRcu; only during attach. */
+  rcuCallback(callback: (arg: number) => Task<Step>): number;
+  /** Has the named function called with `arg` after a grace period. @returns false where the queue is full */
+  callRcu(callback: number, arg: number): Task<Step, boolean>;
+}
+
+/** A plugin that is attached to a machine. */
+export interface AttachedSecondary {
+  readonly name: string;
+  readonly driver: SecondaryDriver;
+}
+
+/** The part of an image that those who play devices and those who judge them need. */
+export interface SecondaryImage<M extends BootedMachine = BootedMachine> {
+  /** Attaches a plugin whose tables `boot` was told of. Throws where `secondaryMmuRefusal` has something to say. */
+  attachSecondaryMmu(m: M, plugin: SecondaryMmu): SecondaryDriver;
+  /** Why this image does not take the plugin, in one line; empty where it does. */
+  secondaryMmuRefusal(plugin: SecondaryMmu): string;
+  attachedSecondaries(m: M): readonly AttachedSecondary[];
+  /**
+   * What the primary page table says now, read without a lock; only for a machine at rest.
+   * @returns 2 * pfn, plus 1 where the pte allows writes; 0 without a present pte
+   */
+  primaryTranslation(m: M, mm: Mm, address: Vaddr): number;
+  /** The frame is in use. */
+  isFrameLive(m: M, pfn: Pfn): boolean;
+}
+
