@@ -35,6 +35,7 @@ const TESTS_MAY_IMPORT = /** @type {Record<string, readonly string[]>} */ ({
 /** Private imports that stand for a package, by layer, and the layer they stand for. */
 const PRIVATE = /** @type {Record<string, Record<string, string>>} */ ({
   mm: { '#asm': 'arch', '#mmu-notifier': 'notifier' },
+  arch: { '#asm': 'arch', '#mmu-notifier': 'notifier' }, // the hooks of v5 stand in the pte operations of an arch
 });
 
 /** The one arch that others may build on. */

@@ -36,8 +36,9 @@ function isCompiled(p) {
 }
 
 /** @param {Package} p @param {readonly Package[]} packages */
-function tsconfigOf(p, packages) {
-  const references = packages.filter(({ name }) => p.internal.includes(name)).map(({ folder }) => ({ path: `../${folder.slice('packages/'.length)}` }));
+export function tsconfigOf(p, packages) {
+  const compiled = p.internal.filter((name) => !onlyByCondition(p, name));
+  const references = packages.filter(({ name }) => compiled.includes(name)).map(({ folder }) => ({ path: `../${folder.slice('packages/'.length)}` }));
   const types = p.tags.includes('env:pure') ? {} : { types: ['node'] };
   return {
     extends: '../../tsconfig.base.json',
@@ -45,6 +46,22 @@ function tsconfigOf(p, packages) {
     include: ['src'],
     ...(references.length > 0 ? { references } : {}),
   };
+}
+
+/**
+ * A dependency that a private import reaches under a condition, but not by default: declarations are made without
+ * conditions, so it is none of theirs. (An arch and the generic one may name each other.)
+ * @param {Package} p @param {string} name
+ */
+function onlyByCondition(p, name) {
+  const isIt = (/** @type {string} */ target) => target === name || target.startsWith(`${name}/`);
+  const entries = Object.values(p.manifest.imports ?? {});
+  return entries.some((entry) => leaves(entry).some(isIt)) && !entries.some((entry) => leaves(entry?.default ?? entry).some(isIt));
+}
+
+/** @param {any} entry @returns {string[]} */
+function leaves(entry) {
+  return typeof entry === 'string' ? [entry] : Object.values(entry).flatMap(leaves);
 }
 
 /** @param {Package} p @returns {Record<string, unknown>} */

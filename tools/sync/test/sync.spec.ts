@@ -1,4 +1,5 @@
-import { exportsOf, stale } from '../src/sync.mjs';
+import { exportsOf, stale, tsconfigOf } from '../src/sync.mjs';
+import type { Package } from '@mmun/build/workspace';
 
 type Manifest = Record<string, unknown>;
 
@@ -38,6 +39,19 @@ describe('exports', () => {
     const image = exportsFor('packages/image', ['layer:image'], { exports: { '.': './src/linked.ts' } });
     expect(image['./x86-off-fast']).toEqual({ '@mmun/source': './src/linked.ts', types: './dist/x86-off-fast.d.ts', default: './dist/x86-off-fast.js' });
     expect(image['.']).toEqual({ '@mmun/source': './src/linked.ts', types: './dist/linked.d.ts' });
+  });
+});
+
+describe('tsconfig references', () => {
+  const pkg = (short: string, internal: readonly string[], imports: Manifest = {}): Package => ({
+    name: `@mmun/${short}`, folder: `packages/${short}`, directory: `/nowhere/${short}`, manifest: { imports }, tags: ['layer:mm', 'env:pure'], internal,
+  });
+
+  it('follow dependencies, and of private imports only the default', () => {
+    const asm = { '@mmun/arch-x86': '@mmun/arch-x86', default: '@mmun/arch-generic' };
+    const mm = pkg('mm', ['@mmun/arch-generic', '@mmun/arch-x86', '@mmun/lib'], { '#asm': asm });
+    const all = [pkg('arch-generic', []), pkg('arch-x86', []), pkg('lib', []), pkg('other', []), mm];
+    expect(tsconfigOf(mm, all).references).toEqual([{ path: '../arch-generic' }, { path: '../lib' }]);
   });
 });
 
