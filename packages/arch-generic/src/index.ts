@@ -1,0 +1,16 @@
+export { TABLE_ENTRIES, reserveArch, viewArch, whereOfSlot } from './arch-machine.js';
+export type { ArchMachine, ArchTables, Pgtable, ReservedArch, Tlb } from './arch-machine.js';
+export {
+  HPAGE_PMD_NR, PGDIR_SHIFT, PGDIR_SIZE, PMD_SHIFT, PMD_SIZE, PTRS_PER_PGD, PTRS_PER_PMD, PTRS_PER_PTE, PTRS_PER_PUD, PUD_SHIFT, PUD_SIZE, TASK_SIZE,
+  pgdAddrEnd, pgdClear, pgdNone, pgdOffset, pgdPage, pgdPopulate, pmdAddrEnd, pmdClear, pmdIsEmpty, pmdNone, pmdOffset, pmdPage, pmdPopulate,
+  pteOffset, pudAddrEnd, pudClear, pudNone, pudOffset, pudPage, pudPopulate, tableInit, walkPte,
+} from './pgtable-nofold.js';
+export {
+  ARCH, hwTranslate, pfnPte, pteClear, pteDirty, pteMkclean, pteMkdirty, pteMkold, pteMkwrite, pteMkyoung, pteModify, pteNone, ptePfn, ptePresent, pteSame,
+  pteWrite, pteWrprotect, pteYoung, ptepGet, ptepNone, ptepPfn, ptepPresent, setPteAt, vmGetPageProt,
+} from './pte.js';
+export {
+  pageClearDirty, pageTestAndClearYoung, pageTestDirty, pteClearNotPresentFull, ptepClearFlush, ptepClearFlushYoung, ptepGetAndClear, ptepGetAndClearFull,
+  ptepModifyRange, ptepSetAccessFlags, ptepSetWrprotect, ptepTestAndClearYoung,
+} from './pgtable.js';
+export { flushTlbMm, flushTlbPage, flushTlbRange, hwAccess, localFlushTlbPage, localFlushTlbRange, smpProcessorId, tlbHits } from './tlb.js';

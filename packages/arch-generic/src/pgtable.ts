@@ -1,0 +1,94 @@
+// Models include/asm-generic/pgtable.h (2.6.24 with mmu notifiers #v5).
+/**
+ * What an arch inherits that does not override. Like macros of C, these bodies use the linked arch's own primitives:
+ * `#asm` is late bound. (Module cycle on purpose; its functions are used only when called.)
+ */
+import { PAGE_SIZE, READ } from '@mmun/include';
+import type { Mm, Pfn, Pgprot, Pte, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
+import { point } from '@mmun/locking';
+import {
+  flushTlbPage, pteClear, pteMkold, pteModify, ptePresent, pteSame, pteWrprotect, pteYoung, ptepGet, setPteAt,
+  ptepGetAndClear as asmPtepGetAndClear, ptepTestAndClearYoung as asmPtepTestAndClearYoung,
+} from '#asm';
+import { mmuNotifierAgePage, mmuNotifierPtep } from '#mmu-notifier';
+import { whereOfSlot } from './arch-machine.js';
+import type { ArchMachine } from './arch-machine.js';
+
+export function* ptepSetAccessFlags(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep, entry: Pte, _isDirty: boolean): Task<Step, boolean> {
+  if (pteSame(ptepGet(m, ptep), entry)) return false;
+  yield* setPteAt(m, m.vma.vmMm[vma] as Mm, address, ptep, entry);
+  yield* flushTlbPage(m, vma, address);
+  return true;
+}
+
+export function* ptepTestAndClearYoung(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep): Task<Step, number> {
+  yield* point(m, READ, whereOfSlot(m, ptep));
+  const pte = ptepGet(m, ptep);
+  if (!pteYoung(pte)) return 0;
+  yield* setPteAt(m, m.vma.vmMm[vma] as Mm, address, ptep, pteMkold(pte));
+  return 1;
+}
+
+/** Hook #2 of v5: the notifier is asked whether or not the pte was young. */
+export function* ptepClearFlushYoung(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep): Task<Step, number> {
+  const young = yield* asmPtepTestAndClearYoung(m, vma, address, ptep);
+  if (young !== 0) yield* flushTlbPage(m, vma, address);
+  return young | (yield* mmuNotifierAgePage(m, m.vma.vmMm[vma] as Mm, address));
+}
+
+export function* ptepGetAndClear(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep): Task<Step, Pte> {
+  yield* point(m, READ, whereOfSlot(m, ptep));
+  const pte = ptepGet(m, ptep);
+  yield* pteClear(m, mm, address, ptep);
+  return pte;
+}
+
+export function ptepGetAndClearFull(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep, _isFull: boolean): Task<Step, Pte> {
+  return asmPtepGetAndClear(m, mm, address, ptep);
+}
+
+export function pteClearNotPresentFull(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep, _isFull: boolean): Task<Step> {
+  return pteClear(m, mm, address, ptep);
+}
+
+/** Hook #1 of v5, after the flush: the slot is empty, nobody translates, the frame is still referenced. */
+export function* ptepClearFlush(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep): Task<Step, Pte> {
+  const mm = m.vma.vmMm[vma] as Mm;
+  const pte = yield* asmPtepGetAndClear(m, mm, address, ptep);
+  yield* flushTlbPage(m, vma, address);
+  yield* mmuNotifierPtep(m, mm, 'invalidatePage', address);
+  return pte;
+}
+
+export function* ptepSetWrprotect(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep): Task<Step> {
+  yield* point(m, READ, whereOfSlot(m, ptep));
+  const pte = ptepGet(m, ptep);
+  yield* setPteAt(m, mm, address, ptep, pteWrprotect(pte));
+}
+
+export function* ptepModifyRange(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep, nrPtes: number, newprot: Pgprot): Task<Step, number> {
+  let nrPresent = 0;
+  for (let i = 0; i < nrPtes; i++) {
+    const slot = (ptep + i) as Ptep;
+    if (!ptePresent(ptepGet(m, slot))) continue;
+    const at = (address + i * PAGE_SIZE) as Vaddr;
+    const pte = yield* asmPtepGetAndClear(m, mm, at, slot);
+    yield* setPteAt(m, mm, at, slot, pteModify(pte, newprot));
+    nrPresent++;
+  }
+  return nrPresent;
+}
+
+/** The arch keeps no dirty bit by frame. */
+export function pageTestDirty(_m: ArchMachine, _pfn: Pfn): boolean {
+  return false;
+}
+
+export function* pageClearDirty(_m: ArchMachine, _pfn: Pfn): Task<Step> {
+  // nop
+}
+
+export function* pageTestAndClearYoung(_m: ArchMachine, _pfn: Pfn): Task<Step, number> {
+  return 0;
+}
+
