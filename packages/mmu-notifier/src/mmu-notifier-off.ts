@@ -1,0 +1,82 @@
+// Models the CONFIG_MMU_NOTIFIER=n half of include/linux/mmu_notifier.h of "[PATCH] mmu notifiers #v5".
+/**
+ * No notifiers: no state and no code. Every call is still checked as in v5, down
+ * to the name of the op. The patch itself checked the dispatch but not register,
+ * unregister and release, which were macros that ignored their arguments; Lameter
+ * asked for functions, and here all are.
+ */
+import type { MachineConfig, MaySleep, Mm, MmuNotifier, MmuNotifierOps, NotifierCounts, Step, Task, Vaddr } from '@mmun/include';
+import type { Layout } from '@mmun/lib';
+import type { LockingMachine } from '@mmun/locking';
+import type { Wanted } from './surface.js';
+
+/** Nothing. */
+export type NotifierMachine = Readonly<Record<never, never>>;
+export type ReservedNotifier = Readonly<Record<never, never>>;
+export type NotifierHost = LockingMachine & NotifierMachine;
+
+export const DESIGN = 'off' as const;
+export const MMU_NOTIFIER = false as const;
+
+export function reserveNotifier(_layout: Layout, _config: Pick<MachineConfig, 'nrMms' | 'nrNotifiers'>): ReservedNotifier {
+  return {};
+}
+
+export function viewNotifier(_buffer: ArrayBuffer, _reserved: ReservedNotifier): NotifierMachine {
+  return {};
+}
+
+export function* mmuNotifierRegister(_m: NotifierHost, _mn: MmuNotifier, _mm: Mm): Task<Step> {
+  // nop
+}
+
+export function* mmuNotifierUnregister(_m: NotifierHost, _mn: MmuNotifier, _mm: Mm): Task<Step> {
+  // nop
+}
+
+export function mmuNotifier<M extends number, A extends number>(
+  m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePage', address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
+export function mmuNotifier<M extends number, A extends number, B extends number>(
+  m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePages', start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<Step>;
+export function* mmuNotifier(_m: NotifierHost, _mm: Mm, _op: 'invalidatePage' | 'invalidatePages', _start: Vaddr, _end?: Vaddr): Task<Step> {
+  // nop
+}
+
+export function mmuNotifierPtep<M extends number, A extends number>(
+  m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePage', address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
+export function* mmuNotifierPtep(_m: NotifierHost, _mm: Mm, _op: 'invalidatePage', _address: Vaddr): Task<Step> {
+  // nop
+}
+
+/** Nobody else used the page. Behind `if (MMU_NOTIFIER)` the call itself goes too. */
+export function* mmuNotifierAgePage(_m: NotifierHost, _mm: Mm, _address: Vaddr): Task<Step, number> {
+  return 0;
+}
+
+export function* mmuNotifierRelease(_m: NotifierHost, _mm: Mm): Task<MaySleep> {
+  // nop
+}
+
+export function mmuNotifierMmInit(_m: NotifierHost, _mm: Mm): void {
+  // nop
+}
+
+export function mmuNotifierAddOps(_m: NotifierHost, _ops: MmuNotifierOps): number {
+  return 0;
+}
+
+export function mmuNotifierAlloc(_m: NotifierHost, _ops: number, _instance: number): MmuNotifier {
+  return 0 as MmuNotifier;
+}
+
+export function mmuNotifierFree(_m: NotifierHost, _mn: MmuNotifier): void {
+  // nop
+}
+
+export function mmuNotifierInstance(_m: NotifierHost, _mn: MmuNotifier): number {
+  return 0;
+}
+
+export function notifierCounts(_m: NotifierHost): NotifierCounts | null {
+  return null;
+}
