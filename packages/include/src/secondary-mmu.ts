@@ -181,19 +181,19 @@ export interface KernelServices {
   /** Stops the machine unless the current thread holds `lock`; nothing in the fast build. */
   lockdepAssertHeld(lock: Where): void;
   mutexAt(column: Int32Array, row: number): Mutex;
-  mutexLock(lock: Mutex): Task<Step | Sleep<'mutex_lock'>>;
+  mutexLock(lock: Mutex): Task<Sleep<'mutex_lock'>>;
   mutexUnlock(lock: Mutex): Task<Step>;
   rwsemAt(column: Int32Array, row: number): Rwsem;
-  downRead(lock: Rwsem): Task<Step | Sleep<'down_read'>>;
+  downRead(lock: Rwsem): Task<Sleep<'down_read'>>;
   upRead(lock: Rwsem): Task<Step>;
-  downWrite(lock: Rwsem): Task<Step | Sleep<'down_write'>>;
+  downWrite(lock: Rwsem): Task<Sleep<'down_write'>>;
   upWrite(lock: Rwsem): Task<Step>;
 
   // ── RCU ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   rcuReadLock(): Task<Step>;
   rcuReadUnlock(): Task<Step>;
-  synchronizeRcu(): Task<Step | Sleep<'synchronize_rcu'> | GracePeriod<'synchronize_rcu'>>;
+  synchronizeRcu(): Task<GracePeriod<'synchronize_rcu'>>;
   /** Names a function for callRcu; only during attach. */
   rcuCallback(callback: (arg: number) => Task<Step>): number;
   /** Has the named function called with `arg` after a grace period. @returns false where the queue is full */

@@ -13,7 +13,10 @@
 /** Another thread may run here. Allowed in every context. */
 export type Step = 'step';
 
-/** The function may block; `Why` names the primitive, so that the message of the compiler does too. */
+/**
+ * The function may block; `Why` names the primitive, so that the message of the compiler does too. A primitive names
+ * this one effect alone in its signature, although it takes steps as well, because then that message is one line.
+ */
 export type Sleep<Why extends string = string> = `may sleep: ${Why}`;
 
 /** The function waits until every present RCU reader has left its section. */

@@ -14,6 +14,7 @@ export function mutexAt(column: Int32Array | Uint32Array, element: number): Mute
 }
 
 /** @context process; may sleep */
+export function mutexLock(m: LockingMachine, mutex: Mutex): Task<Sleep<'mutex_lock'>>;
 export function* mutexLock(m: LockingMachine, mutex: Mutex): Task<Step | Sleep<'mutex_lock'>> {
   mightSleep(m, 'mutex_lock');
   lockdepAssertNotHeld(m, mutex);

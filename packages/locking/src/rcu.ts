@@ -88,6 +88,7 @@ export function rcuReadLockHeld(m: LockingMachine): boolean {
 }
 
 /** @context process, outside of every read section; may sleep */
+export function synchronizeRcu(m: LockingMachine): Task<GracePeriod<'synchronize_rcu'>>;
 export function* synchronizeRcu(m: LockingMachine): Task<Step | Sleep<'synchronize_rcu'> | GracePeriod<'synchronize_rcu'>> {
   mightSleep(m, 'synchronize_rcu');
   const { rcuNesting } = m.thread;

@@ -23,6 +23,7 @@ export function rwsemAt(column: Int32Array | Uint32Array, element: number): Rwse
 }
 
 /** @context process; may sleep */
+export function downRead(m: LockingMachine, sem: Rwsem): Task<Sleep<'down_read'>>;
 export function* downRead(m: LockingMachine, sem: Rwsem): Task<Step | Sleep<'down_read'>> {
   mightSleep(m, 'down_read');
   lockdepAssertNotHeld(m, sem);
@@ -47,6 +48,7 @@ export function* upRead(m: LockingMachine, sem: Rwsem): Task<Step> {
 }
 
 /** @context process; may sleep */
+export function downWrite(m: LockingMachine, sem: Rwsem): Task<Sleep<'down_write'>>;
 export function* downWrite(m: LockingMachine, sem: Rwsem): Task<Step | Sleep<'down_write'>> {
   mightSleep(m, 'down_write');
   lockdepAssertNotHeld(m, sem);
