@@ -1,0 +1,49 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildImage } from '@mmun/build/images';
+import { VARIANTS } from '@mmun/build/variants';
+import type { Variant } from '@mmun/build/variants';
+import { ROOT } from '@mmun/build/workspace';
+import { deleteCalls } from './delete-calls.js';
+
+describe('deleteCalls', () => {
+  const deleted = (code: string): string => deleteCalls(code, 'a.ts', /^hook/);
+
+  it('takes statements away, tasks and functions alike, and terms of an or', () => {
+    expect(deleted('function* f(): T { a(); yield* hook(m, g(x)); hookPlain(); b(); }')).toBe('function* f(): T { a();   b(); }');
+    expect(deleted('function* f(): T { return young | (yield* hookAge(m)); }')).toBe('function* f(): T { return young; }');
+    expect(deleted('const a = unhook();')).toBe('const a = unhook();');
+  });
+
+  it('refuses where something depends on the value', () => {
+    expect(() => deleted('\nconst a = hook();')).toThrow('a.ts:2: a call whose value is used cannot be deleted from the text');
+  });
+});
+
+// A kernel without notifiers, and a kernel from whose text every notifier call was deleted: the same bytes.
+const isThere = existsSync(join(ROOT, 'packages/image/src/linked.ts'));
+(isThere ? describe : describe.skip)('the x86-off-fast image', () => {
+  const variant = VARIANTS.find(({ name }) => name === 'x86-off-fast') as Variant;
+  const outdirs = ['as-written', 'deleted'].map((name) => mkdtempSync(join(tmpdir(), `mmun-${name}-`)));
+  afterAll(() => outdirs.forEach((outdir) => rmSync(outdir, { recursive: true })));
+
+  it('holds no byte of notifier code', async () => {
+    const [asWritten = '', deleted = ''] = outdirs;
+    let edited = 0;
+    await buildImage(variant, { outdir: asWritten });
+    await buildImage(variant, {
+      outdir: deleted,
+      edit: (code, path) => {
+        if (!/[\\/]packages[\\/](mm|arch-[a-z0-9]+)[\\/]src[\\/]/.test(path)) return code;
+        const without = deleteCalls(code, path, /^mmuNotifier/);
+        if (without !== code) edited++;
+        return without;
+      },
+    });
+    expect(edited).toBeGreaterThan(3);
+    const [one, two] = outdirs.map((outdir) => readFileSync(join(outdir, 'x86-off-fast.js'), 'utf8'));
+    expect(one).toBe(two);
+    expect(one?.match(/.*(mmuNotifier|invalidatePage).*/g)).toBeNull();
+  });
+});
