@@ -111,7 +111,7 @@ export interface KernelImage<M extends BootedMachine = BootedMachine> {
   truncateSetsize(m: M, inode: Inode, sizeBytes: number): Task<MaySleep, number>;
   /** @returns 0 when the file table is full. */
   filpOpen(m: M, inode: Inode, mode: { readonly isReadable: boolean; readonly isWritable: boolean }): File;
-  filpClose(m: M, file: File): void;
+  filpClose(m: M, file: File): Task<MaySleep>;
 
   /**
    * Each system call acts for the current thread and returns what the kernel returns: a result or a negative

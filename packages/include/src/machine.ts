@@ -33,6 +33,8 @@ export interface MachineConfig {
 export interface KernelSettings {
   /** vm.overcommit_memory: 0 heuristic, 1 always, 2 never. */
   readonly overcommitMemory: number;
+  /** Pages of memory and swap: what the heuristic refuses to promise at once; Infinity where unknown. */
+  readonly totalRamPages: number;
   /** vm.max_map_count. */
   readonly maxMapCount: number;
   /** The lowest address that a hint is raised to, in bytes: vm.mmap_min_addr or the security module's minimum. */

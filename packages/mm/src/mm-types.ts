@@ -8,7 +8,7 @@ import { reserve, reservePool, viewPool, viewTable } from '@mmun/lib';
 import type { Layout, Pool, Reserved, ReservedPool, Table } from '@mmun/lib';
 import { current, rwsemAt, spinlockAt } from '@mmun/locking';
 import type { RcuMachine } from '@mmun/locking';
-import type { ArchMachine } from '#asm';
+import type { ArchMachine, ArchTables } from '#asm';
 import type { NotifierMachine } from '#mmu-notifier';
 
 const mmSpec = {
@@ -81,7 +81,7 @@ const anonVmaSpec = {
 
 const avcSpec = {
   vma: 'u32', anonVma: 'u32',
-  /** Next chain of the same VMA, and of the same anon_vma. */
+  /** Next chain of the same VMA, oldest anon_vma first, and of the same anon_vma. */
   sameVma: 'u32', sameAnonVma: 'u32',
 } as const;
 
@@ -123,11 +123,33 @@ const taskSpec = {
 const vmSpec = {
   /** The frame that every untouched anonymous page reads from. */
   zeroPfn: 'u32',
+  /** Where the search for clean file pages to drop goes on. */
+  reclaimHand: 'u32',
   /** ino of the next shared anonymous mapping. */
   nextShmemIno: 'u32',
   /** Buckets of the page cache are guarded by this. */
   treeLock: 'i32',
 } as const;
+
+/** Pages of one gather. asm-generic/tlb.h, 2.6.24 */
+const FREE_PTE_NR = 506;
+
+/** What one thread has taken out of page tables and may free only after the TLB flush. struct mmu_gather */
+const gatherSpec: { readonly mm: 'u32'; readonly isFull: 'u8'; readonly nr: 'u32'; readonly pages: readonly ['u32', number] } = {
+  /** 0: the thread gathers nothing. */
+  mm: 'u32',
+  /** The whole mm goes, so nobody uses its tables. */
+  isFull: 'u8',
+  nr: 'u32',
+  pages: ['u32', 1],
+};
+
+/** Values of inode.kind. */
+export const INODE_REGULAR = 0;
+export const INODE_SHMEM = 1;
+/** A shared anonymous mapping's, or /dev/zero's. */
+export const INODE_ZERO = 2;
+export const INODE_HUGETLB = 3;
 
 export const VM_OPS_ANON = 0;
 export const VM_OPS_FILE = 1;
@@ -163,6 +185,9 @@ export interface Machine extends BootedMachine, RcuMachine, ArchMachine, Notifie
   readonly task: Table<typeof taskSpec>;
   readonly taskPool: Pool;
   readonly vm: Table<typeof vmSpec>;
+  readonly mmuGather: Table<typeof gatherSpec>;
+  /** Pages that one gather holds before it must flush; 0: nothing is cached, so pages are freed at once. */
+  readonly gatherPages: number;
   /** Paths by inode and names of special mappings: text that never changes once written, so it is no state. */
   readonly inodePaths: string[];
   readonly specialNames: string[];
@@ -180,9 +205,11 @@ export interface ReservedMm {
   readonly file: Reserved<typeof fileSpec>; readonly filePool: ReservedPool;
   readonly task: Reserved<typeof taskSpec>; readonly taskPool: ReservedPool;
   readonly vm: Reserved<typeof vmSpec>;
+  readonly mmuGather: Reserved<typeof gatherSpec>; readonly gatherPages: number;
 }
 
 export function reserveMm(layout: Layout, c: MachineConfig): ReservedMm {
+  const gatherPages = c.tlbEntries === 0 ? 0 : Math.min(FREE_PTE_NR, c.nrFrames + c.nrTables);
   return {
     mm: reserve(layout, 'mm', c.nrMms + 1, mmSpec), mmPool: reservePool(layout, 'mm', c.nrMms + 1),
     vma: reserve(layout, 'vma', c.nrVmas + 1, vmaSpec), vmaPool: reservePool(layout, 'vma', c.nrVmas + 1),
@@ -196,11 +223,12 @@ export function reserveMm(layout: Layout, c: MachineConfig): ReservedMm {
     file: reserve(layout, 'file', c.nrFiles + 1, fileSpec), filePool: reservePool(layout, 'file', c.nrFiles + 1),
     task: reserve(layout, 'task', c.nrTasks + 1, taskSpec), taskPool: reservePool(layout, 'task', c.nrTasks + 1),
     vm: reserve(layout, 'vm', 1, vmSpec),
+    mmuGather: reserve(layout, 'mmuGather', c.nrTasks + 1, { ...gatherSpec, pages: ['u32', Math.max(gatherPages, 1)] }), gatherPages,
   };
 }
 
 /** Everything of a Machine that mm itself brings. */
-export type MmTables = Omit<Machine, keyof RcuMachine | keyof ArchMachine | keyof NotifierMachine | keyof BootedMachine>;
+export type MmTables = Omit<Machine, keyof RcuMachine | keyof ArchTables | keyof NotifierMachine | keyof BootedMachine>;
 
 export function viewMm(buffer: ArrayBuffer, r: ReservedMm): MmTables {
   return {
@@ -213,7 +241,7 @@ export function viewMm(buffer: ArrayBuffer, r: ReservedMm): MmTables {
     inode: viewTable(buffer, r.inode), inodePool: viewPool(buffer, r.inodePool),
     file: viewTable(buffer, r.file), filePool: viewPool(buffer, r.filePool),
     task: viewTable(buffer, r.task), taskPool: viewPool(buffer, r.taskPool),
-    vm: viewTable(buffer, r.vm), inodePaths: [''], specialNames: [''],
+    vm: viewTable(buffer, r.vm), mmuGather: viewTable(buffer, r.mmuGather), gatherPages: r.gatherPages, inodePaths: [''], specialNames: [''],
   };
 }
 

@@ -1,0 +1,28 @@
+// Models exit_mmap of mm/mmap.c (2.6.24).
+import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
+import { mmuNotifierRelease } from '#mmu-notifier';
+import { TASK_SIZE } from '#asm';
+import { freePgtables, unmapVmas } from './memory.js';
+import type { Machine } from './mm-types.js';
+import { removeVma } from './vma.js';
+
+/**
+ * Tears an address space down that nobody uses any more. The secondary MMUs are told after the pages and the page
+ * tables have gone: that is where the v5 patch puts the call.
+ * @context process, no lock held; may sleep
+ */
+export function* exitMmap(m: Machine, mm: Mm): Task<MaySleep> {
+  const first = m.mm.mmap[mm] as Vma;
+  if (first !== 0) {
+    yield* unmapVmas(m, first, 0 as Vaddr, TASK_SIZE);
+    yield* freePgtables(m, mm, 0 as Vaddr, TASK_SIZE, 0 as Vaddr, TASK_SIZE);
+  }
+  yield* mmuNotifierRelease(m, mm);
+  let vma = first;
+  while (vma !== 0) {
+    const next = m.vma.vmNext[vma] as Vma;
+    yield* removeVma(m, vma);
+    vma = next;
+  }
+  m.mm.mmap[mm] = m.mm.vmaRoot[mm] = m.mm.mapCount[mm] = 0;
+}

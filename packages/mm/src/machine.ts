@@ -1,0 +1,93 @@
+// Models start_kernel of init/main.c as far as mm goes.
+/** Boot: a machine is one allocation, laid out by its config. */
+import type { ImageConfig, MachineConfig, Mm, SecondaryMmu, Task, TaskStruct } from '@mmun/include';
+import { allocate, newLayout } from '@mmun/lib';
+import {
+  BUILD, current, rcuDoBatch, rcuPending, reserveLocking, reserveRcu, run as runToEnd, runToCompletion, setCurrent, viewLocking, viewRcu,
+} from '@mmun/locking';
+import { ARCH, reserveArch, viewArch } from '#asm';
+import { DESIGN, reserveNotifier, viewNotifier } from '#mmu-notifier';
+import { mmAlloc, newTask } from './fork.js';
+import type { Machine } from './mm-types.js';
+import { groupLeader, reserveMm, viewMm } from './mm-types.js';
+import { initPages } from './page-alloc.js';
+import { reserveSecondary, viewSecondary } from './services.js';
+
+export const config: ImageConfig = { arch: ARCH, design: DESIGN, build: BUILD };
+
+/** Enough for an ordinary tree of processes; memory that is not used costs nothing until it is touched. */
+export const defaultConfig: MachineConfig = {
+  nrCpus: 4, nrTasks: 1024, nrMms: 256, nrVmas: 65536, nrAnonVmas: 65536, nrAnonVmaChains: 131072,
+  nrFrames: 262144, nrTables: 16384, nrInodes: 4096, nrFiles: 16384, nrNotifiers: 256, pageContentWords: 1, tlbEntries: 0,
+  settings: {
+    overcommitMemory: 0, totalRamPages: Infinity, maxMapCount: 65530, mmapMinAddr: 65536, transparentHugepage: 'madvise',
+    capIpcLock: true, rlimitStack: 8388608, rlimitData: Infinity, rlimitAs: Infinity, rlimitMemlock: 8388608,
+    faultAroundBytes: 65536, splitPtlockCpus: 4,
+  },
+};
+
+/** Callbacks that can wait for a grace period at once. */
+const NR_RCU_CALLBACKS = 256;
+
+/** @param plugins the secondary MMUs that may be attached: their tables lie in the machine's buffer too */
+export function boot(bootConfig: MachineConfig, plugins: readonly SecondaryMmu[] = []): Machine {
+  const layout = newLayout();
+  const locking = reserveLocking(layout, bootConfig);
+  const rcu = reserveRcu(layout, bootConfig.nrTasks, NR_RCU_CALLBACKS);
+  const arch = reserveArch(layout, bootConfig);
+  const notifier = reserveNotifier(layout, bootConfig);
+  const mm = reserveMm(layout, bootConfig);
+  const secondary = reserveSecondary(layout, bootConfig, plugins);
+  const buffer = allocate(layout);
+  const m: Machine = {
+    bootConfig,
+    ...viewLocking(buffer, layout, locking, runToCompletion(() => m)),
+    rcu: viewRcu(buffer, rcu),
+    ...viewArch(buffer, arch),
+    ...viewNotifier(buffer, notifier),
+    ...viewMm(buffer, mm),
+    ...viewSecondary(buffer, secondary),
+  };
+  initPages(m);
+  m.vm.nextShmemIno[0] = 1024;
+  return m;
+}
+
+/** Runs a task to its end on the current thread, and after it the RCU callbacks that have become due. */
+export function run<R>(m: Machine, task: Task<string, R> | R): R {
+  const result = runToEnd(m, task);
+  if (rcuPending(m)) runToEnd(m, rcuDoBatch(m));
+  return result;
+}
+
+/** The first thread of a process with an empty address space. @returns 0 when a table is full */
+export function newProcess(m: Machine): TaskStruct {
+  const task = newTask(m);
+  if (task === 0) return task;
+  const mm = run(m, mmAlloc(m, 0));
+  m.task.mm[task] = mm < 0 ? 0 : mm;
+  return task;
+}
+
+export function mmOf(m: Machine, task: TaskStruct): Mm {
+  return m.task.mm[task] as Mm;
+}
+
+/** include/uapi/asm-generic/resource.h */
+const RLIMIT_DATA = 2;
+const RLIMIT_STACK = 3;
+const RLIMIT_MEMLOCK = 8;
+const RLIMIT_AS = 9;
+
+export function setRlimit(m: Machine, task: TaskStruct, resource: number, softBytes: number): void {
+  const leader = groupLeader(m, task);
+  switch (resource) {
+    case RLIMIT_DATA: m.task.rlimitData[leader] = softBytes; break;
+    case RLIMIT_STACK: m.task.rlimitStack[leader] = softBytes; break;
+    case RLIMIT_MEMLOCK: m.task.rlimitMemlock[leader] = softBytes; break;
+    case RLIMIT_AS: m.task.rlimitAs[leader] = softBytes; break;
+    default: break;
+  }
+}
+
+export { current as getCurrent, setCurrent };

@@ -1,0 +1,205 @@
+// Models mm/mmap.c and the mapping half of mm/vma.c (6.18).
+/**
+ * mmap. Lock order: mmap_sem > ptl; pages of a populated mapping are brought in
+ * after mmap_sem was let go.
+ */
+import {
+  EACCES, EAGAIN, EBADF, EEXIST, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM, MAP_ANONYMOUS, MAP_DROPPABLE, MAP_FIXED,
+  MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED,
+  MAP_SHARED_VALIDATE, MAP_STACK, MAP_SYNC, MAP_TYPE, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, VM_ACCOUNT, VM_EXEC,
+  VM_GROWSDOWN, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_NOHUGEPAGE, VM_NORESERVE, VM_READ, VM_SHARED,
+  VM_WRITE,
+} from '@mmun/include';
+import type { AnonVma, File, Inode, MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
+import { downWrite, upWrite } from '@mmun/locking';
+import { TASK_SIZE } from '#asm';
+import { filpOpen, getFile, iput, newInode } from './file-table.js';
+import { mmPopulate } from './gup-populate.js';
+import { canDoMlock, isAccountable, mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount } from './limits.js';
+import { VM_OPS_ANON, VM_OPS_FILE, VM_OPS_SHMEM, currentMm, mmapSemOf } from './mm-types.js';
+import type { Machine } from './mm-types.js';
+import { unmapRange } from './munmap.js';
+import { getUnmappedArea } from './unmapped-area.js';
+import { isPageAligned, pageAlign, removeVma, vmAreaAlloc } from './vma.js';
+import { vmaMergeNewRange } from './vma-merge.js';
+import { findVma, findVmaIntersection, findVmaPrev, vmaLink } from './vma-tree.js';
+
+const NO_FILE = 0 as File;
+const NONE = 0 as Vma;
+/** OVERCOMMIT_NEVER ignores MAP_NORESERVE. */
+const OVERCOMMIT_NEVER = 2;
+/** What MAP_SHARED_VALIDATE accepts of a file without flags of its own. LEGACY_MAP_MASK */
+const LEGACY_MAP_MASK = MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | 0x800 | 0x1000 | 0x4000000 | MAP_GROWSDOWN | MAP_LOCKED
+  | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | 0x40 | 0x80;
+
+/** @param file the open file that the descriptor stands for; 0 is a bad descriptor. Ignored with MAP_ANONYMOUS. */
+export function* sysMmap(m: Machine, addr: Vaddr, lenBytes: number, prot: number, flags: number, file: File, offsetBytes: number): Task<MaySleep, number> {
+  if (!isPageAligned(offsetBytes)) return -EINVAL;
+  const isAnonymous = (flags & MAP_ANONYMOUS) !== 0;
+  if (!isAnonymous && file === 0) return -EBADF;
+  if ((flags & MAP_HUGETLB) !== 0) return isAnonymous ? -ENOMEM : -EINVAL;
+  const mm = currentMm(m);
+  const mmapSem = mmapSemOf(m, mm);
+  yield* downWrite(m, mmapSem);
+  const result = yield* doMmap(m, mm, addr, lenBytes, prot, flags, isAnonymous ? NO_FILE : file, offsetBytes / PAGE_SIZE);
+  const isLocked = (m.mm.defFlags[mm] & VM_LOCKED) !== 0 || (flags & MAP_LOCKED) !== 0;
+  yield* upWrite(m, mmapSem);
+  if (result >= 0 && (isLocked || (flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE)) {
+    yield* mmPopulate(m, mm, result as Vaddr, pageAlign(lenBytes));
+  }
+  return result;
+}
+
+/** @locks mmap_sem W @param pgoff pages into the file @returns the address, or a negative errno */
+export function* doMmap(m: Machine, mm: Mm, hint: Vaddr, lenBytes: number, prot: number, flags: number, file: File, pgoff: number): Task<MaySleep, number> {
+  if (lenBytes === 0) return -EINVAL;
+  const isFixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
+  const wanted = isFixed ? hint : roundHintToMin(m, hint);
+  const len = pageAlign(lenBytes);
+  if (len >= 2 ** 64) return -ENOMEM;
+  if (pgoff + len / PAGE_SIZE >= 2 ** 52) return -EOVERFLOW;
+  if (m.mm.mapCount[mm] > m.bootConfig.settings.maxMapCount) return -ENOMEM;
+
+  const placed = getUnmappedArea(m, mm, file, wanted, len, pgoff, isFixed ? flags | MAP_FIXED : flags);
+  if (placed < 0) return placed;
+  const addr = placed as Vaddr;
+  if ((flags & MAP_FIXED_NOREPLACE) !== 0 && findVmaIntersection(m, mm, addr, (addr + len) as Vaddr) !== 0) return -EEXIST;
+
+  let vmFlags = protVmFlags(prot) | mapVmFlags(flags) | m.mm.defFlags[mm] | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
+  if ((flags & MAP_LOCKED) !== 0 && !canDoMlock(m)) return -EPERM;
+  if (!mlockFutureOk(m, mm, vmFlags, len)) return -EAGAIN;
+  const typed = file === 0 ? anonymousFlags(vmFlags, flags) : fileFlags(m, vmFlags, prot, flags, file);
+  if (typed < 0) return typed;
+  vmFlags = typed;
+  if ((flags & MAP_NORESERVE) !== 0 && m.bootConfig.settings.overcommitMemory !== OVERCOMMIT_NEVER) vmFlags |= VM_NORESERVE;
+  const isSharedAnonymous = file === 0 && (vmFlags & VM_SHARED) !== 0;
+  const birth = file !== 0 ? pgoff : isSharedAnonymous ? 0 : addr / PAGE_SIZE;
+  return yield* mmapRegion(m, mm, addr, len, vmFlags >>> 0, birth, file);
+}
+
+/**
+ * Maps a range, in place of whatever is there.
+ * @locks mmap_sem W @returns the address, or a negative errno
+ */
+export function* mmapRegion(m: Machine, mm: Mm, addr: Vaddr, len: number, wantedFlags: number, pgoff: number, file: File): Task<MaySleep, number> {
+  const end = (addr + len) as Vaddr;
+  const nrPages = len / PAGE_SIZE;
+  if (!mayExpandVm(m, mm, wantedFlags, nrPages - countPages(m, mm, addr, end))) return -ENOMEM;
+  let vmFlags = wantedFlags;
+  if (isAccountable(vmFlags)) {
+    if (!vmEnoughMemory(m, nrPages)) return -ENOMEM;
+    vmFlags |= VM_ACCOUNT;
+  }
+  const error = yield* unmapRange(m, mm, addr, end);
+  if (error !== 0) return error;
+  const next = findVma(m, mm, addr);
+  const merged = yield* vmaMergeNewRange(m, {
+    mm, prev: findVmaPrev(m, mm, addr), middle: NONE, next, start: addr, end, pgoff, vmFlags, file,
+    anonVma: 0 as AnonVma, copiedFrom: NONE, isJustExpand: false,
+  });
+  if (merged === 0) {
+    const fresh = yield* newVma(m, mm, addr, end, vmFlags, pgoff, file);
+    if (fresh < 0) return fresh;
+  }
+  vmStatAccount(m, mm, vmFlags, nrPages);
+  if ((vmFlags & VM_LOCKED) !== 0) m.mm.lockedVm[mm] += nrPages;
+  return addr;
+}
+
+/** A VMA of its own; shared anonymous memory gets a file that nobody can open. @returns the VMA or -ENOMEM */
+function* newVma(m: Machine, mm: Mm, start: Vaddr, end: Vaddr, vmFlags: number, pgoff: number, file: File): Task<MaySleep, Vma | number> {
+  const v = m.vma;
+  const vma = vmAreaAlloc(m, mm);
+  if (vma === 0) return -ENOMEM;
+  v.vmStart[vma] = start;
+  v.vmEnd[vma] = end;
+  v.vmFlags[vma] = vmFlags;
+  v.vmPgoff[vma] = pgoff;
+  if (file !== 0) {
+    getFile(m, file);
+    v.vmFile[vma] = file;
+    v.vmOps[vma] = m.inode.kind[m.file.inode[file]] === INODE_REGULAR ? VM_OPS_FILE : VM_OPS_SHMEM;
+  } else if ((vmFlags & VM_SHARED) !== 0) {
+    const zero = yield* shmemZeroSetup(m, end - start);
+    if (zero === 0) {
+      yield* removeVma(m, vma);
+      return -ENOMEM;
+    }
+    v.vmFile[vma] = zero;
+    v.vmOps[vma] = VM_OPS_SHMEM;
+  } else v.vmOps[vma] = VM_OPS_ANON;
+  vmaLink(m, mm, vma);
+  m.mm.mapCount[mm]++;
+  return vma;
+}
+
+/** The unnamed file behind a shared anonymous mapping. mm/shmem.c @returns 0 when a table is full */
+function* shmemZeroSetup(m: Machine, sizeBytes: number): Task<MaySleep, File> {
+  const inode: Inode = newInode(m, {
+    path: '/dev/zero (deleted)', kind: 'zero', major: 0, minor: 1, ino: m.vm.nextShmemIno[0]++, size: sizeBytes, thpAligned: false,
+  });
+  if (inode === 0) return NO_FILE;
+  const file = filpOpen(m, inode, { isReadable: true, isWritable: true });
+  yield* iput(m, inode);
+  return file;
+}
+
+/** A hint is a page boundary not below the lowest address that may be mapped. */
+function roundHintToMin(m: Machine, hint: Vaddr): number {
+  const page = hint - (hint % PAGE_SIZE);
+  return page !== 0 && page < m.bootConfig.settings.mmapMinAddr ? m.bootConfig.settings.mmapMinAddr : page;
+}
+
+/** Pages of a range that are mapped already. */
+function countPages(m: Machine, mm: Mm, start: Vaddr, end: Vaddr): number {
+  const v = m.vma;
+  let bytes = 0;
+  for (let vma = findVma(m, mm, start); vma !== 0 && v.vmStart[vma] < end; vma = v.vmNext[vma] as Vma) {
+    bytes += Math.min(v.vmEnd[vma], end) - Math.max(v.vmStart[vma], start);
+  }
+  return bytes / PAGE_SIZE;
+}
+
+function protVmFlags(prot: number): number {
+  return ((prot & PROT_READ) !== 0 ? VM_READ : 0) | ((prot & PROT_WRITE) !== 0 ? VM_WRITE : 0) | ((prot & PROT_EXEC) !== 0 ? VM_EXEC : 0);
+}
+
+/** Since 6.7 MAP_STACK keeps huge pages away. calc_vm_flag_bits() */
+function mapVmFlags(flags: number): number {
+  return ((flags & MAP_GROWSDOWN) !== 0 ? VM_GROWSDOWN : 0) | ((flags & MAP_LOCKED) !== 0 ? VM_LOCKED : 0)
+    | ((flags & MAP_STACK) !== 0 ? VM_NOHUGEPAGE : 0);
+}
+
+function anonymousFlags(vmFlags: number, flags: number): number {
+  switch (flags & MAP_TYPE) {
+    case MAP_SHARED: return (vmFlags & VM_GROWSDOWN) !== 0 ? -EINVAL : vmFlags | VM_SHARED | VM_MAYSHARE;
+    case MAP_PRIVATE: return vmFlags;
+    case MAP_DROPPABLE: return -EINVAL;
+    default: return -EINVAL;
+  }
+}
+
+function fileFlags(m: Machine, vmFlags: number, prot: number, flags: number, file: File): number {
+  const isWritable = m.file.isWritable[file] === 1;
+  let result = vmFlags;
+  switch (flags & MAP_TYPE) {
+    case MAP_SHARED_VALIDATE:
+      if ((flags & ~LEGACY_MAP_MASK & ~MAP_TYPE & ~MAP_FIXED_NOREPLACE) !== 0 || (flags & MAP_SYNC) !== 0) return -EOPNOTSUPP;
+      break;
+    case MAP_SHARED: case MAP_PRIVATE: break;
+    default: return -EINVAL;
+  }
+  if ((flags & MAP_TYPE) !== MAP_PRIVATE) {
+    if ((prot & PROT_WRITE) !== 0 && !isWritable) return -EACCES;
+    result |= VM_SHARED | VM_MAYSHARE;
+    if (!isWritable) result &= ~(VM_MAYWRITE | VM_SHARED);
+  }
+  if (m.file.isReadable[file] === 0) return -EACCES;
+  return (result & VM_GROWSDOWN) !== 0 ? -EINVAL : result;
+}
+
+/** Pages of an address range lie below the end of user space. access_ok() */
+export function isUserRange(start: number, lenBytes: number): boolean {
+  return start <= TASK_SIZE && lenBytes <= TASK_SIZE - start;
+}
+

@@ -1,0 +1,34 @@
+// Models mm/msync.c (6.18).
+import { EBUSY, EINVAL, ENOMEM, MS_ASYNC, MS_INVALIDATE, MS_SYNC, VM_LOCKED } from '@mmun/include';
+import type { MaySleep, Task, Vaddr } from '@mmun/include';
+import { downRead, upRead } from '@mmun/locking';
+import { currentMm, mmapSemOf } from './mm-types.js';
+import type { Machine } from './mm-types.js';
+import { isPageAligned, pageAlign } from './vma.js';
+import { findVma } from './vma-tree.js';
+
+/** There is no disk to write to: what remains are the checks. A hole is reported after the rest, but ends MS_ASYNC at once. */
+export function* sysMsync(m: Machine, addr: Vaddr, lenBytes: number, flags: number): Task<MaySleep, number> {
+  if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) !== 0 || !isPageAligned(addr)) return -EINVAL;
+  if ((flags & (MS_ASYNC | MS_SYNC)) === (MS_ASYNC | MS_SYNC)) return -EINVAL;
+  const end = addr + pageAlign(lenBytes);
+  if (end >= 2 ** 64) return -ENOMEM;
+  if (end === addr) return 0;
+  const mm = currentMm(m);
+  const mmapSem = mmapSemOf(m, mm);
+  yield* downRead(m, mmapSem);
+  let result = 0;
+  for (let start: number = addr; start < end;) {
+    const vma = findVma(m, mm, start as Vaddr);
+    const isHole = vma === 0 || start < m.vma.vmStart[vma];
+    if (isHole) result = -ENOMEM;
+    if (vma === 0 || (isHole && (flags === MS_ASYNC || m.vma.vmStart[vma] >= end))) break;
+    if ((flags & MS_INVALIDATE) !== 0 && (m.vma.vmFlags[vma] & VM_LOCKED) !== 0) {
+      result = -EBUSY;
+      break;
+    }
+    start = m.vma.vmEnd[vma];
+  }
+  yield* upRead(m, mmapSem);
+  return result;
+}

@@ -1,0 +1,39 @@
+// Models fs/proc/task_mmu.c (6.18): what /proc/PID/maps and smaps say.
+import { PAGE_SIZE, VM_EXEC, VM_MAYSHARE, VM_READ, VM_WRITE } from '@mmun/include';
+import type { File, Inode, MapsRow, Mm, Vma } from '@mmun/include';
+import type { Machine } from './mm-types.js';
+import { smapGatherStats } from './smaps.js';
+
+/** Rows by address, each with its pages counted. Not for hot paths: it allocates. */
+export function procMaps(m: Machine, mm: Mm): MapsRow[] {
+  const rows: MapsRow[] = [];
+  for (let vma = m.mm.mmap[mm] as Vma; vma !== 0; vma = m.vma.vmNext[vma] as Vma) rows.push(mapsRow(m, mm, vma));
+  return rows;
+}
+
+function mapsRow(m: Machine, mm: Mm, vma: Vma): MapsRow {
+  const v = m.vma;
+  const inode = m.file.inode[v.vmFile[vma] as File] as Inode;
+  const stats = { anonymous: 0, rss: 0 };
+  smapGatherStats(m, vma, stats);
+  return {
+    start: v.vmStart[vma], end: v.vmEnd[vma], perms: permsOf(v.vmFlags[vma]),
+    offset: inode === 0 ? 0 : v.vmPgoff[vma] * PAGE_SIZE,
+    major: m.inode.major[inode], minor: m.inode.minor[inode], ino: m.inode.ino[inode],
+    name: nameOf(m, mm, vma, inode), vmFlags: v.vmFlags[vma], anonymous: stats.anonymous, rss: stats.rss,
+  };
+}
+
+/** A file mapping that was asked to be shared prints `s` even where it may not be written to. */
+function permsOf(vmFlags: number): string {
+  return ((vmFlags & VM_READ) !== 0 ? 'r' : '-') + ((vmFlags & VM_WRITE) !== 0 ? 'w' : '-')
+    + ((vmFlags & VM_EXEC) !== 0 ? 'x' : '-') + ((vmFlags & VM_MAYSHARE) !== 0 ? 's' : 'p');
+}
+
+function nameOf(m: Machine, mm: Mm, vma: Vma, inode: Inode): string {
+  const v = m.vma;
+  if (inode !== 0) return m.inodePaths[inode] as string;
+  if (v.vmName[vma] !== 0) return m.specialNames[v.vmName[vma]] as string;
+  if (v.vmStart[vma] < m.mm.brk[mm] && v.vmEnd[vma] > m.mm.startBrk[mm]) return '[heap]';
+  return v.vmStart[vma] <= m.mm.startStack[mm] && v.vmEnd[vma] >= m.mm.startStack[mm] ? '[stack]' : '';
+}
