@@ -34,10 +34,11 @@ export function workspace(root = ROOT) {
 function readPackage(root, folder) {
   const directory = join(root, folder);
   const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
-  const internal = ['dependencies', 'peerDependencies', 'optionalDependencies'].flatMap((field) =>
-    Object.keys(manifest[field] ?? {}),
-  );
-  return { name: manifest.name, folder, directory, manifest, tags: manifest.nx?.tags ?? [], internal: [...new Set(internal)] };
+  const tags = manifest.nx?.tags ?? [];
+  // a tool is bundled: what it is made of, its consumers need not install
+  const fields = ['dependencies', 'peerDependencies', 'optionalDependencies', ...(tags.includes('layer:tool') ? ['devDependencies'] : [])];
+  const internal = fields.flatMap((field) => Object.keys(manifest[field] ?? {}));
+  return { name: manifest.name, folder, directory, manifest, tags, internal: [...new Set(internal)] };
 }
 
 /** @param {Package} p @returns {string} the layer, without its prefix */
