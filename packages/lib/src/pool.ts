@@ -11,24 +11,25 @@ import { reserve, viewTable } from './layout.js';
 import type { Layout, Reserved, Table } from './layout.js';
 import { bugOn } from './bug.js';
 
-const rowSpec = { next: 'u32', gen: 'u32' } as const;
-const headSpec = { free: 'u32', bump: 'u32', used: 'u32' } as const;
+/** For tables that are not reserved through a Layout, such as a plugin's: `{ rows, head, capacity }` of these is a Pool. */
+export const POOL_ROW_SPEC = { next: 'u32', gen: 'u32' } as const;
+export const POOL_HEAD_SPEC = { free: 'u32', bump: 'u32', used: 'u32' } as const;
 
 export interface Pool {
-  readonly rows: Table<typeof rowSpec>;
-  readonly head: Table<typeof headSpec>;
+  readonly rows: Table<typeof POOL_ROW_SPEC>;
+  readonly head: Table<typeof POOL_HEAD_SPEC>;
   readonly capacity: number;
 }
 
 export interface ReservedPool {
-  readonly rows: Reserved<typeof rowSpec>;
-  readonly head: Reserved<typeof headSpec>;
+  readonly rows: Reserved<typeof POOL_ROW_SPEC>;
+  readonly head: Reserved<typeof POOL_HEAD_SPEC>;
   readonly capacity: number;
 }
 
 /** @param capacity rows of the table that the pool belongs to, row 0 included */
 export function reservePool(layout: Layout, name: string, capacity: number): ReservedPool {
-  return { rows: reserve(layout, `${name}.pool`, capacity, rowSpec), head: reserve(layout, `${name}.poolHead`, 1, headSpec), capacity };
+  return { rows: reserve(layout, `${name}.pool`, capacity, POOL_ROW_SPEC), head: reserve(layout, `${name}.poolHead`, 1, POOL_HEAD_SPEC), capacity };
 }
 
 export function viewPool(buffer: ArrayBuffer, reserved: ReservedPool): Pool {
