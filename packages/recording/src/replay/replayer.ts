@@ -1,0 +1,287 @@
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_SHARED, MREMAP_FIXED, PF_USER, PF_WRITE, VM_FAULT_OOM, VM_FAULT_SIGSEGV } from '@mmun/include';
+import type { BootedMachine, File, MapsRow, TaskStruct, Vaddr } from '@mmun/include';
+import type { Call } from '../call.js';
+import type { Effect, ExecEffect, ForkEffect } from '../effect.js';
+import type { FaultEvent } from '../perf-event.js';
+import type { Recording } from '../recording.js';
+import { unsupportedReason } from '../unsupported.js';
+import { bareLayout, layoutFromMaps } from './bare-layout.js';
+import { EndComparison } from './end-comparison.js';
+import { execLayout } from './exec-layout.js';
+import { follow } from './follow.js';
+import { run } from './machine.js';
+import type { Driven } from './machine.js';
+import { OpenFiles } from './open-files.js';
+import { hasUnreadableArgs, perform } from './perform.js';
+import { ProcessTally } from './process-tally.js';
+import { ReplayThreads } from './threads.js';
+
+const NO_FILE = 0 as File;
+const NONE = 0 as TaskStruct;
+const RLIMITS_MODELLED: ReadonlySet<number> = new Set([2, 3, 8, 9]);
+
+/** Replays one recording's effects, one by one, on a booted machine. */
+export class Replayer<M extends BootedMachine> {
+  readonly #driven: Driven<M>;
+  readonly #recording: Recording;
+  readonly #threads: ReplayThreads<M>;
+  readonly #files: OpenFiles<M>;
+  readonly #ends: EndComparison;
+  readonly #tallies: Map<number, ProcessTally> = new Map();
+  /** Processes whose exec showed no rows: where mmap begins is learned from its first answer. */
+  readonly #bare: Map<number, { startBrk: number }> = new Map();
+
+  constructor(driven: Driven<M>, recording: Recording) {
+    this.#driven = driven;
+    this.#recording = recording;
+    this.#threads = new ReplayThreads(driven);
+    this.#files = new OpenFiles(driven, recording.files);
+    this.#ends = new EndComparison(recording);
+  }
+
+  /** In the order in which the processes were first seen. */
+  get tallies(): readonly ProcessTally[] {
+    return [...this.#tallies.values()];
+  }
+
+  /** @returns the task that acted; 0 where the effect concerned none */
+  apply(effect: Effect): TaskStruct {
+    switch (effect.kind) {
+      case 'call': return this.#call(effect);
+      case 'fault': return this.#fault(effect);
+      case 'fork': return this.#fork(effect);
+      case 'exec': return this.#exec(effect);
+      case 'exit': return this.#exit(effect.tid, effect.pid);
+      case 'compare': this.#compare(effect.pid); return NONE;
+      case 'lost': return NONE;
+    }
+  }
+
+  /** After the last effect: processes that are still there are compared as they stand. */
+  finish(): void {
+    for (const tally of this.#tallies.values()) if (!tally.isCompared && this.#threads.hasThreads(tally.pid)) this.#compare(tally.pid);
+  }
+
+  // --- calls ---
+
+  #call(call: Call): TaskStruct {
+    const tally = this.#tally(call.pid);
+    tally.countCall(call.name);
+    const unsupported = unsupportedReason(call);
+    if (unsupported !== null) {
+      this.#skip(call, unsupported);
+      return NONE;
+    }
+    switch (call.point) {
+      case 'now': return NONE;
+      case 'return': return this.#aside(call);
+      default: return this.#memoryCall(call, tally);
+    }
+  }
+
+  /** Calls that concern files and limits. */
+  #aside(call: Call): TaskStruct {
+    if (!(call.result >= 0)) return NONE;
+    switch (call.name) {
+      case 'open': case 'openat': case 'openat2': case 'creat': case 'memfd_create': this.#files.onOpen(call); break;
+      case 'truncate': case 'ftruncate': case 'fallocate': this.#files.onTruncate(call); break;
+      case 'prlimit64': case 'setrlimit': this.#setRlimit(call); break;
+      default: break;
+    }
+    return NONE;
+  }
+
+  #setRlimit(call: Call): void {
+    if (call.limits === null) return;
+    const isOther = call.name === 'prlimit64' && call.args[0] !== 0;
+    const resource = call.args[call.name === 'prlimit64' ? 1 : 0];
+    const task = isOther ? this.#threads.ofProcess(call.args[0]) : this.#threads.require(call.tid, call.pid);
+    const { image, machine } = this.#driven;
+    if (task !== NONE && RLIMITS_MODELLED.has(resource)) image.setRlimit(machine, task, resource, call.limits.cur);
+  }
+
+  #memoryCall(call: Call, tally: ProcessTally): TaskStruct {
+    if (hasUnreadableArgs(call)) {
+      this.#skip(call, `cannot read the arguments of ${call.name}`);
+      return NONE;
+    }
+    const task = this.#enter(call.tid, call.pid);
+    if (task === NONE) return NONE;
+    const learned = this.#bare.size > 0 && this.#learnBase(call, task);
+    const file = call.name === 'mmap' && (call.args[3] & MAP_ANONYMOUS) === 0 ? this.#files.fileOfCall(call) : NO_FILE;
+    const model = perform(this.#driven, call, file);
+    if (model === null) return task;
+    if (call.name !== 'brk') tally.countErrno(this.#recording.traceFile, call, model);
+    const isAsked = asksForAddress(call, model) && !learned;
+    if (isAsked) tally.countAddress(this.#recording.traceFile, call, model);
+    // An address that nobody asked for (munmap's 0) is no difference.
+    if (isAsked || (model < 0) !== (call.result < 0)) follow(this.#driven, call, model, file);
+    if (call.mapped !== null && isSharedAnonymous(call)) this.#ends.learnInode(this.#rowAt(task, call.result), call.mapped.inode);
+    return task;
+  }
+
+  #rowAt(task: TaskStruct, address: number): MapsRow | undefined {
+    const { image, machine } = this.#driven;
+    return image.procMaps(machine, image.mmOf(machine, task)).find((row) => row.start <= address && address < row.end);
+  }
+
+  /** Without exec's rows: the first address that mmap returned shows where the downward search begins. */
+  #learnBase(call: Call, task: TaskStruct): boolean {
+    const bare = this.#bare.get(call.pid);
+    if (bare === undefined) return false;
+    if (call.name === 'brk') {
+      if (bare.startBrk === 0) bare.startBrk = call.result;
+      else return false;
+    } else if (call.name === 'mmap' && call.result > 0 && asksForAddress(call, call.result)) {
+      this.#bare.delete(call.pid);
+    } else return false;
+    const { image, machine } = this.#driven;
+    image.setCurrent(machine, task);
+    const mmapBase = call.name === 'mmap' ? call.result + Math.ceil(call.args[1] / 4096) * 4096 : null;
+    run(this.#driven, image.sysExecve(machine, bareLayout(bare.startBrk, mmapBase)));
+    return true;
+  }
+
+  // --- faults ---
+
+  #fault(event: FaultEvent): TaskStruct {
+    const task = this.#enter(event.tid, event.pid);
+    if (task === NONE) return NONE;
+    this.#tally(event.pid).faults++;
+    const { image, machine } = this.#driven;
+    const address = event.address as Vaddr;
+    let outcome: number;
+    if (event.errorCode >= 0) outcome = run(this.#driven, image.doPageFault(machine, address, event.errorCode));
+    else {
+      // The recording does not say: on a writable row a write, else a read.
+      outcome = run(this.#driven, image.doPageFault(machine, address, PF_USER | PF_WRITE));
+      if ((outcome & VM_FAULT_SIGSEGV) !== 0) outcome = run(this.#driven, image.doPageFault(machine, address, PF_USER));
+    }
+    if ((outcome & VM_FAULT_OOM) !== 0) {
+      this.#recording.skippedList.addOnce(this.#recording.perfFile, event.line, 'the machine is out of page frames: boot it with more (nrFrames)');
+    }
+    return task;
+  }
+
+  // --- processes ---
+
+  #fork(effect: ForkEffect): TaskStruct {
+    const parent = this.#threads.require(effect.tid, effect.pid);
+    const child = parent === NONE ? NONE : this.#threads.fork(parent, { tid: effect.childTid, pid: effect.childPid, cloneFlags: effect.cloneFlags });
+    if (child === NONE) {
+      this.#recording.skippedList.add(this.#recording.perfFile, effect.line, `the image has no room for process ${effect.childPid}`);
+      return NONE;
+    }
+    this.#files.onFork(effect.pid, effect.childPid);
+    if (effect.childPid !== effect.pid) this.#tally(effect.childPid, this.#tally(effect.pid).command);
+    return child;
+  }
+
+  #exec(effect: ExecEffect): TaskStruct {
+    const { image, machine } = this.#driven;
+    const tally = this.#tally(effect.pid);
+    if (effect.comm !== null || effect.path !== null) tally.command = effect.comm ?? effect.path ?? '';
+    for (const other of this.#threads.othersOf(effect.pid, effect.tid)) {
+      if (this.#threads.get(effect.tid) !== NONE) this.#endThread(other, effect.pid);
+    }
+    if (this.#threads.get(effect.tid) === NONE && this.#threads.hasThreads(effect.pid)) this.#threads.rename(effect.pid);
+    const task = this.#enter(effect.tid, effect.pid);
+    if (task === NONE) return NONE;
+    const opened = new Map<string, File>();
+    const layout = execLayout(effect, {
+      elf: this.#recording.elf, stat: this.#recording.ends.stat(effect.pid),
+      fileOf: (row) => {
+        let file = opened.get(row.name);
+        if (file === undefined) {
+          file = this.#files.openForExec(row);
+          opened.set(row.name, file);
+        }
+        return file;
+      },
+    });
+    this.#ends.setExec(effect.pid, layout !== null);
+    this.#bare.delete(effect.pid);
+    run(this.#driven, image.sysExecve(machine, layout ?? this.#layoutWithoutRows(effect, opened)));
+    for (const file of opened.values()) if (file !== 0) this.#files.close(file);
+    return task;
+  }
+
+  /** No MMAP2: from the process' maps at its end, else nothing but what its first calls show. */
+  #layoutWithoutRows(effect: ExecEffect, opened: Map<string, File>): ReturnType<typeof bareLayout> {
+    const maps = this.#recording.ends.read(effect.pid)?.maps ?? null;
+    const layout = maps === null ? null : layoutFromMaps(maps, this.#recording.ends.stat(effect.pid), (row) => {
+      const file = opened.get(row.name) ?? this.#files.openForExec(row);
+      opened.set(row.name, file);
+      return file;
+    });
+    if (layout !== null) return layout;
+    this.#bare.set(effect.pid, { startBrk: 0 });
+    return bareLayout(0, null);
+  }
+
+  #exit(tid: number, pid: number): TaskStruct {
+    const tally = this.#tallies.get(pid);
+    const isLast = this.#threads.othersOf(pid, tid).length === 0;
+    if (isLast && tally !== undefined && !tally.isCompared && this.#threads.get(tid) !== NONE) this.#compare(pid);
+    if (isLast) this.#files.onExit(pid);
+    this.#endThread(tid, pid);
+    return NONE;
+  }
+
+  #endThread(tid: number, pid: number): void {
+    const task = this.#threads.get(tid);
+    if (task === NONE) return;
+    const { image, machine } = this.#driven;
+    image.setCurrent(machine, task);
+    run(this.#driven, image.sysExit(machine));
+    this.#threads.delete(tid, pid);
+  }
+
+  #compare(pid: number): void {
+    const tally = this.#tallies.get(pid);
+    const task = this.#threads.ofProcess(pid);
+    if (tally === undefined || tally.isCompared || task === NONE) return;
+    tally.isCompared = true;
+    const { image, machine } = this.#driven;
+    this.#ends.compare(tally, () => image.procMaps(machine, image.mmOf(machine, task)));
+  }
+
+  /** Makes the thread the current one. */
+  #enter(tid: number, pid: number): TaskStruct {
+    const task = this.#threads.require(tid, pid);
+    if (task !== NONE) this.#driven.image.setCurrent(this.#driven.machine, task);
+    else this.#recording.skippedList.addOnce(this.#recording.traceFile, 0, 'the image has no room for more threads');
+    return task;
+  }
+
+  #tally(pid: number, command = ''): ProcessTally {
+    let tally = this.#tallies.get(pid);
+    if (tally === undefined) {
+      tally = new ProcessTally(pid, command);
+      this.#tallies.set(pid, tally);
+    }
+    return tally;
+  }
+
+  #skip(call: Call, reason: string): void {
+    this.#recording.skippedList.add(this.#recording.traceFile, call.line, reason);
+  }
+}
+
+/**
+ * Did the kernel choose an address here? mmap without MAP_FIXED; brk, whose answer
+ * is an address; mremap where it moved the mapping to where it liked.
+ */
+function asksForAddress(call: Call, model: number): boolean {
+  if (call.result < 0) return false;
+  switch (call.name) {
+    case 'mmap': return (call.args[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === 0;
+    case 'brk': return true;
+    case 'mremap': return (call.args[3] & MREMAP_FIXED) === 0 && (call.result !== call.args[0] || model !== call.result);
+    default: return false;
+  }
+}
+
+function isSharedAnonymous(call: Call): boolean {
+  return call.name === 'mmap' && call.result > 0 && (call.args[3] & MAP_ANONYMOUS) !== 0 && (call.args[3] & MAP_SHARED) !== 0;
+}
