@@ -29,9 +29,12 @@ export function kernelHeader({ path, text }) {
     : ['the first line says what is modelled: `// Models mm/mprotect.c (6.18).`, or `// No kernel original: why`'];
 }
 
-/** index-reexports, and no `export *` in any source. @type {Rule} */
+/** What a linker script is to a kernel: it exports whatever was linked. */
+const LINKED = 'packages/image/src/linked.ts';
+
+/** index-reexports, and no `export *` in any other source. @type {Rule} */
 export function namedReexports({ path, text }) {
-  if (!/^packages\/[^/]+\/src\/.*\.ts$/.test(path)) return [];
+  if (!/^packages\/[^/]+\/src\/.*\.ts$/.test(path) || path === LINKED) return [];
   const isIndex = path.endsWith('/src/index.ts');
   if (!isIndex && !text.includes('export *')) return [];
   return parse(path, text).body.flatMap((/** @type {Node} */ statement) => {
