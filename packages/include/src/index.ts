@@ -31,6 +31,6 @@ export type { AsmGeometry, AsmLevels, AsmPgtable, AsmPteValues, AsmPtepOps, AsmT
 export type { ColumnType, ColumnView, Table, TableSpec } from './table.js';
 export type { AtomicOp, Design, DesignOps, MaySleepOp, MmuNotifierOps, NotifierOpContext, OpEffects, OpName } from './mmu-notifier.js';
 export type {
-  AttachedSecondary, InstallEntry, KernelServices, SecondaryCounters, SecondaryDriver, SecondaryImage, SecondaryMmu, SecondaryMmuFor,
+  AttachedSecondary, InstallEntry, KernelServices, MappedArea, SecondaryCounters, SecondaryDriver, SecondaryImage, SecondaryMachine, SecondaryMmu, SecondaryMmuFor,
   SecondaryTable, TranslationVisitor,
 } from './secondary-mmu.js';

@@ -69,7 +69,7 @@ export interface SecondaryDriver {
    * @returns an instance above 0; -ENOMEM where a table is full, -ESRCH where the address space is gone
    */
   create(mm: Mm): Task<MaySleep, number>;
-  /** The device lets go of it. No op is running for it, nor will be, when this returns. Once per instance. */
+  /** The device lets go of it, once per instance. No atomic op is running for it, nor will be, when this returns. */
   destroy(instance: number): Task<MaySleep>;
   /**
    * The device missed: make an entry for `address`.
@@ -93,9 +93,10 @@ export interface SecondaryDriver {
  * Makes an entry while the pte that it is made from cannot change.
  *
  * The PT lock of the address is held from the lookup until this returns, so a later change of the pte finds the entry
- * and takes it away again. `cookie` is what the caller of withPte passed; `isWritable` what the pte allows.
+ * and takes it away again. `cookie` is what the caller of withPte passed, often an instance; `isWritable` is what the pte
+ * allows, which may be more than the access needs.
  */
-export type InstallEntry = (cookie: number, pfn: Pfn, isWritable: boolean) => Task<UnderPteLock, number>;
+export type InstallEntry = (cookie: number, address: Vaddr, pfn: Pfn, isWritable: boolean) => Task<UnderPteLock, number>;
 
 /**
  * What the kernel does for a plugin. Each task names its context in its type: what may sleep does not compile in an op
@@ -147,7 +148,8 @@ export interface KernelServices {
    * not allow a write that is wanted, the page is faulted in first, as an access of the process would, and the lookup
    * repeated. Right under every design whose ops run inside the PT lock.
    * @context process; takes mmap_sem and the PT lock
-   * @returns what install returned; -EFAULT without access, -ENOMEM without memory, -ESRCH where the address space ended
+   * @returns what install returned; -EFAULT without access, -ENOMEM without memory, -ESRCH where the address space
+   *   ended, -EAGAIN where others took the page away again each time
    */
   withPte(mm: Mm, address: Vaddr, isWrite: boolean, install: InstallEntry, cookie: number): Task<MaySleep, number>;
   /**
@@ -168,6 +170,8 @@ export interface KernelServices {
 
   /** A scheduling point for what the device's hardware reads or writes without a lock. Stands before the operation. */
   step(kind: PointKind, where: Where): Task<Step>;
+  /** Spins until the word is 0: how a TLB flush waits for the accesses that are under way. @context any */
+  waitForZero(where: Where): Task<Step>;
   /** The word of a frame's content that stands for `address`. For `step`, and for the two below. */
   contentWhere(pfn: Pfn, address: Vaddr): Where;
   readContent(where: Where): number;
@@ -206,6 +210,22 @@ export interface AttachedSecondary {
   readonly driver: SecondaryDriver;
 }
 
+/** What plugins add to a machine. */
+export interface SecondaryMachine {
+  /** The plugins' tables, by `plugin.table`. */
+  readonly secondaryTables: Readonly<Record<string, Table<TableSpec>>>;
+  /** In the order of attaching; grows at attach only. */
+  readonly secondaries: AttachedSecondary[];
+}
+
+/** A VMA as those outside of mm need to know it. */
+export interface MappedArea {
+  readonly start: Vaddr;
+  readonly end: Vaddr;
+  /** VM_ bits. */
+  readonly vmFlags: number;
+}
+
 /** The part of an image that those who play devices and those who judge them need. */
 export interface SecondaryImage<M extends BootedMachine = BootedMachine> {
   /** Attaches a plugin whose tables `boot` was told of. Throws where `secondaryMmuRefusal` has something to say. */
@@ -220,5 +240,7 @@ export interface SecondaryImage<M extends BootedMachine = BootedMachine> {
   primaryTranslation(m: M, mm: Mm, address: Vaddr): number;
   /** The frame is in use. */
   isFrameLive(m: M, pfn: Pfn): boolean;
+  /** The first VMA that ends behind `address`; null where none does. */
+  vmaAfter(m: M, mm: Mm, address: Vaddr): MappedArea | null;
 }
 

@@ -3,7 +3,7 @@
  * The tables of mm: one row per object, row 0 is NULL. Fields are grouped by the
  * lock that guards them.
  */
-import type { BootedMachine, Inode, MachineConfig, Mm, Rwsem, Spinlock, TaskStruct, Vma } from '@mmun/include';
+import type { BootedMachine, Inode, MachineConfig, Mm, Rwsem, SecondaryMachine, Spinlock, TaskStruct, Vma } from '@mmun/include';
 import { reserve, reservePool, viewPool, viewTable } from '@mmun/lib';
 import type { Layout, Pool, Reserved, ReservedPool, Table } from '@mmun/lib';
 import { current, rwsemAt, spinlockAt } from '@mmun/locking';
@@ -92,7 +92,7 @@ const pageSpec = {
   refcount: 'i32',
   /** Page-table entries that map the frame. */
   mapcount: 'i32',
-  /** An inode, or 2 * anon_vma + 1, or 0. */
+  /** 2 * inode, or 2 * anon_vma + 1, or 0. */
   mapping: 'u32',
   /** Pages: into the file, or of the address as seen by the VMA's pgoff. */
   index: 'f64',
@@ -160,7 +160,7 @@ export const VM_OPS_SPECIAL = 3;
 export type VmaTable = Table<typeof vmaSpec>;
 
 /** A booted machine as mm sees it. */
-export interface Machine extends BootedMachine, RcuMachine, ArchMachine, NotifierMachine {
+export interface Machine extends BootedMachine, RcuMachine, ArchMachine, NotifierMachine, SecondaryMachine {
   readonly bootConfig: MachineConfig;
   readonly mm: Table<typeof mmSpec>;
   readonly mmPool: Pool;
@@ -228,7 +228,7 @@ export function reserveMm(layout: Layout, c: MachineConfig): ReservedMm {
 }
 
 /** Everything of a Machine that mm itself brings. */
-export type MmTables = Omit<Machine, keyof RcuMachine | keyof ArchTables | keyof NotifierMachine | keyof BootedMachine>;
+export type MmTables = Omit<Machine, keyof RcuMachine | keyof ArchTables | keyof NotifierMachine | keyof SecondaryMachine | keyof BootedMachine>;
 
 export function viewMm(buffer: ArrayBuffer, r: ReservedMm): MmTables {
   return {

@@ -1,0 +1,2 @@
+export { kvm } from './kvm-main.js';
+export type { KvmDriver, KvmMmu, MemoryRegion } from './kvm-main.js';
