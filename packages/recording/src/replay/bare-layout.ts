@@ -13,7 +13,8 @@ const DEFAULT_START_BRK = 0x555555559000;
 /** A program of which nothing is known but where its heap and its mappings begin. */
 export function bareLayout(startBrk: number, mmapBase: number | null): ExecLayout {
   const stack: ExecRow = {
-    kind: 'stack', start: (STACK_END - STACK_BYTES) as Vaddr, end: STACK_END as Vaddr, prot: 3, file: 0 as File, pgoff: 0, name: '',
+    kind: 'stack', start: (STACK_END - STACK_BYTES) as Vaddr, end: STACK_END as Vaddr, prot: 3, file: 0 as File,
+    pgoff: (STACK_END - STACK_BYTES) / PAGE_SIZE, name: '',
   };
   return {
     rows: [stack], mmapBase: (mmapBase ?? DEFAULT_MMAP_BASE) as Vaddr, startBrk: (startBrk || DEFAULT_START_BRK) as Vaddr,
@@ -58,6 +59,6 @@ function execRow(row: RecordedRow, fileOf: (row: MappedFile) => File): ExecRow {
   const prot = (row.perms[0] === 'r' ? 1 : 0) | (row.perms[1] === 'w' ? 2 : 0) | (row.perms[2] === 'x' ? 4 : 0);
   return {
     kind, start: row.start as Vaddr, end: row.end as Vaddr, prot, file: isFile ? fileOf(row) : (0 as File),
-    pgoff: isFile ? row.offset / PAGE_SIZE : 0, name: kind === 'vdso' || kind === 'vvar' ? row.name : '',
+    pgoff: isFile ? row.offset / PAGE_SIZE : kind === 'stack' ? row.start / PAGE_SIZE : 0, name: kind === 'vdso' || kind === 'vvar' ? row.name : '',
   };
 }

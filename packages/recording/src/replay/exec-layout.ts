@@ -46,7 +46,9 @@ function execRow(row: MmapEvent, before: readonly MmapEvent[], rows: readonly Mm
   const kind = rowKind(row);
   return {
     kind, start: row.startVaddr as Vaddr, end: (row.startVaddr + lenBytes) as Vaddr, prot: row.prot,
-    file: kind === 'file' ? sources.fileOf(row) : (0 as File), pgoff: kind === 'file' ? row.offsetBytes / PAGE_SIZE : 0,
+    file: kind === 'file' ? sources.fileOf(row) : (0 as File),
+    // The stack's too: it was born at the top of the address space and moved, and can grow no further than this.
+    pgoff: kind === 'file' || kind === 'stack' ? row.offsetBytes / PAGE_SIZE : 0,
     name: kind === 'vdso' || kind === 'vvar' ? row.name : '',
   };
 }

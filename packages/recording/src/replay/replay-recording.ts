@@ -19,6 +19,8 @@ export interface ReplayedEffect<M extends BootedMachine> {
 export interface ReplayOptions<M extends BootedMachine> {
   /** Replaces fields of the machine's configuration; the recording's own settings are in it already. */
   readonly config?: Partial<MachineConfig>;
+  /** Boots the machine, for those who boot it with more than its configuration (plugins); `image.boot` otherwise. */
+  readonly boot?: (config: MachineConfig) => M;
   /** Stops the replay; the result so far is returned with `isInterrupted`. */
   readonly signal?: AbortSignal;
   /** Called a few times a second: 0 to 1, and effects so far. */
@@ -69,7 +71,8 @@ export async function replayRecording<M extends BootedMachine>(
 
 async function replay<M extends BootedMachine>(image: KernelImage<M>, recording: Recording, options: ReplayOptions<M>): Promise<RecordingResult> {
   const startMs = performance.now();
-  const machine = image.boot(machineConfig(image.defaultConfig, recording.environment, options.config));
+  const config = machineConfig(image.defaultConfig, recording.environment, options.config);
+  const machine = options.boot === undefined ? image.boot(config) : options.boot(config);
   options.onBoot?.(image, machine);
   const driven: Driven<M> = { image, machine };
   const replayer = new Replayer(driven, recording);
