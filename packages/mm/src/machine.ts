@@ -10,7 +10,7 @@ import { DESIGN, reserveNotifier, viewNotifier } from '#mmu-notifier';
 import { mmAlloc, newTask } from './fork.js';
 import type { Machine } from './mm-types.js';
 import { groupLeader, reserveMm, viewMm } from './mm-types.js';
-import { initPages } from './page-alloc.js';
+import { pagingInit } from './page-alloc.js';
 import { reserveSecondary, viewSecondary } from './services.js';
 
 export const config: ImageConfig = { arch: ARCH, design: DESIGN, build: BUILD };
@@ -48,7 +48,7 @@ export function boot(bootConfig: MachineConfig, plugins: readonly SecondaryMmu[]
     ...viewMm(buffer, mm),
     ...viewSecondary(buffer, secondary),
   };
-  initPages(m);
+  pagingInit(m);
   m.vm.nextShmemIno[0] = 1024;
   return m;
 }

@@ -16,7 +16,7 @@ import { TASK_SIZE } from '#asm';
 import { filpOpen, getFile, iput, newInode } from './file-table.js';
 import { mmPopulate } from './gup-populate.js';
 import { canDoMlock, isAccountable, mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount } from './limits.js';
-import { VM_OPS_ANON, VM_OPS_FILE, VM_OPS_SHMEM, currentMm, mmapSemOf } from './mm-types.js';
+import { INODE_REGULAR, VM_OPS_ANON, VM_OPS_FILE, VM_OPS_SHMEM, currentMm, mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { unmapRange } from './munmap.js';
 import { getUnmappedArea } from './unmapped-area.js';

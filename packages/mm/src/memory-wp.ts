@@ -1,0 +1,84 @@
+// Models do_wp_page of mm/memory.c (2.6.24 hooks and locks; reuse as in 6.18).
+/** Lock order: mmap_sem > ptl > what a notifier takes. */
+import { VM_FAULT_OOM, VM_SHARED, VM_WRITE } from '@mmun/include';
+import type { MaySleep, Pfn, Pte, Ptep, Spinlock, Step, Task, Vaddr, Vma } from '@mmun/include';
+import { spinLock, spinUnlock } from '@mmun/locking';
+import { pfnPte, pteMkdirty, pteMkwrite, pteMkyoung, ptePfn, pteSame, ptepClearFlush, ptepGet, ptepSetAccessFlags, setPteAt, vmGetPageProt } from '#asm';
+import { vmaMm } from './mm-types.js';
+import type { Machine } from './mm-types.js';
+import { allocPage, clearHighpage, copyUserHighpage, getPage, putPage } from './page-alloc.js';
+import { MM_ANONPAGES, PG_ANON_EXCLUSIVE, PG_DIRTY, addMmCounter, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
+import { anonVmaPrepare, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.js';
+
+/**
+ * A write to a page that is present and read-only.
+ * @locks mmap_sem, ptl(address) @owes nothing: the ptl is left on return
+ * @returns 0 or VM_FAULT_OOM
+ */
+export function* doWpPage(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl: Spinlock, seen: Pte): Task<MaySleep, number> {
+  const pfn = vmNormalPage(m, vma, ptePfn(seen));
+  const isShared = (m.vma.vmFlags[vma] & VM_SHARED) !== 0;
+  if (pfn !== 0 && (isShared || isExclusive(m, pfn))) {
+    if (isShared) m.page.flags[pfn] = m.page.flags[pfn] | PG_DIRTY;
+    yield* wpPageReuse(m, vma, address, ptep, seen);
+    yield* spinUnlock(m, ptl);
+    return 0;
+  }
+  if (pfn !== 0) yield* getPage(m, pfn);
+  yield* spinUnlock(m, ptl);
+  return yield* wpPageCopy(m, vma, address, ptep, ptl, seen, pfn);
+}
+
+/** More permissive only, so nobody is told. */
+function* wpPageReuse(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, seen: Pte): Task<Step> {
+  yield* ptepSetAccessFlags(m, vma, address, ptep, pteMkwrite(pteMkdirty(pteMkyoung(seen))), true);
+}
+
+/**
+ * An anonymous page that nobody else can see through another mapping. Known by its flag, whoever pins it; else if this
+ * pte holds the only reference.
+ */
+function isExclusive(m: Machine, pfn: Pfn): boolean {
+  const { flags, mapcount, refcount } = m.page;
+  if (!pageIsAnon(m, pfn)) return false;
+  if ((flags[pfn] & PG_ANON_EXCLUSIVE) !== 0) return true;
+  if (mapcount[pfn] !== 1 || refcount[pfn] !== 1) return false;
+  flags[pfn] = flags[pfn] | PG_ANON_EXCLUSIVE;
+  return true;
+}
+
+/**
+ * Copies the page and switches the pte. Through ptepClearFlush: clear, flush, hook #1 of v5; only then stands the new
+ * page there. The old page leaves the rmap after the flush (945754a1754f, 2008-06); 2.6.24 itself had it before, and a
+ * third CPU could read the old page while its new sole owner wrote.
+ * @param old 0: the zero page @owes the reference to `old` is given back
+ */
+function* wpPageCopy(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl: Spinlock, seen: Pte, old: Pfn): Task<MaySleep, number> {
+  const mm = vmaMm(m, vma);
+  const copy = m.vma.anonVma[vma] === 0 && (yield* anonVmaPrepare(m, vma)) !== 0 ? (0 as Pfn) : yield* allocPage(m);
+  if (copy === 0) {
+    if (old !== 0) yield* putPage(m, old);
+    return VM_FAULT_OOM;
+  }
+  if (old === 0) clearHighpage(m, copy);
+  else yield* copyUserHighpage(m, copy, old);
+  yield* spinLock(m, ptl);
+  const isOurs = pteSame(ptepGet(m, ptep), seen);
+  if (isOurs) {
+    yield* ptepClearFlush(m, vma, address, ptep);
+    if (old !== 0) addMmCounter(m, mm, mmCounter(m, old), -1);
+    addMmCounter(m, mm, MM_ANONPAGES, 1);
+    pageAddNewAnonRmap(m, copy, vma, address);
+    m.page.flags[copy] = m.page.flags[copy] | PG_ANON_EXCLUSIVE;
+    const entry = pteMkyoung(pteMkdirty(pfnPte(copy, vmGetPageProt(m.vma.vmFlags[vma]))));
+    yield* setPteAt(m, mm, address, ptep, (m.vma.vmFlags[vma] & VM_WRITE) !== 0 ? pteMkwrite(entry) : entry);
+    if (old !== 0) pageRemoveRmap(m, old);
+  }
+  yield* spinUnlock(m, ptl);
+  if (!isOurs) yield* putPage(m, copy);
+  if (old !== 0) {
+    if (isOurs) yield* putPage(m, old);
+    yield* putPage(m, old);
+  }
+  return 0;
+}

@@ -1,0 +1,174 @@
+// Models mm/memory.c (2.6.24 hooks and locks; 6.18 semantics): taking ptes away, and freeing page tables.
+/**
+ * Lock order: mmap_sem > i_mmap_lock > ptl > what a notifier takes.
+ */
+import { PAGE_SIZE } from '@mmun/include';
+import type { Mm, Pfn, Pgdp, Pmdp, Ptep, Pudp, Step, Task, Vaddr, Vma } from '@mmun/include';
+import { spinLock, spinUnlock } from '@mmun/locking';
+import {
+  PGDIR_SIZE, PMD_SIZE, PTRS_PER_PMD, PTRS_PER_PUD, PUD_SIZE, TASK_SIZE, pgdAddrEnd, pgdClear, pgdNone, pgdOffset, pgdPage, pmdAddrEnd, pmdClear,
+  pmdNone, pmdOffset, pmdPage, pteDirty, pteOffset, ptePfn, ptePresent, pteYoung, ptepGet, ptepGetAndClearFull, ptepNone, pudAddrEnd, pudClear, pudNone,
+  pudOffset, pudPage,
+} from '#asm';
+import { mmuNotifier } from '#mmu-notifier';
+import { tlbFinishMmu, tlbGatherMmu, tlbGathering, tlbIsFull, tlbRemovePage } from './mmu-gather.js';
+import { vmaMm } from './mm-types.js';
+import type { Machine } from './mm-types.js';
+import { MM_ANONPAGES, PG_DIRTY, PG_REFERENCED, addMmCounter, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
+import { pteLockptr } from './pgalloc.js';
+import { pageRemoveRmap } from './rmap.js';
+
+/**
+ * Takes away what `[start, end)` maps, VMA by VMA along vmNext. A caller that has no gather open gets one of its own, so
+ * that pages are flushed and freed on return; else they are with `tlbFinishMmu`.
+ * @context process @locks mmap_sem, or i_mmap_lock and the VMA's mm alive, or no user of the mm is left
+ * @holds the VMAs and the page tables stay
+ */
+export function* unmapVmas(m: Machine, startVma: Vma, start: Vaddr, end: Vaddr): Task<Step> {
+  const v = m.vma;
+  const isOwn = tlbGathering(m) === 0;
+  if (isOwn) tlbGatherMmu(m, vmaMm(m, startVma), false);
+  for (let vma = startVma; vma !== 0 && v.vmStart[vma] < end; vma = v.vmNext[vma] as Vma) {
+    const from = Math.max(v.vmStart[vma], start) as Vaddr;
+    const to = Math.min(v.vmEnd[vma], end) as Vaddr;
+    if (from < to) yield* unmapPageRange(m, vma, from, to, false);
+  }
+  if (isOwn) yield* tlbFinishMmu(m);
+}
+
+/** MADV_DONTNEED's part of one VMA: pages go, the VMA stays. @locks mmap_sem */
+export function zapPageRange(m: Machine, vma: Vma, address: Vaddr, sizeBytes: number): Task<Step> {
+  return zapMapping(m, vma, address, (address + sizeBytes) as Vaddr, false);
+}
+
+/**
+ * Zaps `[start, end)` of one VMA with a gather of its own.
+ * @param isFileOnly private copies stay: zap_details.check_mapping
+ * @locks mmap_sem, or i_mmap_lock of the VMA's file
+ */
+export function* zapMapping(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, isFileOnly: boolean): Task<Step> {
+  tlbGatherMmu(m, vmaMm(m, vma), false);
+  yield* unmapPageRange(m, vma, start, end, isFileOnly);
+  yield* tlbFinishMmu(m);
+}
+
+/**
+ * Frees the table pages of `[start, end)` that lie wholly between `floor` and `ceiling`, where no VMA is left.
+ * @locks mmap_sem for writing, or no user of the mm is left @holds nothing is mapped in the range any more
+ */
+export function* freePgtables(m: Machine, mm: Mm, floor: Vaddr, ceiling: Vaddr, start: Vaddr, end: Vaddr): Task<Step> {
+  const top = ceiling >= TASK_SIZE ? (Number.MAX_SAFE_INTEGER as Vaddr) : ceiling;
+  const isOwn = tlbGathering(m) === 0;
+  if (isOwn) tlbGatherMmu(m, mm, false);
+  for (let address = start; address < end;) {
+    const next = pgdAddrEnd(address, end);
+    const pgdp = pgdOffset(m, mm, address);
+    if (!pgdNone(m, pgdp)) yield* freePudRange(m, mm, pgdp, address, next, floor, top);
+    address = next;
+  }
+  if (isOwn) yield* tlbFinishMmu(m);
+}
+
+function* unmapPageRange(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, isFileOnly: boolean): Task<Step> {
+  const mm = vmaMm(m, vma);
+  for (let address = start; address < end;) {
+    const next = pgdAddrEnd(address, end);
+    const pgdp = pgdOffset(m, mm, address);
+    if (!pgdNone(m, pgdp)) yield* zapPudRange(m, vma, pgdp, address, next, isFileOnly);
+    address = next;
+  }
+}
+
+function* zapPudRange(m: Machine, vma: Vma, pgdp: Pgdp, start: Vaddr, end: Vaddr, isFileOnly: boolean): Task<Step> {
+  for (let address = start; address < end;) {
+    const next = pudAddrEnd(address, end);
+    const pudp = pudOffset(m, pgdp, address);
+    if (!pudNone(m, pudp)) yield* zapPmdRange(m, vma, pudp, address, next, isFileOnly);
+    address = next;
+  }
+}
+
+function* zapPmdRange(m: Machine, vma: Vma, pudp: Pudp, start: Vaddr, end: Vaddr, isFileOnly: boolean): Task<Step> {
+  for (let address = start; address < end;) {
+    const next = pmdAddrEnd(address, end);
+    const pmdp = pmdOffset(m, pudp, address);
+    if (!pmdNone(m, pmdp)) yield* zapPteRange(m, vma, pmdp, address, next, isFileOnly);
+    address = next;
+  }
+}
+
+/** Hook #4 of v5: after the clear and before the page is freed or the CPUs' TLBs are flushed, under the ptl. @hot */
+function* zapPteRange(m: Machine, vma: Vma, pmdp: Pmdp, start: Vaddr, end: Vaddr, isFileOnly: boolean): Task<Step> {
+  const mm = vmaMm(m, vma);
+  const ptl = pteLockptr(m, mm, pmdp);
+  const isFull = tlbIsFull(m);
+  const { flags } = m.page;
+  let nrAnon = 0;
+  yield* spinLock(m, ptl);
+  let ptep = pteOffset(m, pmdp, start);
+  for (let address = start; address < end; address = (address + PAGE_SIZE) as Vaddr, ptep++) {
+    if (ptepNone(m, ptep)) continue;
+    if (isFileOnly && isPrivateCopy(m, vma, ptep)) continue;
+    const ptent = yield* ptepGetAndClearFull(m, mm, address, ptep, isFull);
+    if (!ptePresent(ptent)) continue;
+    yield* mmuNotifier(m, mm, 'invalidatePage', address);
+    const pfn = vmNormalPage(m, vma, ptePfn(ptent));
+    if (pfn === 0) continue;
+    if (pageIsAnon(m, pfn)) nrAnon++;
+    else {
+      if (pteDirty(ptent)) flags[pfn] = flags[pfn] | PG_DIRTY;
+      if (pteYoung(ptent)) flags[pfn] = flags[pfn] | PG_REFERENCED;
+      addMmCounter(m, mm, mmCounter(m, pfn), -1);
+    }
+    pageRemoveRmap(m, pfn);
+    yield* tlbRemovePage(m, pfn);
+  }
+  if (nrAnon !== 0) addMmCounter(m, mm, MM_ANONPAGES, -nrAnon);
+  yield* spinUnlock(m, ptl);
+}
+
+function isPrivateCopy(m: Machine, vma: Vma, ptep: Ptep): boolean {
+  const pfn = vmNormalPage(m, vma, ptePfn(ptepGet(m, ptep)));
+  return pfn === 0 || pageIsAnon(m, pfn);
+}
+
+function* freePudRange(m: Machine, mm: Mm, pgdp: Pgdp, start: Vaddr, end: Vaddr, floor: Vaddr, ceiling: Vaddr): Task<Step> {
+  for (let address = start; address < end;) {
+    const next = pudAddrEnd(address, end);
+    const pudp = pudOffset(m, pgdp, address);
+    if (!pudNone(m, pudp)) yield* freePmdRange(m, mm, pudp, address, next, floor, ceiling);
+    address = next;
+  }
+  if (PTRS_PER_PUD === 1 || !liesBetween(start, PGDIR_SIZE, floor, ceiling)) return;
+  const table = pgdPage(m, pgdp);
+  yield* pgdClear(m, pgdp);
+  yield* removeTable(m, mm, table);
+}
+
+function* freePmdRange(m: Machine, mm: Mm, pudp: Pudp, start: Vaddr, end: Vaddr, floor: Vaddr, ceiling: Vaddr): Task<Step> {
+  for (let address = start; address < end;) {
+    const next = pmdAddrEnd(address, end);
+    const pmdp = pmdOffset(m, pudp, address);
+    if (!pmdNone(m, pmdp) && liesBetween(address, PMD_SIZE, floor, ceiling)) {
+      const table = pmdPage(m, pmdp);
+      yield* pmdClear(m, pmdp);
+      yield* removeTable(m, mm, table);
+    }
+    address = next;
+  }
+  if (PTRS_PER_PMD === 1 || !liesBetween(start, PUD_SIZE, floor, ceiling)) return;
+  const table = pudPage(m, pudp);
+  yield* pudClear(m, pudp);
+  yield* removeTable(m, mm, table);
+}
+
+function* removeTable(m: Machine, mm: Mm, table: Pfn): Task<Step> {
+  m.mm.nrPgtables[mm] = m.mm.nrPgtables[mm] - 1;
+  yield* tlbRemovePage(m, table);
+}
+
+/** The aligned block of `size` bytes around `address` touches nothing below `floor` or from `ceiling` on. */
+function liesBetween(address: Vaddr, size: number, floor: Vaddr, ceiling: Vaddr): boolean {
+  const block = Math.floor(address / size) * size;
+  return block >= floor && block + size <= ceiling;
+}

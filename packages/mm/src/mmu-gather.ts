@@ -1,0 +1,71 @@
+// Models include/asm-generic/tlb.h (2.6.24), mm/mmu_gather.c today.
+/**
+ * What leaves the page tables may be freed only when no CPU translates by it. A gather collects pages and table pages of
+ * one thread; when it is full or finished it flushes the mm's TLB entries and then gives all of them back.
+ *
+ * Where nothing is cached (`tlbEntries` 0) pages go at once, as 2.6.24 does with a single CPU: tlb_fast_mode.
+ */
+import type { Mm, Pfn, Step, Task } from '@mmun/include';
+import { bugOn } from '@mmun/lib';
+import { current } from '@mmun/locking';
+import { flushTlbMm } from '#asm';
+import type { Machine } from './mm-types.js';
+import { putPage } from './page-alloc.js';
+import { freeTable } from './pgalloc.js';
+
+/** The current thread starts to gather. @param isFull the whole mm goes: no CPU uses its tables */
+export function tlbGatherMmu(m: Machine, mm: Mm, isFull: boolean): void {
+  const { mmuGather } = m;
+  const row = current(m);
+  bugOn(mmuGather.mm[row] !== 0, 'gather-nested');
+  mmuGather.mm[row] = mm;
+  mmuGather.isFull[row] = isFull ? 1 : 0;
+  mmuGather.nr[row] = 0;
+}
+
+/** The mm that the current thread gathers for, 0 if none. */
+export function tlbGathering(m: Machine): Mm {
+  return m.mmuGather.mm[current(m)] as Mm;
+}
+
+/** tlb->fullmm */
+export function tlbIsFull(m: Machine): boolean {
+  return m.mmuGather.isFull[current(m)] !== 0;
+}
+
+/** Hands over the reference that a pte held, or a table page. @context any, ptl held or not */
+export function* tlbRemovePage(m: Machine, pfn: Pfn): Task<Step> {
+  if (m.gatherPages === 0) {
+    yield* release(m, pfn);
+    return;
+  }
+  const { mmuGather, gatherPages } = m;
+  const row = current(m);
+  if (mmuGather.nr[row] === gatherPages) yield* tlbFlushMmu(m);
+  mmuGather.pages[row * gatherPages + mmuGather.nr[row]] = pfn;
+  mmuGather.nr[row] = mmuGather.nr[row] + 1;
+}
+
+/**
+ * Flushes, then frees what was gathered.
+ * Deviation: it flushes although no page was gathered, where the kernel asks need_flush; the zero page is gathered nowhere.
+ */
+export function* tlbFlushMmu(m: Machine): Task<Step> {
+  const { mmuGather, gatherPages } = m;
+  const row = current(m);
+  yield* flushTlbMm(m, mmuGather.mm[row] as Mm);
+  const nr = mmuGather.nr[row];
+  mmuGather.nr[row] = 0;
+  for (let i = 0; i < nr; i++) yield* release(m, mmuGather.pages[row * gatherPages + i] as Pfn);
+}
+
+/** @context process */
+export function* tlbFinishMmu(m: Machine): Task<Step> {
+  yield* tlbFlushMmu(m);
+  m.mmuGather.mm[current(m)] = 0;
+}
+
+function* release(m: Machine, pfn: Pfn): Task<Step> {
+  if (pfn > m.bootConfig.nrFrames) yield* freeTable(m, pfn);
+  else yield* putPage(m, pfn);
+}

@@ -1,0 +1,61 @@
+// Models the page half of mm/mremap.c (2.6.24 hooks and locks).
+/** Lock order: mmap_sem > i_mmap_lock > ptl of the old place > ptl of the new. */
+import { PAGE_SIZE } from '@mmun/include';
+import type { Inode, MaySleep, Mm, Pmdp, Step, Task, Vaddr, Vma } from '@mmun/include';
+import { spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
+import { pmdAddrEnd, pteNone, pteOffset, ptepClearFlush, ptepNone, setPteAt } from '#asm';
+import { vmaInode, vmaMm } from './mm-types.js';
+import type { Machine } from './mm-types.js';
+import { mmFindTable, pmdAllocWalk, pteAlloc, pteLockptr, skipHole } from './pgalloc.js';
+
+/** Pages moved under one hold of the locks. LATENCY_LIMIT */
+const LATENCY_PAGES = 64;
+
+/**
+ * Moves the ptes of `[oldAddr, oldAddr + len)` to `newAddr`. Both VMAs belong to one mm.
+ * @locks mmap_sem for writing @returns bytes moved; less than `len` where no table page is left
+ */
+export function* movePageTables(m: Machine, vma: Vma, oldAddr: Vaddr, newVma: Vma, newAddr: Vaddr, len: number): Task<MaySleep, number> {
+  const mm = vmaMm(m, vma);
+  const oldEnd = (oldAddr + len) as Vaddr;
+  let old = oldAddr;
+  while (old < oldEnd) {
+    const oldPmdp = mmFindTable(m, mm, old);
+    if (oldPmdp < 0) {
+      old = skipHole(old, oldEnd, oldPmdp);
+      continue;
+    }
+    const place = (newAddr + (old - oldAddr)) as Vaddr;
+    const room = pmdAddrEnd(place, (newAddr + len) as Vaddr) - place;
+    const extent = Math.min(pmdAddrEnd(old, oldEnd) - old, room);
+    const newPmdp = yield* pmdAllocWalk(m, mm, place);
+    if (newPmdp === 0 || !(yield* pteAlloc(m, mm, newPmdp))) break;
+    for (let done = 0; done < extent; done += LATENCY_PAGES * PAGE_SIZE) {
+      const bytes = Math.min(extent - done, LATENCY_PAGES * PAGE_SIZE);
+      yield* movePtes(m, vma, mm, oldPmdp as Pmdp, (old + done) as Vaddr, newPmdp, (place + done) as Vaddr, bytes);
+    }
+    old = (old + extent) as Vaddr;
+  }
+  return old - oldAddr;
+}
+
+/** Each pte is cleared by ptepClearFlush, so hook #1 of v5 runs under both ptls. */
+function* movePtes(m: Machine, vma: Vma, mm: Mm, oldPmdp: Pmdp, oldAddr: Vaddr, newPmdp: Pmdp, newAddr: Vaddr, bytes: number): Task<Step> {
+  const inode = m.vma.vmFile[vma] === 0 ? (0 as Inode) : vmaInode(m, vma);
+  const mappingLock = spinlockAt(m.inode.iMmapLock, inode);
+  const oldPtl = pteLockptr(m, mm, oldPmdp);
+  const newPtl = pteLockptr(m, mm, newPmdp);
+  if (inode !== 0) yield* spinLock(m, mappingLock);
+  yield* spinLock(m, oldPtl);
+  if (newPtl !== oldPtl) yield* spinLock(m, newPtl);
+  let oldPtep = pteOffset(m, oldPmdp, oldAddr);
+  let newPtep = pteOffset(m, newPmdp, newAddr);
+  for (let done = 0; done < bytes; done += PAGE_SIZE, oldPtep++, newPtep++) {
+    if (ptepNone(m, oldPtep)) continue;
+    const pte = yield* ptepClearFlush(m, vma, (oldAddr + done) as Vaddr, oldPtep);
+    if (!pteNone(pte)) yield* setPteAt(m, mm, (newAddr + done) as Vaddr, newPtep, pte);
+  }
+  if (newPtl !== oldPtl) yield* spinUnlock(m, newPtl);
+  yield* spinUnlock(m, oldPtl);
+  if (inode !== 0) yield* spinUnlock(m, mappingLock);
+}

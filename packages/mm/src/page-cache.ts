@@ -1,0 +1,89 @@
+// Models the page cache of mm/filemap.c: finding, adding and removing pages of an inode.
+/**
+ * Pages keyed by (inode, index), in chains: `pageHash` holds the heads, `page.hashNext` the links. The cache holds one
+ * reference to each of its pages. A page's `mapping` is twice its inode; anonymous pages have the odd numbers.
+ *
+ * Lock order: page lock > treeLock.
+ */
+import type { Inode, Pfn, Spinlock, Step, Task } from '@mmun/include';
+import { bugOn } from '@mmun/lib';
+import { refcountAt, refcountInc, spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
+import type { Machine } from './mm-types.js';
+
+export function treeLockOf(m: Machine): Spinlock {
+  return spinlockAt(m.vm.treeLock, 0);
+}
+
+/** @returns the page with a reference taken, or 0 */
+export function* findGetPage(m: Machine, inode: Inode, index: number): Task<Step, Pfn> {
+  const lock = treeLockOf(m);
+  yield* spinLock(m, lock);
+  const pfn = pageCacheLookup(m, inode, index);
+  if (pfn !== 0) yield* refcountInc(m, refcountAt(m.page.refcount, pfn));
+  yield* spinUnlock(m, lock);
+  return pfn;
+}
+
+/**
+ * Puts a new page into the cache, with a reference of the cache's own; `pfn` belongs to nobody else yet.
+ * @returns false, with nothing done, where another page is there already
+ */
+export function* addToPageCache(m: Machine, inode: Inode, index: number, pfn: Pfn): Task<Step, boolean> {
+  const lock = treeLockOf(m);
+  yield* spinLock(m, lock);
+  const isFree = pageCacheLookup(m, inode, index) === 0;
+  if (isFree) {
+    const bucket = bucketOf(m, inode, index);
+    m.page.mapping[pfn] = inode * 2;
+    m.page.index[pfn] = index;
+    m.page.hashNext[pfn] = m.pageHash[bucket];
+    m.pageHash[bucket] = pfn;
+    m.inode.nrPages[inode] = m.inode.nrPages[inode] + 1;
+    yield* refcountInc(m, refcountAt(m.page.refcount, pfn));
+  }
+  yield* spinUnlock(m, lock);
+  return isFree;
+}
+
+/**
+ * Takes a page out; the cache's reference is the caller's now.
+ * @locks page lock @holds the page keeps its index, and forgets its mapping
+ */
+export function* deleteFromPageCache(m: Machine, pfn: Pfn): Task<Step> {
+  const lock = treeLockOf(m);
+  yield* spinLock(m, lock);
+  pageCacheUnlink(m, pfn);
+  yield* spinUnlock(m, lock);
+}
+
+/** @locks treeLock, or a caller that takes what it gets for a hint */
+export function pageCacheLookup(m: Machine, inode: Inode, index: number): Pfn {
+  const { mapping, index: indexOf, hashNext } = m.page;
+  const wanted = inode * 2;
+  let pfn = m.pageHash[bucketOf(m, inode, index)];
+  while (pfn !== 0 && (indexOf[pfn] !== index || mapping[pfn] !== wanted)) pfn = hashNext[pfn];
+  return pfn as Pfn;
+}
+
+/** @locks treeLock */
+export function pageCacheUnlink(m: Machine, pfn: Pfn): void {
+  const inode = (m.page.mapping[pfn] >>> 1) as Inode;
+  const bucket = bucketOf(m, inode, m.page.index[pfn]);
+  const { hashNext } = m.page;
+  if (m.pageHash[bucket] === pfn) m.pageHash[bucket] = hashNext[pfn];
+  else {
+    let prev = m.pageHash[bucket];
+    while (hashNext[prev] !== pfn) {
+      bugOn(prev === 0, 'page-cache-not-hashed');
+      prev = hashNext[prev];
+    }
+    hashNext[prev] = hashNext[pfn];
+  }
+  hashNext[pfn] = 0;
+  m.page.mapping[pfn] = 0;
+  m.inode.nrPages[inode] = m.inode.nrPages[inode] - 1;
+}
+
+function bucketOf(m: Machine, inode: Inode, index: number): number {
+  return ((index | 0) + Math.imul(inode, 0x9e3779b1)) & (m.pageHash.length - 1);
+}

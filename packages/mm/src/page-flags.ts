@@ -1,0 +1,68 @@
+// Models include/linux/page-flags.h (6.18, the flags that the model needs).
+import { ACQUIRE, RELEASE } from '@mmun/include';
+import type { Mm, Pfn, Sleep, Step, Task, Vma } from '@mmun/include';
+import { bugOn, whereOf } from '@mmun/lib';
+import { mightSleep, point, pointUntil } from '@mmun/locking';
+import { INODE_REGULAR, VM_OPS_SPECIAL } from './mm-types.js';
+import type { Machine } from './mm-types.js';
+
+/** Someone reads the page in, or takes it out of its file. */
+export const PG_LOCKED = 0x1;
+/** Used since reclaim last looked; set from ptes that go away young. */
+export const PG_REFERENCED = 0x2;
+/** Written since it was last like its file; set from ptes that go away dirty. */
+export const PG_DIRTY = 0x4;
+/** An anonymous page that only one mm maps: a write needs no copy, whoever else holds a reference. PG_anon_exclusive */
+export const PG_ANON_EXCLUSIVE = 0x8;
+/** The zero page: counted nowhere. */
+export const PG_RESERVED = 0x10;
+
+/** Which of an mm's counters a page belongs to. */
+export const MM_FILEPAGES = 0;
+export const MM_ANONPAGES = 1;
+export const MM_SHMEMPAGES = 2;
+
+/** @context process; may sleep */
+export function* lockPage(m: Machine, pfn: Pfn): Task<Step | Sleep<'lock_page'>> {
+  mightSleep(m, 'lock_page');
+  yield* pointUntil(m, ACQUIRE, whereOf(m.page.flags, pfn), PG_LOCKED, 0);
+  m.page.flags[pfn] = m.page.flags[pfn] | PG_LOCKED;
+}
+
+/** @returns false where someone else holds it */
+export function* trylockPage(m: Machine, pfn: Pfn): Task<Step, boolean> {
+  yield* point(m, ACQUIRE, whereOf(m.page.flags, pfn));
+  if ((m.page.flags[pfn] & PG_LOCKED) !== 0) return false;
+  m.page.flags[pfn] = m.page.flags[pfn] | PG_LOCKED;
+  return true;
+}
+
+export function* unlockPage(m: Machine, pfn: Pfn): Task<Step> {
+  yield* point(m, RELEASE, whereOf(m.page.flags, pfn));
+  bugOn((m.page.flags[pfn] & PG_LOCKED) === 0, 'page-unlock-unlocked');
+  m.page.flags[pfn] = m.page.flags[pfn] & ~PG_LOCKED;
+}
+
+/** PageAnon(): its mapping is an anon_vma. */
+export function pageIsAnon(m: Machine, pfn: Pfn): boolean {
+  return (m.page.mapping[pfn] & 1) === 1;
+}
+
+/** mm_counter() */
+export function mmCounter(m: Machine, pfn: Pfn): number {
+  const mapping = m.page.mapping[pfn];
+  if ((mapping & 1) === 1) return MM_ANONPAGES;
+  return m.inode.kind[mapping >>> 1] === INODE_REGULAR ? MM_FILEPAGES : MM_SHMEMPAGES;
+}
+
+/** A page of `pfn`'s kind more, or fewer. @locks its ptl */
+export function addMmCounter(m: Machine, mm: Mm, counter: number, nrPages: number): void {
+  if (counter === MM_ANONPAGES) m.mm.rssAnon[mm] = m.mm.rssAnon[mm] + nrPages;
+  else if (counter === MM_FILEPAGES) m.mm.rssFile[mm] = m.mm.rssFile[mm] + nrPages;
+  else m.mm.rssShmem[mm] = m.mm.rssShmem[mm] + nrPages;
+}
+
+/** The page that a present pte maps, if it is one that has counts: not the zero page, not a special mapping's. vm_normal_page() */
+export function vmNormalPage(m: Machine, vma: Vma, pfn: Pfn): Pfn {
+  return pfn === m.vm.zeroPfn[0] || m.vma.vmOps[vma] === VM_OPS_SPECIAL ? (0 as Pfn) : pfn;
+}
