@@ -60,7 +60,9 @@ function checkManifest(p, byName) {
       const other = byName.get(packageNameOf(target));
       if (!other) out.push(`${file}: ${key} names ${target}, which is no package of this workspace`);
       else if (PRIVATE[layer]?.[key] !== layerOf(other)) out.push(`${file}: ${key} means ${target} (layer:${layerOf(other)}), which layer:${layer} may not import`);
-      else if (!p.manifest.dependencies?.[other.name]) out.push(`${file}: ${key} may mean ${other.name}: list it in dependencies`);
+      else if (!p.manifest.dependencies?.[other.name] && !p.manifest.peerDependencies?.[other.name]) {
+        out.push(`${file}: ${key} may mean ${other.name}: list it in dependencies, or as an optional peer where it depends on this package`);
+      }
     }
   }
   if (p.tags.includes('env:pure')) {
