@@ -1,0 +1,260 @@
+/**
+ * One machine and its threads, driven step by step. A step is an operation, announced
+ * by a point, and everything up to the thread's next point.
+ *
+ * Leaving a lock is no step of its own while nobody looks at the lock's word without
+ * waiting for it: then it commutes with whatever the others do. As soon as someone does
+ * (a trylock, a writer that announces itself), the places where that word is released
+ * become points, and `grew` says that what was explored before must be explored again.
+ */
+import type { PointKind, Scheduler, Task, Where } from '@mmun/include';
+import { YIELD } from '@mmun/include';
+import { KernelBug } from '@mmun/lib';
+import { START, isLockWait, isRelease } from './operation.js';
+import type { ExplorableMachine, Program, Report } from './program.js';
+
+/** What a driver returns to end the execution. */
+export const STOP = -1;
+
+/** Decides. All methods are called with the execution as it stands. */
+export interface Driver {
+  /** The thread that takes the next step: one for which `isEnabled` holds, or STOP. */
+  pick(x: Execution): number;
+  choose(x: Execution, nrOptions: number, label: string): number;
+  /** A release that is no point: should it be one here? Replays ask for it by label. */
+  isPoint?(x: Execution, kind: PointKind, where: Where): boolean;
+}
+
+/** Sees what happens; searches that need more than the schedule attach one. */
+export interface Observer {
+  began(x: Execution, thread: number): void;
+  released(x: Execution, kind: PointKind, where: Where): void;
+  ended(x: Execution, thread: number): void;
+}
+
+export const UNSTARTED = 0;
+export const READY = 1;
+export const FINISHED = 2;
+export const CRASHED = 3;
+
+/** A finding as it was made, before it is explained. */
+export interface RawFinding extends Report {
+  /** Thread whose step it was; -1 where no single one. */
+  readonly thread: number;
+  /** Steps taken when it was made. */
+  readonly step: number;
+}
+
+const LOOKED_AT = 1;
+const RELEASED_IN_STEP = 2;
+
+export class Execution implements Scheduler {
+  readonly program: Program<ExplorableMachine>;
+  readonly m: ExplorableMachine;
+  readonly nrThreads: number;
+  /** By thread: its next operation. */
+  readonly kind: Uint8Array;
+  readonly where: Int32Array;
+  readonly mask: Int32Array;
+  readonly value: Int32Array;
+  readonly status: Uint8Array;
+  /** Thread of the present or last step; -1 before the first. */
+  current = -1;
+  /** Steps taken in this execution, starts of threads left out. */
+  steps = 0;
+  findings: RawFinding[] = [];
+  observer: Observer | null = null;
+  /** A release became a point since this was last set to false. */
+  grew = false;
+  /** Called at the end of each step in any case; kept in sync with `program.afterStep`. */
+  private readonly afterStep: ((m: ExplorableMachine, report: (found: Report) => void) => void) | null;
+  private driver: Driver = { pick: () => STOP, choose: () => 0 };
+  private readonly tasks: (Task<string, unknown> | null)[];
+  private readonly handles: Uint32Array;
+  private readonly isWait: Uint8Array;
+  private readonly bytes: Uint8Array;
+  private readonly initial: Uint8Array;
+  private readonly lockUse: Uint8Array;
+  private next: number = STOP;
+  private isGranted = false;
+  private readonly report = (found: Report): void => {
+    this.findings.push({ code: found.code, message: found.message, thread: this.current, step: this.steps });
+  };
+
+  constructor(program: Program<never>) {
+    this.program = program as unknown as Program<ExplorableMachine>;
+    this.m = this.program.boot();
+    const { threads } = this.program;
+    const n = threads.length;
+    this.nrThreads = n;
+    this.kind = new Uint8Array(n);
+    this.where = new Int32Array(n);
+    this.mask = new Int32Array(n);
+    this.value = new Int32Array(n);
+    this.status = new Uint8Array(n);
+    this.isWait = new Uint8Array(n);
+    this.tasks = threads.map(() => null);
+    this.handles = Uint32Array.from(threads, ({ handle }, i) => handle ?? i + 1);
+    this.bytes = new Uint8Array(this.m.buffer);
+    this.initial = this.bytes.slice();
+    this.lockUse = new Uint8Array(this.m.words.length);
+    this.afterStep = this.program.afterStep ? (m, report): void => this.program.afterStep?.(m, report) : null;
+  }
+
+  /** Runs one execution from the initial state. What the machine looked like before is lost. */
+  run(driver: Driver): void {
+    this.reset(driver);
+    const previous = this.m.sched;
+    this.m.sched = this;
+    try {
+      for (this.next = driver.pick(this); this.next !== STOP; ) this.resume(this.next);
+      this.finish();
+    } finally {
+      this.m.sched = previous;
+    }
+  }
+
+  /** The thread exists, is not finished, and its operation is possible now. */
+  isEnabled(thread: number): boolean {
+    const status = this.status[thread];
+    if (status === READY) return (this.m.words[this.where[thread]] & this.mask[thread]) === this.value[thread];
+    return status === UNSTARTED;
+  }
+
+  /** The operation that thread waits to do can be impossible. */
+  waits(thread: number): boolean {
+    return this.isWait[thread] === 1;
+  }
+
+  /** Taking the turn from this thread is no preemption. */
+  isFree(thread: number): boolean {
+    return thread < 0 || this.kind[thread] === YIELD || !this.isEnabled(thread);
+  }
+
+  isRunning(): boolean {
+    for (let t = 0; t < this.nrThreads; t++) if (this.isEnabled(t)) return true;
+    return false;
+  }
+
+  nameOfThread(thread: number): string {
+    return this.program.threads[thread]?.name ?? '?';
+  }
+
+  nameOfWhere(where: number): string {
+    return this.program.nameOf?.(this.m, where as Where) ?? `word[${where}]`;
+  }
+
+  point(kind: PointKind, where: Where): boolean {
+    if (isRelease(kind) && (this.lockUse[where] & LOOKED_AT) === 0) {
+      this.lockUse[where] |= RELEASED_IN_STEP;
+      if (this.driver.isPoint?.(this, kind, where) !== true) {
+        this.observer?.released(this, kind, where);
+        return false;
+      }
+    } else if (!isRelease(kind) && kind !== YIELD) this.lookAt(where);
+    return this.arrive(kind, where, 0, 0, 0);
+  }
+
+  until(kind: PointKind, where: Where, mask: number, value: number): boolean {
+    if (this.isGranted) {
+      this.isGranted = false;
+      return false;
+    }
+    if (!isLockWait(kind)) this.lookAt(where);
+    return this.arrive(kind, where, mask, value, 1);
+  }
+
+  choose(nrOptions: number, label: string): number {
+    return this.driver.choose(this, nrOptions, label);
+  }
+
+  private lookAt(where: number): void {
+    const use = this.lockUse[where];
+    if ((use & LOOKED_AT) !== 0) return;
+    this.lockUse[where] = use | LOOKED_AT;
+    if ((use & RELEASED_IN_STEP) !== 0) this.grew = true;
+  }
+
+  private arrive(kind: PointKind, where: number, mask: number, value: number, isWait: number): boolean {
+    const t = this.current;
+    this.kind[t] = kind;
+    this.where[t] = where;
+    this.mask[t] = mask;
+    this.value[t] = value;
+    this.isWait[t] = isWait;
+    this.status[t] = READY;
+    this.endStep(t);
+    const next = this.driver.pick(this);
+    if (next === t) {
+      this.beginStep(t);
+      return false;
+    }
+    this.next = next;
+    return true;
+  }
+
+  private resume(thread: number): void {
+    if (this.status[thread] === UNSTARTED) this.tasks[thread] = this.program.threads[thread]?.run(this.m) ?? null;
+    this.isGranted = this.isWait[thread] === 1;
+    this.current = thread;
+    this.beginStep(thread);
+    try {
+      const result = (this.tasks[thread] as Task<string, unknown>).next();
+      if (result.done !== true) return;
+      this.status[thread] = FINISHED;
+    } catch (error) {
+      this.status[thread] = CRASHED;
+      this.isGranted = false;
+      this.report(crash(error));
+    }
+    this.endStep(thread);
+    this.next = this.driver.pick(this);
+  }
+
+  private beginStep(thread: number): void {
+    this.m.cpu.current[0] = this.handles[thread];
+    if (this.kind[thread] !== START) this.steps++;
+    this.observer?.began(this, thread);
+  }
+
+  private endStep(thread: number): void {
+    this.observer?.ended(this, thread);
+    if (this.afterStep !== null && this.steps > 0) this.afterStep(this.m, this.report);
+  }
+
+  private reset(driver: Driver): void {
+    this.bytes.set(this.initial);
+    this.driver = driver;
+    this.kind.fill(START);
+    this.where.fill(0);
+    this.mask.fill(0);
+    this.value.fill(0);
+    this.isWait.fill(0);
+    this.status.fill(UNSTARTED);
+    this.current = -1;
+    this.steps = 0;
+    this.isGranted = false;
+    if (this.findings.length > 0) this.findings = [];
+  }
+
+  /** At the end: nobody can run. Is that what should be? */
+  private finish(): void {
+    if (this.findings.length > 0 || this.isRunning()) return;
+    const { threads } = this.program;
+    const waiting: number[] = [];
+    for (let t = 0; t < this.nrThreads; t++) if (this.status[t] === READY && threads[t]?.isDaemon !== true) waiting.push(t);
+    this.current = -1;
+    if (waiting.length === 0) this.program.atEnd?.(this.m, this.report);
+    else this.report({ code: 'deadlock', message: `nobody can run: ${waiting.map((t) => this.describeWait(t)).join(', ')}` });
+  }
+
+  private describeWait(thread: number): string {
+    return `\`${this.nameOfThread(thread)}\` waits for ${this.nameOfWhere(this.where[thread])}`;
+  }
+}
+
+function crash(error: unknown): Report {
+  if (error instanceof KernelBug) return { code: error.code, message: error.message };
+  if (error instanceof Error && typeof (error as { code?: unknown }).code === 'string' && error.name === 'KernelBug') return { code: (error as { code?: string }).code ?? '', message: error.message };
+  return { code: 'exception', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
+}

@@ -1,0 +1,5 @@
+export { Execution, STOP } from './execution.js';
+export type { Driver, Observer } from './execution.js';
+export { Dpor } from './dpor.js';
+export { Rng } from './rng.js';
+export type { ExplorableMachine, Program, Report, Thread } from './program.js';

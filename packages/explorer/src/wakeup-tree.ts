@@ -1,0 +1,48 @@
+/**
+ * Sequences of steps that must still be tried from a state, as an ordered tree: the
+ * wakeup trees of optimal partial-order reduction (Abdulla, Aronis, Jonsson, Sagonas).
+ */
+import { depend } from './operation.js';
+
+/** A step of a thread, known by what it does. */
+export interface Move {
+  readonly thread: number;
+  readonly kind: number;
+  readonly where: number;
+}
+
+export interface Branch extends Move {
+  readonly children: Branch[];
+}
+
+/** `move` can come first in a sequence that is equivalent to `sequence`, or to one that extends it. */
+export function isWeakInitial(move: Move, sequence: readonly Move[]): boolean {
+  for (const next of sequence) {
+    if (next.thread === move.thread) return true;
+    if (depend(move.kind, move.where, next.kind, next.where)) return false;
+  }
+  return true;
+}
+
+/** Adds `sequence` unless the tree has an equivalent of it or of its beginning. */
+export function insert(tree: Branch[], sequence: readonly Move[]): void {
+  let children = tree;
+  let rest = sequence;
+  for (;;) {
+    const branch = children.find((b) => isWeakInitial(b, rest));
+    if (branch === undefined) break;
+    rest = without(rest, branch.thread);
+    if (branch.children.length === 0 || rest.length === 0) return;
+    children = branch.children;
+  }
+  for (const { thread, kind, where } of rest) {
+    const branch: Branch = { thread, kind, where, children: [] };
+    children.push(branch);
+    children = branch.children;
+  }
+}
+
+function without(sequence: readonly Move[], thread: number): readonly Move[] {
+  const at = sequence.findIndex((move) => move.thread === thread);
+  return at < 0 ? sequence : [...sequence.slice(0, at), ...sequence.slice(at + 1)];
+}

@@ -1,0 +1,2 @@
+export { unmapFault } from './unmap-fault.js';
+export type { Protocol, UnmapFaultMachine, UnmapFaultOptions } from './unmap-fault.js';
