@@ -8,6 +8,7 @@
 import type { File, Inode, Mm, TaskStruct, Vaddr } from './handles.js';
 import type { ImageConfig, MachineConfig } from './machine.js';
 import type { Finding } from './finding.js';
+import type { SecondaryMmu } from './secondary-mmu.js';
 import type { MaySleep, Task } from './task.js';
 
 /** A booted machine, opaque to those who drive it. */
@@ -93,7 +94,8 @@ export interface KernelImage<M extends BootedMachine = BootedMachine> {
   readonly config: ImageConfig;
   /** Capacities that hold an ordinary process tree; every field can be replaced. */
   readonly defaultConfig: MachineConfig;
-  boot(config: MachineConfig): M;
+  /** @param plugins the secondary MMUs that may be attached: their tables lie in the machine's buffer */
+  boot(config: MachineConfig, plugins?: readonly SecondaryMmu[]): M;
   /** Runs a task to completion on the current thread. Throws KernelBug where the kernel would have stopped. */
   run<R>(m: M, task: Task<string, R> | R): R;
 

@@ -240,6 +240,8 @@ export interface SecondaryImage<M extends BootedMachine = BootedMachine> {
   primaryTranslation(m: M, mm: Mm, address: Vaddr): number;
   /** The frame is in use. */
   isFrameLive(m: M, pfn: Pfn): boolean;
+  /** The address space has users: it has not ended. */
+  isMmAlive(m: M, mm: Mm): boolean;
   /** The first VMA that ends behind `address`; null where none does. */
   vmaAfter(m: M, mm: Mm, address: Vaddr): MappedArea | null;
 }

@@ -20,4 +20,4 @@ export { truncateSetsize } from './truncate.js';
 export { doPageFault } from './fault.js';
 export { checkMachine } from './check-machine.js';
 export { notifierCounts } from '#mmu-notifier';
-export { attachSecondaryMmu, attachedSecondaries, isFrameLive, primaryTranslation, secondaryMmuRefusal, vmaAfter } from './services.js';
+export { attachSecondaryMmu, attachedSecondaries, isFrameLive, isMmAlive, primaryTranslation, secondaryMmuRefusal, vmaAfter } from './services.js';

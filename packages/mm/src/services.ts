@@ -70,8 +70,12 @@ export function isFrameLive(m: Machine, pfn: Pfn): boolean {
   return pfn > 0 && pfn <= m.bootConfig.nrFrames && poolIsLive(m.framePool, pfn) && m.page.refcount[pfn] > 0;
 }
 
+export function isMmAlive(m: Machine, mm: Mm): boolean {
+  return poolIsLive(m.mmPool, mm) && m.mm.mmUsers[mm] > 0;
+}
+
 export function vmaAfter(m: Machine, mm: Mm, address: Vaddr): MappedArea | null {
-  if (m.mm.mmUsers[mm] === 0) return null;
+  if (!isMmAlive(m, mm)) return null;
   const vma = findVma(m, mm, address);
   return vma === 0 ? null : { start: m.vma.vmStart[vma] as Vaddr, end: m.vma.vmEnd[vma] as Vaddr, vmFlags: m.vma.vmFlags[vma] };
 }
