@@ -3,6 +3,9 @@ const DIGIT_9 = 57;
 const BLANK = 32;
 const TAB = 9;
 
+/** What the last of so many digits behind the point stands for, in ns. */
+const NS_OF_DIGITS: readonly number[] = [1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1];
+
 /** Value of a hexadecimal digit by its byte, 255 for every other byte. */
 const HEX_VALUE: Uint8Array = hexValues();
 
@@ -92,18 +95,22 @@ export class ByteCursor {
     return this.decimal();
   }
 
-  /** Digits of a decimal fraction as nanoseconds: `5` is 500000000. */
+  /** Digits of a decimal fraction as nanoseconds: `5` is 500000000; digits behind the ninth are dropped. */
   fractionNs(): number {
     const { buf, end } = this;
-    let pos = this.pos;
+    const start = this.pos;
+    const stop = Math.min(end, start + 9);
+    let pos = start;
     let ns = 0;
-    let scale = 100000000;
-    while (pos < end && buf[pos] >= DIGIT_0 && buf[pos] <= DIGIT_9) {
-      if (scale >= 1) ns += (buf[pos] - DIGIT_0) * scale;
-      scale /= 10;
+    while (pos < stop) {
+      const digit = buf[pos] - DIGIT_0;
+      if (digit < 0 || digit > 9) break;
+      ns = ns * 10 + digit;
       pos++;
     }
-    if (pos === this.pos) return NaN;
+    if (pos === start) return NaN;
+    ns *= NS_OF_DIGITS[pos - start];
+    while (pos < end && buf[pos] >= DIGIT_0 && buf[pos] <= DIGIT_9) pos++;
     this.pos = pos;
     return ns;
   }

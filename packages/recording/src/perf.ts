@@ -3,6 +3,7 @@ import type { Clock } from './clock.js';
 import type { SkippedList } from './diagnostics.js';
 import type { LineReader } from './line-reader.js';
 import type { PerfEvent } from './perf-event.js';
+import { PrefixCache } from './prefix-cache.js';
 import { PerfRecordScanner } from './perf-record.js';
 
 const FAULT_USER = asciiBytes('exceptions:page_fault_user: address=');
@@ -39,6 +40,10 @@ export class PerfScanner {
   readonly #file: string;
   readonly #cursor = new ByteCursor();
   readonly #records: PerfRecordScanner;
+  readonly #prefix = new PrefixCache();
+  /** What the remembered prefix says. */
+  readonly #remembered = { pid: 0, tid: 0, seconds: 0 };
+  #seconds = 0;
   #pid = 0;
   #tid = 0;
   #time = 0;
@@ -163,18 +168,37 @@ export class PerfScanner {
    */
   #readPrefix(): boolean {
     const cursor = this.#cursor;
-    cursor.skipBlanks();
     const { buf, end } = cursor;
+    const start = cursor.pos;
+    if (this.#prefix.matches(buf, start, end)) {
+      cursor.pos = start + this.#prefix.length;
+      this.#pid = this.#remembered.pid;
+      this.#tid = this.#remembered.tid;
+      this.#seconds = this.#remembered.seconds;
+      if (this.#readFraction()) return true;
+      cursor.pos = start;
+    }
+    cursor.skipBlanks();
     for (let pos = cursor.pos; pos < end; pos++) {
       const byte = buf[pos];
       if (byte < 48 || byte > 57 || (pos > 0 && buf[pos - 1] !== BLANK)) continue;
       cursor.pos = pos;
-      if (this.#readIdsAndTime()) return true;
+      if (this.#readIds()) {
+        const behindDot = cursor.pos;
+        if (this.#readFraction()) {
+          this.#prefix.store(buf, start, behindDot);
+          this.#remembered.pid = this.#pid;
+          this.#remembered.tid = this.#tid;
+          this.#remembered.seconds = this.#seconds;
+          return true;
+        }
+      }
     }
     return false;
   }
 
-  #readIdsAndTime(): boolean {
+  /** `PID/TID [CPU] SECONDS.` */
+  #readIds(): boolean {
     const cursor = this.#cursor;
     const pid = cursor.decimal();
     let tid = pid;
@@ -194,12 +218,19 @@ export class PerfScanner {
     const seconds = cursor.decimal();
     if (seconds !== seconds || cursor.byte() !== DOT) return false;
     cursor.pos++;
+    this.#pid = pid;
+    this.#tid = tid;
+    this.#seconds = seconds;
+    return true;
+  }
+
+  /** `NANOSECONDS: ` */
+  #readFraction(): boolean {
+    const cursor = this.#cursor;
     const ns = cursor.fractionNs();
     if (ns !== ns || cursor.byte() !== COLON) return false;
     cursor.pos++;
-    this.#pid = pid;
-    this.#tid = tid;
-    this.#time = this.#clock.stamp(seconds, ns);
+    this.#time = this.#clock.stamp(this.#seconds, ns);
     this.#skipPeriod();
     return true;
   }
@@ -209,6 +240,8 @@ export class PerfScanner {
     const cursor = this.#cursor;
     cursor.skipBlanks();
     const start = cursor.pos;
+    const first = cursor.byte();
+    if (first < 48 || first > 57) return;
     const period = cursor.decimal();
     if (period === period && cursor.byte() === BLANK) cursor.skipBlanks();
     else cursor.pos = start;

@@ -4,6 +4,7 @@ import type { Clock } from './clock.js';
 import { NS_PER_SECOND } from './clock.js';
 import type { SkippedList } from './diagnostics.js';
 import type { LineReader } from './line-reader.js';
+import { PrefixCache } from './prefix-cache.js';
 import { StraceCallScanner } from './strace-call.js';
 
 const RESUMED = asciiBytes('<... ');
@@ -43,6 +44,9 @@ export class StraceScanner {
   readonly #file: string;
   readonly #cursor = new ByteCursor();
   readonly #calls: StraceCallScanner;
+  readonly #prefix = new PrefixCache();
+  /** What the remembered prefix says. */
+  readonly #remembered = { tid: 0, seconds: 0 };
   #relativeNs = 0;
   #tid = 0;
   #time = NaN;
@@ -129,6 +133,14 @@ export class StraceScanner {
   /** `[pid N] `, `N  `, then a time in one of strace's notations; each may be missing. */
   #readPrefix(): void {
     const cursor = this.#cursor;
+    const lineStart = cursor.pos;
+    if (this.#prefix.matches(cursor.buf, lineStart, cursor.end)) {
+      cursor.pos += this.#prefix.length;
+      this.#tid = this.#remembered.tid;
+      this.#time = this.#clock.stamp(this.#remembered.seconds, cursor.fractionNs());
+      cursor.skipBlanks();
+      return;
+    }
     let tid = 0;
     cursor.skipBlanks();
     if (cursor.byte() === 91 && cursor.take(PID_PREFIX)) {
@@ -147,24 +159,28 @@ export class StraceScanner {
       start = cursor.pos;
       number = cursor.decimal();
     }
-    if (number === number) this.#readStamp(number, start);
+    this.#tid = tid > 0 ? tid : this.defaultTid;
+    if (number === number) this.#readStamp(number, { start, lineStart });
     else if (this.stampKind === 'unknown' || this.stampKind === 'none') {
       this.stampKind = 'none';
       this.#time = NaN;
     }
     cursor.skipBlanks();
-    this.#tid = tid > 0 ? tid : this.defaultTid;
   }
 
-  #readStamp(number: number, start: number): void {
+  #readStamp(number: number, { start, lineStart }: { start: number; lineStart: number }): void {
     const cursor = this.#cursor;
     if (cursor.byte() === COLON) {
       this.#readTimeOfDay(number);
     } else if (cursor.byte() === DOT) {
       cursor.pos++;
+      const behindDot = cursor.pos;
       const ns = cursor.fractionNs();
       if (number > 1e8) {
         this.stampKind = 'wall';
+        this.#remembered.tid = this.#tid;
+        this.#remembered.seconds = number;
+        this.#prefix.store(cursor.buf, lineStart, behindDot);
         this.#time = this.#clock.stamp(number, ns);
       } else {
         this.stampKind = 'relative';

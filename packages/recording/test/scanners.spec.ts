@@ -235,3 +235,13 @@ describe('the small files', () => {
     expect(seen.splice(0)).toEqual(['7 expected `read_PID SECONDS.NANOSECONDS`']);
   });
 });
+
+describe('lines that begin alike', () => {
+  it('are told apart by what stands between them', () => {
+    const strace = ['7 1700000000.1 brk(NULL) = 0x1000', 'brk(NULL) = 0x1000', '7 1700000000.2 brk(NULL) = 0x1000', '8 1700000000.3 brk(NULL) = 0x1000', '8 1700000001.3 brk(NULL) = 0x1000'];
+    expect(scanStrace(`${strace.join('\n')}\n`).records.map(({ tid, time }) => `${tid} ${time}`)).toEqual(['7 100000000', '1 100000000', '7 200000000', '8 300000000', '8 1300000000']);
+    const fault = 'page-faults: 1000';
+    const perf = [`a 7/8 1700000000.1: ${fault}`, `a 9/9 1.x: ${fault}`, `a 7/8 1700000000.2: ${fault}`, `a 7/9 1700000000.2: ${fault}`, `a 7/9 1700000001.2: ${fault}`];
+    expect(scanPerf(`${perf.join('\n')}\n`).events.map(({ pid, tid, time }) => `${pid} ${tid} ${time}`)).toEqual(['7 8 100000000', '7 8 200000000', '7 9 200000000', '7 9 1200000000']);
+  });
+});
