@@ -1,4 +1,4 @@
-// Models mm/memory.c, get_user_pages and follow_page (2.6.24), as a secondary MMU uses them.
+// Models mm/memory.c, get_user_pages and follow_page (2.6.24), for a secondary MMU.
 /**
  * From an address of a process to a frame, on behalf of a device.
  *
@@ -14,14 +14,15 @@
  *   install: entry -> P                 the device writes to a page of someone else
  */
 import { EAGAIN, EFAULT, ENOMEM, ESRCH, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_FAULT_SIGSEGV, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE } from '@mmun/include';
-import type { InstallEntry, MaySleep, Mm, Pfn, Pte, Step, Task, Vaddr, Vma } from '@mmun/include';
-import { downRead, refcountAt, refcountIncNotZero, spinLock, spinUnlock, upRead } from '@mmun/locking';
-import { pmdNone, ptePfn, ptePresent, pteOffset, pteWrite, ptepGet } from '#asm';
+import type { InstallEntry, MaySleep, Mm, Pfn, Step, Task, Vaddr, Vma } from '@mmun/include';
+import { downRead, refcountAt, refcountIncNotZero, upRead } from '@mmun/locking';
+import { ptePfn, ptePresent, pteWrite, ptepGet } from '#asm';
+import { FAULT_FLAG_WRITE } from './fault-flags.js';
 import { mmput } from './fork.js';
-import { FAULT_FLAG_WRITE, handleMmFault } from './memory.js';
+import { followPage, getUserPage, pteOffsetMapLock, pteUnmapUnlock } from './gup.js';
+import { handleMmFault } from './memory-fault.js';
 import { mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { mmFindPmd, pteLockptr } from './pgalloc.js';
 import { findVma } from './vma-tree.js';
 
 /** Lookups that one fault tries before it lets the device try again. */
@@ -30,7 +31,7 @@ const MAX_TRIES = 16;
 /** What withPte calls under the PT lock, with the label of its context left off. */
 type Install = (cookie: number, address: Vaddr, pfn: Pfn, isWritable: boolean) => Task<Step, number>;
 
-/** What `found` returns where the pte does not serve. No install returns it: results are 0, errnos and small numbers. */
+/** What `ifMapped` returns where the pte does not serve. No install returns it: results are 0, errnos and small numbers. */
 const NOT_MAPPED = -0x10000;
 
 /** @see KernelServices.withPte */
@@ -44,42 +45,31 @@ export function* withPte(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean, i
   return result;
 }
 
-/**
- * The pte as it is, without faulting anything in.
- * @locks mmap_sem R, or mm_users held and a pmd that cannot go
- * @returns what install returned; NOT_MAPPED without a pte that serves
- */
-function* ifMapped(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean, install: Install, cookie: number): Task<Step, number> {
-  const pmdp = mmFindPmd(m, mm, address);
-  if (pmdp === 0 || pmdNone(m, pmdp)) return NOT_MAPPED;
-  const ptl = pteLockptr(m, mm, pmdp);
-  yield* spinLock(m, ptl);
-  const pte = ptepGet(m, pteOffset(m, pmdp, address));
-  const result = serves(pte, isWrite) ? yield* install(cookie, address, ptePfn(pte), pteWrite(pte)) : NOT_MAPPED;
-  yield* spinUnlock(m, ptl);
-  return result;
+/** @see KernelServices.getUserPages */
+export function* getUserPageOf(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, number> {
+  if (!(yield* mmgetNotZero(m, mm))) return -ESRCH;
+  const mmapSem = mmapSemOf(m, mm);
+  yield* downRead(m, mmapSem);
+  const pfn = yield* getUserPage(m, mm, address, isWrite);
+  yield* upRead(m, mmapSem);
+  yield* mmput(m, mm);
+  return pfn;
+}
+
+/** @see KernelServices.followPage */
+export function* followPageOf(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, Pfn> {
+  if (!(yield* mmgetNotZero(m, mm))) return 0 as Pfn;
+  const mmapSem = mmapSemOf(m, mm);
+  yield* downRead(m, mmapSem);
+  const pfn = vmaFor(m, mm, address, isWrite) === 0 ? 0 : yield* followPage(m, mm, address, isWrite);
+  yield* upRead(m, mmapSem);
+  yield* mmput(m, mm);
+  return pfn as Pfn;
 }
 
 /** mm_users one up, unless the address space has ended. mmget_not_zero() */
 export function* mmgetNotZero(m: Machine, mm: Mm): Task<Step, boolean> {
   return yield* refcountIncNotZero(m, refcountAt(m.mm.mmUsers, mm));
-}
-
-/** @see KernelServices.getUserPages */
-export function* getUserPage(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean, take: InstallEntry): Task<MaySleep, number> {
-  return yield* withPte(m, mm, address, isWrite, take, 0);
-}
-
-/** @see KernelServices.followPage */
-export function* followUserPage(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean, take: InstallEntry): Task<MaySleep, Pfn> {
-  if (!(yield* mmgetNotZero(m, mm))) return 0 as Pfn;
-  const mmapSem = mmapSemOf(m, mm);
-  yield* downRead(m, mmapSem);
-  const vma = vmaFor(m, mm, address, isWrite);
-  const pfn = vma === 0 ? NOT_MAPPED : yield* ifMapped(m, mm, address, isWrite, take as Install, 0);
-  yield* upRead(m, mmapSem);
-  yield* mmput(m, mm);
-  return (pfn < 0 ? 0 : pfn) as Pfn;
 }
 
 /** @locks mmap_sem R */
@@ -96,6 +86,20 @@ function* withPteLocked(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean, in
   return -EAGAIN;
 }
 
+/**
+ * The pte as it is, without faulting anything in.
+ * @locks mmap_sem R @returns what install returned; NOT_MAPPED without a pte that serves
+ */
+function* ifMapped(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean, install: Install, cookie: number): Task<Step, number> {
+  const ptep = yield* pteOffsetMapLock(m, mm, address);
+  if (ptep === 0) return NOT_MAPPED;
+  const pte = ptepGet(m, ptep);
+  const isServing = ptePresent(pte) && (!isWrite || pteWrite(pte));
+  const result = isServing ? yield* install(cookie, address, ptePfn(pte), pteWrite(pte)) : NOT_MAPPED;
+  yield* pteUnmapUnlock(m, mm, address);
+  return result;
+}
+
 /** The VMA that allows the access; 0 without one. A stack does not grow for a device. */
 function vmaFor(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean): Vma {
   const vma = findVma(m, mm, address);
@@ -103,8 +107,4 @@ function vmaFor(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean): Vma {
   const flags = m.vma.vmFlags[vma];
   const isAllowed = (flags & (VM_IO | VM_PFNMAP)) === 0 && (flags & (isWrite ? VM_WRITE : VM_READ)) !== 0;
   return isAllowed ? vma : (0 as Vma);
-}
-
-function serves(pte: Pte, isWrite: boolean): boolean {
-  return ptePresent(pte) && (!isWrite || pteWrite(pte));
 }

@@ -3,7 +3,7 @@
 import { PAGE_SIZE, WAIT, WRITE } from '@mmun/include';
 import type {
   AttachedSecondary, KernelServices, MachineConfig, MappedArea, MaySleep, Mm, MmuNotifier, OpName, Pfn, PointKind, SecondaryDriver,
-  SecondaryMachine, SecondaryMmu, SecondaryMmuFor, Step, Table, TableSpec, Task, UnderPteLock, Vaddr, Where,
+  SecondaryMachine, SecondaryMmu, SecondaryMmuFor, Step, Table, TableSpec, Task, Vaddr, Where,
 } from '@mmun/include';
 import { KernelBug, poolIsLive, reserve, viewTable, whereOf } from '@mmun/lib';
 import type { Layout, Reserved } from '@mmun/lib';
@@ -17,9 +17,9 @@ import {
 } from '#mmu-notifier';
 import { mmdrop, mmgrab, mmput } from './fork.js';
 import type { Machine } from './mm-types.js';
-import { getPage, putPage } from './page-alloc.js';
+import { putPage } from './page-alloc.js';
 import { PG_DIRTY } from './page-flags.js';
-import { followUserPage, getUserPage, mmgetNotZero, withPte } from './secondary-gup.js';
+import { followPageOf, getUserPageOf, mmgetNotZero, withPte } from './secondary-gup.js';
 import { findVma } from './vma-tree.js';
 
 export type ReservedSecondary = readonly Reserved<TableSpec>[];
@@ -103,18 +103,14 @@ function kernelServices(m: Machine, plugin: string, ops: () => number): KernelSe
 type MmServices = Pick<KernelServices, 'mmgrab' | 'mmdrop' | 'mmgetNotZero' | 'mmput' | 'withPte' | 'getUserPages' | 'followPage' | 'putPage' | 'setPageDirty'>;
 
 function mmServices(m: Machine): MmServices {
-  function* takeReference(_cookie: number, _address: Vaddr, pfn: Pfn, _isWritable: boolean): Task<UnderPteLock, number> {
-    yield* getPage(m, pfn);
-    return pfn;
-  }
   return {
     mmgrab: (mm) => mmgrab(m, mm),
     mmdrop: (mm): Task<MaySleep> => mmdrop(m, mm),
     mmgetNotZero: (mm) => mmgetNotZero(m, mm),
     mmput: (mm) => mmput(m, mm),
     withPte: (mm, address, isWrite, install, cookie) => withPte(m, mm, address, isWrite, install, cookie),
-    getUserPages: (mm, address, isWrite) => getUserPage(m, mm, address, isWrite, takeReference),
-    followPage: (mm, address, isWrite) => followUserPage(m, mm, address, isWrite, takeReference),
+    getUserPages: (mm, address, isWrite) => getUserPageOf(m, mm, address, isWrite),
+    followPage: (mm, address, isWrite) => followPageOf(m, mm, address, isWrite),
     putPage: (pfn) => putPage(m, pfn),
     setPageDirty: (pfn) => setPageDirtyFlag(m, pfn),
   };
