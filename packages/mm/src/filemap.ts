@@ -1,0 +1,108 @@
+// Models the faults of mm/filemap.c and mm/shmem.c (6.18).
+/**
+ * Deviation: reading takes no time and never fails, and the cache is warm: what a fault around looks for in a regular
+ * file is there, as far as the file and the frames reach. Shmem has the pages that were touched.
+ * Deviation: files hold zeros until someone writes through a mapping.
+ *
+ * Lock order: page lock > ptl > treeLock; a page is only tried, not waited for, under the ptl.
+ */
+import { PAGE_SIZE, VM_FAULT_OOM, VM_FAULT_SIGBUS } from '@mmun/include';
+import type { Inode, MaySleep, Mm, Pfn, Pgprot, Pmdp, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
+import { spinLock, spinUnlock } from '@mmun/locking';
+import { PTRS_PER_PTE, pfnPte, pteOffset, ptepNone, setPteAt } from '#asm';
+import { INODE_REGULAR, vmaInode, vmaMm } from './mm-types.js';
+import type { Machine } from './mm-types.js';
+import { allocZeroedPage, putPage } from './page-alloc.js';
+import { addToPageCache, findGetPage, pageCacheLookup } from './page-cache.js';
+import { addMmCounter, lockPage, mmCounter, trylockPage, unlockPage } from './page-flags.js';
+import { pteLockptr } from './pgalloc.js';
+import { pageAddFileRmap } from './rmap.js';
+
+/**
+ * The page of a file that stands at `pgoff`, made where the cache has none.
+ * @context process; may sleep @locks mmap_sem
+ * @returns the frame, locked and with a reference, or minus VM_FAULT_SIGBUS behind the end of the file, or minus VM_FAULT_OOM
+ */
+export function* filemapFault(m: Machine, vma: Vma, pgoff: number): Task<MaySleep, number> {
+  const inode = vmaInode(m, vma);
+  for (;;) {
+    if (pgoff >= nrPagesOf(m, inode)) return -VM_FAULT_SIGBUS;
+    const pfn = yield* pageCacheRead(m, inode, pgoff);
+    if (pfn === 0) return -VM_FAULT_OOM;
+    yield* lockPage(m, pfn);
+    if (isStillAt(m, pfn, inode, pgoff) && pgoff < nrPagesOf(m, inode)) return pfn;
+    yield* unlockPage(m, pfn);
+    yield* putPage(m, pfn);
+  }
+}
+
+/**
+ * Fault-around: maps what the cache has of an aligned window around `address`, within the VMA, the table and the file.
+ * @context process; may sleep @locks mmap_sem
+ */
+export function* filemapMapPages(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, prot: Pgprot): Task<MaySleep> {
+  const inode = vmaInode(m, vma);
+  const nrWindow = m.bootConfig.settings.faultAroundBytes / PAGE_SIZE;
+  const pteOff = (address / PAGE_SIZE) & (PTRS_PER_PTE - 1);
+  const vmaOff = (address - m.vma.vmStart[vma]) / PAGE_SIZE;
+  const nrAfter = (m.vma.vmEnd[vma] - address) / PAGE_SIZE;
+  const pgoff = m.vma.vmPgoff[vma] + vmaOff;
+  const from = Math.max(pteOff - (pteOff % nrWindow), pteOff - vmaOff);
+  const to = Math.min(from + nrWindow, PTRS_PER_PTE, pteOff + nrAfter, pteOff + nrPagesOf(m, inode) - pgoff);
+  if (m.inode.kind[inode] === INODE_REGULAR) yield* readAround(m, inode, pgoff + from - pteOff, pgoff + to - pteOff);
+  const mm = vmaMm(m, vma);
+  const ptl = pteLockptr(m, mm, pmdp);
+  yield* spinLock(m, ptl);
+  const first = pteOffset(m, pmdp, address) - pteOff;
+  for (let i = from; i < to; i++) {
+    const ptep = (first + i) as Ptep;
+    if (ptepNone(m, ptep)) yield* mapCachedPage(m, mm, inode, pgoff + i - pteOff, (address + (i - pteOff) * PAGE_SIZE) as Vaddr, ptep, prot);
+  }
+  yield* spinUnlock(m, ptl);
+}
+
+/** The page of the cache, or a new one in it, with a reference for the caller. @returns 0 where no frame is left */
+export function* pageCacheRead(m: Machine, inode: Inode, index: number): Task<Step, Pfn> {
+  for (;;) {
+    const found = yield* findGetPage(m, inode, index);
+    if (found !== 0) return found;
+    const pfn = yield* allocZeroedPage(m);
+    if (pfn === 0 || (yield* addToPageCache(m, inode, index, pfn))) return pfn;
+    yield* putPage(m, pfn);
+  }
+}
+
+function* readAround(m: Machine, inode: Inode, from: number, to: number): Task<Step> {
+  for (let index = from; index < to; index++) {
+    if (pageCacheLookup(m, inode, index) !== 0) continue;
+    const pfn = yield* pageCacheRead(m, inode, index);
+    if (pfn === 0) return;
+    yield* putPage(m, pfn);
+  }
+}
+
+/** @locks ptl */
+function* mapCachedPage(m: Machine, mm: Mm, inode: Inode, index: number, address: Vaddr, ptep: Ptep, prot: Pgprot): Task<Step> {
+  const pfn = yield* findGetPage(m, inode, index);
+  if (pfn === 0) return;
+  if (yield* trylockPage(m, pfn)) {
+    const isUsable = isStillAt(m, pfn, inode, index);
+    if (isUsable) {
+      addMmCounter(m, mm, mmCounter(m, pfn), 1);
+      pageAddFileRmap(m, pfn);
+      yield* setPteAt(m, mm, address, ptep, pfnPte(pfn, prot));
+    }
+    yield* unlockPage(m, pfn);
+    if (isUsable) return;
+  }
+  yield* putPage(m, pfn);
+}
+
+/** The page was not truncated before it was locked. */
+function isStillAt(m: Machine, pfn: Pfn, inode: Inode, index: number): boolean {
+  return m.page.mapping[pfn] === inode * 2 && m.page.index[pfn] === index;
+}
+
+function nrPagesOf(m: Machine, inode: Inode): number {
+  return Math.ceil(m.inode.size[inode] / PAGE_SIZE);
+}

@@ -1,0 +1,101 @@
+// Models mm/gup.c (6.18; get_user_pages as 2.6.24 knew it).
+/** Lock order: mmap_sem > ptl. */
+import { EFAULT, ENOMEM, PAGE_SIZE, VM_EXEC, VM_FAULT_OOM, VM_IO, VM_LOCKONFAULT, VM_MAYREAD, VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE } from '@mmun/include';
+import type { MaySleep, Mm, Ptep, Spinlock, Step, Task, Vaddr, Vma } from '@mmun/include';
+import { refcountAt, refcountInc, spinLock, spinUnlock } from '@mmun/locking';
+import { pmdNone, pteOffset, ptePfn, ptePresent, pteWrite, ptepGet } from '#asm';
+import { FAULT_FLAG_WRITE } from './fault-flags.js';
+import { handleMmFault } from './memory-fault.js';
+import { vmaMm } from './mm-types.js';
+import type { Machine } from './mm-types.js';
+import { mmFindPmd, pteLockptr } from './pgalloc.js';
+import { findVma } from './vma-tree.js';
+
+/**
+ * Brings in every page of `[start, end)`: private writable memory as if written, all else as if read.
+ * @context process @locks mmap_sem; may sleep
+ * @returns pages, or the errno of the first page that refuses; earlier pages stay
+ */
+export function* populateVmaPageRange(m: Machine, vma: Vma, start: Vaddr, end: Vaddr): Task<MaySleep, number> {
+  const vmFlags = m.vma.vmFlags[vma];
+  const nrPages = (end - start) / PAGE_SIZE;
+  if ((vmFlags & VM_LOCKONFAULT) !== 0) return nrPages;
+  const isWrite = (vmFlags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
+  const isForced = (vmFlags & (VM_READ | VM_WRITE | VM_EXEC)) !== 0;
+  if (!isVmaAllowed(vmFlags, isWrite, isForced)) return -EFAULT;
+  for (let address = start; address < end; address = (address + PAGE_SIZE) as Vaddr) {
+    if (yield* isMapped(m, vmaMm(m, vma), address, isWrite)) continue;
+    const error = yield* faultinPage(m, vma, address, isWrite);
+    if (error !== 0) return error;
+  }
+  return nrPages;
+}
+
+/**
+ * The frame behind an address, with a reference for the caller, as a driver gets it.
+ * @context process @locks mmap_sem for reading; may sleep
+ * @holds the reference keeps the frame from being freed, and nothing else: the pte may point elsewhere at once
+ * @returns the frame, -EFAULT or -ENOMEM
+ */
+export function* getUserPage(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, number> {
+  const vma = findVma(m, mm, address);
+  if (vma === 0 || m.vma.vmStart[vma] > address || !isVmaAllowed(m.vma.vmFlags[vma], isWrite, false)) return -EFAULT;
+  for (;;) {
+    const pfn = yield* followPage(m, mm, address, isWrite);
+    if (pfn !== 0) return pfn;
+    const error = yield* faultinPage(m, vma, address, isWrite);
+    if (error !== 0) return error;
+  }
+}
+
+/** The frame that is mapped now, with a reference taken under the ptl; 0 where none is, or none that may be written. */
+export function* followPage(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean): Task<Step, number> {
+  const ptep = yield* pteOffsetMapLock(m, mm, address);
+  if (ptep === 0) return 0;
+  const pte = ptepGet(m, ptep);
+  const isThere = ptePresent(pte) && (!isWrite || pteWrite(pte));
+  const pfn = isThere ? ptePfn(pte) : 0;
+  if (pfn !== 0) yield* refcountInc(m, refcountAt(m.page.refcount, pfn));
+  yield* pteUnmapUnlock(m, mm, address);
+  return pfn;
+}
+
+/** The slot of an address with its ptl held; 0, and no lock, where there is no table. @owes pteUnmapUnlock unless 0 */
+export function* pteOffsetMapLock(m: Machine, mm: Mm, address: Vaddr): Task<Step, Ptep> {
+  const pmdp = mmFindPmd(m, mm, address);
+  if (pmdp === 0 || pmdNone(m, pmdp)) return 0 as Ptep;
+  yield* spinLock(m, pteLockptr(m, mm, pmdp));
+  return pteOffset(m, pmdp, address);
+}
+
+export function* pteUnmapUnlock(m: Machine, mm: Mm, address: Vaddr): Task<Step> {
+  yield* spinUnlock(m, ptlOf(m, mm, address));
+}
+
+/** The lock of the pte of an address, whose table exists. */
+export function ptlOf(m: Machine, mm: Mm, address: Vaddr): Spinlock {
+  return pteLockptr(m, mm, mmFindPmd(m, mm, address));
+}
+
+/** check_vma_flags(): `isForced` asks what the mapping could become instead of what it is. */
+function isVmaAllowed(vmFlags: number, isWrite: boolean, isForced: boolean): boolean {
+  if ((vmFlags & (VM_IO | VM_PFNMAP)) !== 0) return false;
+  if (isWrite) return (vmFlags & VM_WRITE) !== 0;
+  return (vmFlags & VM_READ) !== 0 || (isForced && (vmFlags & VM_MAYREAD) !== 0);
+}
+
+function* isMapped(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean): Task<Step, boolean> {
+  const ptep = yield* pteOffsetMapLock(m, mm, address);
+  if (ptep === 0) return false;
+  const pte = ptepGet(m, ptep);
+  const isThere = ptePresent(pte) && (!isWrite || pteWrite(pte));
+  yield* pteUnmapUnlock(m, mm, address);
+  return isThere;
+}
+
+/** @returns 0 or a negative errno */
+function* faultinPage(m: Machine, vma: Vma, address: Vaddr, isWrite: boolean): Task<MaySleep, number> {
+  const fault = yield* handleMmFault(m, vma, address, isWrite ? FAULT_FLAG_WRITE : 0);
+  if (fault === 0) return 0;
+  return (fault & VM_FAULT_OOM) !== 0 ? -ENOMEM : -EFAULT;
+}

@@ -1,0 +1,46 @@
+// Models mm/mincore.c (6.18).
+/** Lock order: mmap_sem (read) > ptl. */
+import { EINVAL, ENOMEM, PAGE_SIZE } from '@mmun/include';
+import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
+import { downRead, upRead } from '@mmun/locking';
+import { TASK_SIZE, ptePresent, ptepGet } from '#asm';
+import { pteOffsetMapLock, pteUnmapUnlock } from './gup.js';
+import { currentMm, mmapSemOf, vmaInode } from './mm-types.js';
+import type { Machine } from './mm-types.js';
+import { pageCacheLookup } from './page-cache.js';
+import { findVma } from './vma-tree.js';
+
+/**
+ * Which pages would be there without reading: mapped, or for a file in the cache.
+ * Deviation: the caller is taken to own the file; others are told that everything is there (can_do_mincore).
+ * @param vec a byte for each page, bit 0 @returns 0, -EINVAL or -ENOMEM; pages below a hole are reported before it is found
+ */
+export function* sysMincore(m: Machine, addr: Vaddr, lenBytes: number, vec: Uint8Array): Task<MaySleep, number> {
+  if (addr % PAGE_SIZE !== 0) return -EINVAL;
+  if (lenBytes < 0 || addr + lenBytes > TASK_SIZE) return -ENOMEM;
+  const mm = currentMm(m);
+  const mmapSem = mmapSemOf(m, mm);
+  const nrPages = Math.ceil(lenBytes / PAGE_SIZE);
+  yield* downRead(m, mmapSem);
+  let result = 0;
+  for (let i = 0; i < nrPages && result === 0; i++) {
+    const address = (addr + i * PAGE_SIZE) as Vaddr;
+    const vma = findVma(m, mm, address);
+    if (vma === 0 || m.vma.vmStart[vma] > address) result = -ENOMEM;
+    else vec[i] = yield* mincorePage(m, mm, vma, address);
+  }
+  yield* upRead(m, mmapSem);
+  return result;
+}
+
+function* mincorePage(m: Machine, mm: Mm, vma: Vma, address: Vaddr): Task<MaySleep, number> {
+  const ptep = yield* pteOffsetMapLock(m, mm, address);
+  if (ptep !== 0) {
+    const isPresent = ptePresent(ptepGet(m, ptep));
+    yield* pteUnmapUnlock(m, mm, address);
+    if (isPresent) return 1;
+  }
+  if (m.vma.vmFile[vma] === 0) return 0;
+  const pgoff = m.vma.vmPgoff[vma] + (address - m.vma.vmStart[vma]) / PAGE_SIZE;
+  return pageCacheLookup(m, vmaInode(m, vma), pgoff) === 0 ? 0 : 1;
+}

@@ -1,0 +1,95 @@
+// Models mm/truncate.c, and unmap_mapping_range of mm/memory.c (2.6.24 order and locks).
+/** Lock order: i_mmap_lock > ptl; page lock > treeLock. */
+import { PAGE_SIZE } from '@mmun/include';
+import type { Inode, MaySleep, Pfn, Task, Vaddr, Vma } from '@mmun/include';
+import { poolHighest, poolIsLive } from '@mmun/lib';
+import { spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
+import { zapMapping } from './memory.js';
+import { vmaInode } from './mm-types.js';
+import type { Machine } from './mm-types.js';
+import { putPage } from './page-alloc.js';
+import { deleteFromPageCache, findGetPage, pageCacheLookup } from './page-cache.js';
+import { lockPage, unlockPage } from './page-flags.js';
+
+/**
+ * The file has a new size: what lies behind it is unmapped everywhere, private copies too, and leaves the cache.
+ * The size is set first, so that no fault brings a page back.
+ * @context process; may sleep @locks none of mm's @returns 0
+ */
+export function* truncateSetsize(m: Machine, inode: Inode, sizeBytes: number): Task<MaySleep, number> {
+  const isShorter = sizeBytes < m.inode.size[inode];
+  m.inode.size[inode] = sizeBytes;
+  if (!isShorter) return 0;
+  const from = Math.ceil(sizeBytes / PAGE_SIZE);
+  yield* unmapMappingRange(m, inode, from, Infinity, true);
+  yield* truncateInodePages(m, inode, from);
+  yield* unmapMappingRange(m, inode, from, Infinity, true);
+  return 0;
+}
+
+/** MADV_REMOVE: a hole of pages `[from, to)`; the size stays. Private copies of the pages stay too. @context process; may sleep */
+export function* truncatePageRange(m: Machine, inode: Inode, from: number, to: number): Task<MaySleep> {
+  yield* unmapMappingRange(m, inode, from, to, false);
+  yield* truncateRange(m, inode, from, to);
+}
+
+/** The pages from index `from` on leave the cache. @context process; may sleep @holds they may still be mapped */
+export function truncateInodePages(m: Machine, inode: Inode, from: number): Task<MaySleep> {
+  return truncateRange(m, inode, from, Infinity);
+}
+
+/**
+ * Unmaps pages `[from, to)` of a file from every VMA.
+ * @param isEvenCows private copies go too
+ * @context process @locks none of mm's
+ */
+export function* unmapMappingRange(m: Machine, inode: Inode, from: number, to: number, isEvenCows: boolean): Task<MaySleep> {
+  const v = m.vma;
+  const lock = spinlockAt(m.inode.iMmapLock, inode);
+  yield* spinLock(m, lock);
+  for (let vma = vmaIntervalNext(m, inode, 0 as Vma, from, to); vma !== 0; vma = vmaIntervalNext(m, inode, vma, from, to)) {
+    const start = v.vmStart[vma] + Math.max(from - v.vmPgoff[vma], 0) * PAGE_SIZE;
+    const end = Math.min(v.vmStart[vma] + (to - v.vmPgoff[vma]) * PAGE_SIZE, v.vmEnd[vma]);
+    yield* zapMapping(m, vma, start as Vaddr, end as Vaddr, !isEvenCows);
+  }
+  yield* spinUnlock(m, lock);
+}
+
+/** The next VMA in table order after `vma` that maps some page of `[from, to)`. Stands in for the tree i_mmap. */
+function vmaIntervalNext(m: Machine, inode: Inode, vma: Vma, from: number, to: number): Vma {
+  const v = m.vma;
+  const last = poolHighest(m.vmaPool);
+  for (let next = vma + 1; next <= last; next++) {
+    if (v.vmFile[next] === 0 || !poolIsLive(m.vmaPool, next) || vmaInode(m, next as Vma) !== inode) continue;
+    const nrPages = (v.vmEnd[next] - v.vmStart[next]) / PAGE_SIZE;
+    if (v.vmPgoff[next] < to && v.vmPgoff[next] + nrPages > from) return next as Vma;
+  }
+  return 0 as Vma;
+}
+
+/** By index where the range is small, else by frame. */
+function* truncateRange(m: Machine, inode: Inode, from: number, to: number): Task<MaySleep> {
+  const nrFrames = poolHighest(m.framePool);
+  if (to - from < nrFrames) {
+    for (let index = from; index < to && m.inode.nrPages[inode] !== 0; index++) {
+      if (pageCacheLookup(m, inode, index) !== 0) yield* truncatePage(m, inode, index);
+    }
+    return;
+  }
+  const { mapping, index: indexOf } = m.page;
+  for (let pfn = 1; pfn <= nrFrames && m.inode.nrPages[inode] !== 0; pfn++) {
+    if (mapping[pfn] === inode * 2 && indexOf[pfn] >= from && indexOf[pfn] < to) yield* truncatePage(m, inode, indexOf[pfn]);
+  }
+}
+
+function* truncatePage(m: Machine, inode: Inode, index: number): Task<MaySleep> {
+  const pfn: Pfn = yield* findGetPage(m, inode, index);
+  if (pfn === 0) return;
+  yield* lockPage(m, pfn);
+  if (m.page.mapping[pfn] === inode * 2 && m.page.index[pfn] === index) {
+    yield* deleteFromPageCache(m, pfn);
+    yield* putPage(m, pfn);
+  }
+  yield* unlockPage(m, pfn);
+  yield* putPage(m, pfn);
+}
