@@ -1,0 +1,101 @@
+/** From argv to a command: what commander does, worded our way. */
+import { Command as Parser, CommanderError, Option } from 'commander';
+import type { Command, ExitCode, OptionSpec } from './command.js';
+import { RecordingError } from '@mmun/recording';
+import type { Terminal } from './terminal.js';
+import { fileErrorLine, isFileError, UsageError } from './usage-error.js';
+
+export interface Program {
+  readonly version: string;
+  readonly commands: readonly Command[];
+  /** What `mmun` alone prints. */
+  readonly welcome: string;
+}
+
+/** Runs the command that `argv` names. Every failure is one line on stderr. */
+export async function runCommandLine(program: Program, argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  if (argv.length === 0) {
+    terminal.out(program.welcome);
+    return 0;
+  }
+  let exitCode: ExitCode = 0;
+  const parser = rootParser(program, terminal);
+  for (const command of program.commands) {
+    addCommand(parser, command, async (args, options) => {
+      exitCode = await command.run(args, options, terminal);
+    });
+  }
+  try {
+    await parser.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    return explain(error, name(program, argv), terminal);
+  }
+  return exitCode;
+}
+
+function rootParser(program: Program, terminal: Terminal): Parser {
+  const silent = (): void => undefined;
+  return new Parser('mmun')
+    .description('Linux memory management with MMU notifiers, as a model that runs, checks and explains.')
+    .usage('<command> [options]')
+    .version(program.version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help; `mmun <command> --help` shows examples')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), writeErr: silent, outputError: silent, getOutHelpWidth: () => terminal.width })
+    .configureHelp({ showGlobalOptions: false });
+}
+
+function addCommand(parser: Parser, command: Command, act: (args: string[], options: object) => Promise<void>): void {
+  const child = parser
+    .command(command.name)
+    .summary(command.summary)
+    .description(`${command.summary[0].toUpperCase()}${command.summary.slice(1)}.`)
+    .arguments(command.args)
+    .helpOption('-h, --help', 'print this')
+    .allowExcessArguments(false)
+    .addHelpText('after', examplesText(command));
+  if (command.takesCommandLine === true) child.passThroughOptions();
+  for (const spec of command.options) child.addOption(optionOf(spec));
+  child.action(async (...given: unknown[]) => {
+    const args = given.slice(0, -2).flat().filter((arg): arg is string => typeof arg === 'string');
+    await act(args, child.opts());
+  });
+}
+
+function optionOf(spec: OptionSpec): Option {
+  const option = new Option(spec.flags, spec.description);
+  if (spec.choices !== undefined) option.choices(spec.choices);
+  if (spec.parse !== undefined) option.argParser(spec.parse);
+  if (spec.defaultValue !== undefined) option.default(spec.defaultValue);
+  return option;
+}
+
+function examplesText({ examples }: Command): string {
+  const width = Math.max(...examples.map(({ line }) => line.length));
+  const lines = examples.map(({ line, shows }) => (width > 50 ? `  ${line}\n      ${shows}` : `  ${line.padEnd(width)}  ${shows}`));
+  return `\nExamples:\n${lines.join('\n')}`;
+}
+
+/** One line for whatever went wrong, and the exit code. */
+function explain(error: unknown, who: string, terminal: Terminal): ExitCode {
+  if (error instanceof CommanderError && error.exitCode === 0) return 0; // help or version was printed
+  terminal.note(`${terminal.notePaint.red(who)}: ${lineOf(error)}`);
+  return 2;
+}
+
+function lineOf(error: unknown): string {
+  if (error instanceof CommanderError) return oneLine(error.message.replace(/^error: /, ''));
+  if (error instanceof UsageError || error instanceof RecordingError) return oneLine(error.message);
+  if (isFileError(error)) return oneLine(fileErrorLine(error));
+  return `internal error: ${oneLine(error instanceof Error ? error.message : String(error))}: please report it with the command line`;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*\n\s*/g, ' ').trim();
+}
+
+function name(program: Program, argv: readonly string[]): string {
+  return program.commands.some((command) => command.name === argv[0]) ? `mmun ${argv[0]}` : 'mmun';
+}

@@ -1,0 +1,70 @@
+import type { Command, ExitCode } from '../command.js';
+import { renderRun } from '../render/render-run.js';
+import { ARCHS, BUILDS, DESIGNS, loadImage } from '../run/images.js';
+import { loadPlugins, parsePluginNames } from '../run/plugins.js';
+import { runRecordings } from '../run/run-recordings.js';
+import { startProgress } from '../progress.js';
+import type { Terminal } from '../terminal.js';
+import { UsageError } from '../usage-error.js';
+
+interface RunOptions {
+  readonly arch: (typeof ARCHS)[number];
+  readonly design: (typeof DESIGNS)[number];
+  readonly build: (typeof BUILDS)[number];
+  readonly plugin: readonly string[];
+  readonly deviceRate?: number;
+  readonly seed: number;
+  readonly json?: boolean;
+}
+
+const DEFAULT_DEVICE_RATE = 0.5;
+
+export const run: Command = {
+  name: 'run',
+  summary: 'replay recordings of real programs and compare with what the kernel did',
+  args: '<recording...>',
+  options: [
+    { flags: '--arch <arch>', description: 'architecture of the page tables', choices: ARCHS, defaultValue: 'x86' },
+    { flags: '--design <design>', description: 'design of the notifier', choices: DESIGNS, defaultValue: 'v5' },
+    { flags: '--build <build>', description: 'checked: assertions on; fast: none', choices: BUILDS, defaultValue: 'checked' },
+    {
+      flags: '--plugin <names>', description: 'secondary MMUs to attach, separated by commas: kvm', defaultValue: [],
+      parse: (text, previous) => parsePluginNames(text, previous as string[]),
+    },
+    { flags: '--device-rate <rate>', description: `their accesses per recorded event (default: ${DEFAULT_DEVICE_RATE})`, parse: parseRate },
+    { flags: '--seed <number>', description: 'what random choices are made from', defaultValue: 1, parse: parseSeed },
+    { flags: '--json', description: 'print one JSON document, schema mmun.run/1' },
+  ],
+  examples: [
+    { line: 'mmun run samples/demo', shows: 'a recording that ships with mmun' },
+    { line: 'mmun run samples/demo --plugin kvm', shows: 'with a virtual machine over the same memory' },
+    { line: 'mmun run samples/demo --design off', shows: 'without notifiers: the same answers' },
+    { line: 'mmun run trace.log --json | jq .recordings', shows: 'a strace log alone, for a script' },
+  ],
+
+  async run(sources: readonly string[], options: RunOptions, terminal: Terminal): Promise<ExitCode> {
+    if (options.deviceRate !== undefined && options.plugin.length === 0) throw new UsageError('--device-rate needs a --plugin whose accesses it counts');
+    const image = await loadImage(options);
+    const plugins = await loadPlugins(options.plugin, image);
+    const deviceRate = options.deviceRate ?? DEFAULT_DEVICE_RATE;
+    const progress = startProgress(terminal);
+    const watcher = { signal: terminal.interrupt, onProgress: progress.update };
+    const report = await runRecordings({ sources, image, plugins, deviceRate, seed: options.seed }, watcher).finally(() => progress.stop());
+    if (options.json === true) terminal.out(JSON.stringify(report));
+    else for (const line of renderRun(report, { deviceRate, ...terminal })) terminal.out(line);
+    if (report.interrupted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: the result covers what was replayed so far`);
+    return report.ok ? 0 : 1;
+  },
+};
+
+function parseRate(text: string): number {
+  const rate = Number(text);
+  if (text.trim() === '' || !Number.isFinite(rate) || rate < 0 || rate > 1000) throw new UsageError(`--device-rate ${text}: expected a number from 0 to 1000`);
+  return rate;
+}
+
+function parseSeed(text: string): number {
+  const seed = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(seed)) throw new UsageError(`--seed ${text}: expected a whole number from 0 to 2^53 - 1`);
+  return seed;
+}

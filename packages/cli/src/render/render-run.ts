@@ -1,0 +1,81 @@
+/** `mmun run` for eyes: what was replayed, what differs, what the notifier said, what the secondary MMU saw, a verdict. */
+import type { NotifierCounts } from '@mmun/include';
+import type { RecordingReport, RunReport } from '../run/run-report.js';
+import { renderFinding } from './render-finding.js';
+import { renderProcesses } from './render-processes.js';
+import type { Screen } from './screen.js';
+import { beside, ellipsis, grouped, plural, wrap } from './text-table.js';
+import { runVerdict } from './run-verdict.js';
+
+interface RunScreen extends Screen {
+  readonly deviceRate: number;
+}
+
+/** What a reader gets before being pointed at --json. */
+const MAX_SKIPPED = 12;
+const MAX_FINDINGS = 5;
+
+export function renderRun(report: RunReport, screen: RunScreen): string[] {
+  return [
+    heading(report, screen),
+    ...report.recordings.flatMap((recording) => ['', ...renderRecording(recording, screen)]),
+    ...renderTraffic(report, screen),
+    ...renderSkipped(report, screen),
+    ...renderFindings(report, screen),
+    '',
+    ...runVerdict(report, screen),
+  ];
+}
+
+function heading({ config, secondary, seed }: RunReport, { paint, deviceRate }: RunScreen): string {
+  const devices = secondary.map(({ plugin }) => plugin).join(', ');
+  const traffic = devices === '' ? '' : `; ${devices} at ${deviceRate} accesses an event, seed ${seed}`;
+  return paint.dim(`${config.arch}, notifier ${config.design}, ${config.build} build${traffic}`);
+}
+
+function renderRecording(recording: RecordingReport, screen: Screen): string[] {
+  const { paint, width } = screen;
+  const command = recording.command === '' ? '' : `  ${paint.dim(ellipsis(recording.command, width - recording.name.length - 2))}`;
+  return [
+    `${paint.bold(recording.name)}${command}`,
+    ...(recording.processes.length === 0 ? ['  no process was replayed'] : renderProcesses(recording, screen)),
+    ...recording.missing.flatMap((text) => wrap(`missing: ${text}`, width - 4).map((line, i) => `  ${i === 0 ? '' : '  '}${paint.yellow(line)}`)),
+  ];
+}
+
+const KINDS: readonly (readonly [keyof NotifierCounts, string])[] = [
+  ['invalidatePage', 'invalidate_page'], ['invalidatePages', 'invalidate_pages'], ['agePage', 'age_page'], ['release', 'release'],
+  ['invalidateRangeStart', 'invalidate_range_start'], ['invalidateRangeEnd', 'invalidate_range_end'],
+];
+
+/** The notifier's calls beside what each secondary MMU saw. */
+function renderTraffic({ config, notifier, secondary }: RunReport, { paint }: Screen): string[] {
+  if (notifier === undefined) return [];
+  const kinds = KINDS.filter(([kind]) => notifier[kind] > 0 || kind.startsWith('invalidateRange') === (config.design === 'range'));
+  if (secondary.length === 0 && kinds.every(([kind]) => notifier[kind] === 0)) return [];
+  const left = block(kinds.map(([kind, name]) => [name, notifier[kind]]));
+  const right = secondary.flatMap(({ plugin, faults, accesses, invalidations }) => [
+    paint.bold(plugin), ...block([['faults', faults], ['accesses', accesses], ['invalidations', invalidations]]),
+  ]);
+  return ['', ...beside([{ text: 'notifier calls', paint: paint.bold }, ...left.map((text) => ({ text }))], right, 38)];
+}
+
+function block(rows: readonly (readonly [string, number])[]): string[] {
+  const names = Math.max(...rows.map(([name]) => name.length));
+  const numbers = Math.max(...rows.map(([, value]) => grouped(value).length));
+  return rows.map(([name, value]) => `  ${name.padEnd(names)}  ${grouped(value).padStart(numbers)}`);
+}
+
+function renderSkipped({ skipped }: RunReport, { paint, width }: Screen): string[] {
+  if (skipped.length === 0) return [];
+  const shown = skipped.slice(0, MAX_SKIPPED).flatMap(({ file, line, reason }) =>
+    wrap(`${file}${line === 0 ? '' : `:${line}`}: ${reason}`, width - 6).map((text, i) => `  ${i === 0 ? '' : '    '}${text}`));
+  const more = skipped.length - MAX_SKIPPED;
+  return ['', paint.bold('skipped'), ...shown, ...(more > 0 ? [paint.dim(`  and ${plural(more, 'more', 'more')}: --json lists all`)] : [])];
+}
+
+function renderFindings({ findings }: RunReport, screen: Screen): string[] {
+  const shown = findings.slice(0, MAX_FINDINGS).flatMap((finding) => ['', ...renderFinding(finding, screen)]);
+  const more = findings.length - MAX_FINDINGS;
+  return more > 0 ? [...shown, '', screen.paint.dim(`and ${grouped(more)} more: --json lists all`)] : shown;
+}

@@ -1,0 +1,29 @@
+/** The secondary MMUs that this build holds, each in the form of the image that it is attached to. */
+import type { ImageConfig, SecondaryMmu } from '@mmun/include';
+import { UsageError } from '../usage-error.js';
+import type { ReplayImage } from './images.js';
+
+type Load = (build: ImageConfig['build']) => Promise<SecondaryMmu>;
+
+const PLUGINS: Readonly<Record<string, Load>> = {
+  kvm: async (build) => (build === 'fast' ? await import('@mmun/plugin-kvm/fast') : await import('@mmun/plugin-kvm')).kvm,
+};
+
+/** `kvm,gru` as names, each once. @throws UsageError where there is no such plugin */
+export function parsePluginNames(text: string, previous: readonly string[]): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  for (const name of names) {
+    if (!Object.hasOwn(PLUGINS, name)) throw new UsageError(`--plugin ${text}: no secondary MMU ${JSON.stringify(name)} yet: there is ${Object.keys(PLUGINS).join(', ')}`);
+  }
+  return [...new Set([...previous, ...names])];
+}
+
+/** @throws UsageError where the image's design is none that a plugin knows */
+export async function loadPlugins(names: readonly string[], image: ReplayImage): Promise<SecondaryMmu[]> {
+  const plugins = await Promise.all(names.map((name) => PLUGINS[name](image.config.build)));
+  for (const plugin of plugins) {
+    const refusal = image.secondaryMmuRefusal(plugin);
+    if (refusal !== '') throw new UsageError(`--plugin ${plugin.name}: ${refusal.replace(/\s*\n\s*/g, ' ')}`);
+  }
+  return plugins;
+}

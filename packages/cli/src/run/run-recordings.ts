@@ -1,0 +1,145 @@
+/** Replays recordings one after the other on machines of their own and adds up what was seen. */
+import type { Finding, NotifierCounts, SecondaryMmu } from '@mmun/include';
+import { Recording, replayRecording, ReplayError } from '@mmun/recording';
+import type { RecordingResult, Skipped } from '@mmun/recording';
+import type { ReplayImage } from './images.js';
+import { attachTraffic } from './device-traffic.js';
+import type { TrafficHooks } from './device-traffic.js';
+import type { RecordingReport, RunReport, SecondaryReport } from './run-report.js';
+
+export interface RunRequest {
+  readonly sources: readonly string[];
+  readonly image: ReplayImage;
+  readonly plugins: readonly SecondaryMmu[];
+  /** Secondary accesses per recorded event. */
+  readonly deviceRate: number;
+  readonly seed: number;
+}
+
+export interface RunWatcher {
+  readonly signal: AbortSignal;
+  onProgress(fraction: number, label: string): void;
+}
+
+/**
+ * Every source is looked at before the first is replayed, so that a wrong path costs no time.
+ * @throws RecordingError where a source is no recording
+ */
+export async function runRecordings(request: RunRequest, watcher: RunWatcher): Promise<RunReport> {
+  const startMs = performance.now();
+  const sizes = request.sources.map(sizeOf);
+  const total = new RunTotal();
+  const allBytes = Math.max(1, sizes.reduce((sum, size) => sum + size, 0));
+  let doneBytes = 0;
+  for (const [index, source] of request.sources.entries()) {
+    const from = doneBytes;
+    const outcome = await replayOne(request, source, watcher.signal, (fraction, name) =>
+      watcher.onProgress((from + fraction * sizes[index]) / allBytes, name));
+    total.add(outcome);
+    doneBytes += sizes[index];
+    if (total.isInterrupted) break;
+  }
+  return total.report(request, performance.now() - startMs);
+}
+
+function sizeOf(source: string): number {
+  const recording = new Recording(source);
+  recording.close();
+  return recording.nrBytes;
+}
+
+interface Outcome {
+  readonly report: RecordingReport;
+  readonly isEqual: boolean;
+  readonly isInterrupted: boolean;
+  readonly notifier: NotifierCounts | null;
+  readonly secondary: readonly SecondaryReport[];
+  readonly findings: readonly Finding[];
+  readonly skipped: readonly Skipped[];
+}
+
+async function replayOne(
+  request: RunRequest, source: string, signal: AbortSignal, onProgress: (fraction: number, name: string) => void,
+): Promise<Outcome> {
+  const recording = new Recording(source);
+  const traffic = attachTraffic(request);
+  try {
+    const result = await replayRecording(traffic.image, recording, {
+      ...traffic.hooks, signal, onProgress: (fraction, events) => onProgress(fraction, `${recording.name}, ${events} events`),
+    });
+    return outcomeOf(result, traffic);
+  } catch (error) {
+    if (error instanceof ReplayError) return stopped(recording, error, traffic);
+    throw error;
+  }
+}
+
+function outcomeOf(result: RecordingResult, traffic: TrafficHooks): Outcome {
+  const { name, command, processes, missing, events, elapsedMs, isEqual, isInterrupted, notifier, skipped } = result;
+  return {
+    report: { name, command, processes, missing, events, elapsedMs },
+    isEqual, isInterrupted, notifier, secondary: traffic.secondary(), findings: traffic.findings(), skipped,
+  };
+}
+
+/** The model itself gave up: that is a finding about the model, at a line of the recording. */
+function stopped(recording: Recording, error: ReplayError, traffic: TrafficHooks): Outcome {
+  const { cause } = error;
+  const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : 'model-stopped';
+  const finding: Finding = { code, message: error.message, replay: '', steps: [{ actor: 'replay', text: 'this event', file: error.file, line: error.line }] };
+  return {
+    report: { name: recording.name, command: recording.command, processes: [], missing: recording.missing, events: 0, elapsedMs: 0 },
+    isEqual: false, isInterrupted: false, notifier: null, secondary: [], findings: [...traffic.findings(), finding], skipped: recording.skipped,
+  };
+}
+
+const NO_CALLS: NotifierCounts = {
+  invalidatePage: 0, invalidatePages: 0, agePage: 0, release: 0, invalidateRangeStart: 0, invalidateRangeEnd: 0,
+};
+
+class RunTotal {
+  readonly #outcomes: Outcome[] = [];
+
+  add(outcome: Outcome): void {
+    this.#outcomes.push(outcome);
+  }
+
+  get isInterrupted(): boolean {
+    return this.#outcomes.some((outcome) => outcome.isInterrupted);
+  }
+
+  report({ image, plugins, seed }: RunRequest, elapsedMs: number): RunReport {
+    const all = this.#outcomes;
+    const findings = all.flatMap((outcome) => outcome.findings);
+    return {
+      schema: 'mmun.run/1',
+      config: { ...image.config },
+      recordings: all.map(({ report }) => report),
+      ...(image.config.design === 'off' ? {} : { notifier: all.reduce((sum, { notifier }) => addCounts(sum, notifier ?? NO_CALLS), NO_CALLS) }),
+      secondary: plugins.map(({ name }) => sumSecondary(name, all.flatMap(({ secondary }) => secondary))),
+      findings,
+      skipped: all.flatMap((outcome) => outcome.skipped),
+      elapsedMs: Math.round(elapsedMs * 1000) / 1000,
+      interrupted: this.isInterrupted,
+      seed,
+      ok: findings.length === 0 && !this.isInterrupted && all.every(({ isEqual }) => isEqual),
+    };
+  }
+}
+
+function addCounts(a: NotifierCounts, b: NotifierCounts): NotifierCounts {
+  return {
+    invalidatePage: a.invalidatePage + b.invalidatePage,
+    invalidatePages: a.invalidatePages + b.invalidatePages,
+    agePage: a.agePage + b.agePage,
+    release: a.release + b.release,
+    invalidateRangeStart: a.invalidateRangeStart + b.invalidateRangeStart,
+    invalidateRangeEnd: a.invalidateRangeEnd + b.invalidateRangeEnd,
+  };
+}
+
+function sumSecondary(plugin: string, reports: readonly SecondaryReport[]): SecondaryReport {
+  const own = reports.filter((report) => report.plugin === plugin);
+  const sum = (key: 'faults' | 'accesses' | 'invalidations'): number => own.reduce((total, report) => total + report[key], 0);
+  return { plugin, faults: sum('faults'), accesses: sum('accesses'), invalidations: sum('invalidations') };
+}

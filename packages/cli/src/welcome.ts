@@ -1,0 +1,19 @@
+import type { Command } from './command.js';
+
+/** What `mmun` alone says: what this is, what to type first, what else there is. */
+export function welcome(commands: readonly Command[]): string {
+  const width = Math.max(...commands.map(({ name }) => name.length));
+  return [
+    'mmun: Linux memory management with MMU notifiers, as a model that you can run.',
+    '',
+    'Start here:',
+    '  mmun run samples/demo --plugin kvm   replay a recorded program with a virtual',
+    '                                       machine over its memory, and compare every',
+    '                                       answer with the kernel\'s',
+    '',
+    'Commands:',
+    ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
+    '',
+    '`mmun <command> --help` shows each by example.',
+  ].join('\n');
+}
