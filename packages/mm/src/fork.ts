@@ -12,7 +12,7 @@ import { current, downWrite, refcountAt, refcountDecAndTest, refcountInc, refcou
 import { mmuNotifierMmInit } from '#mmu-notifier';
 import { exitMmap } from './exit-mmap.js';
 import { vmEnoughMemory, vmStatAccount } from './limits.js';
-import { copyPageRange } from './memory.js';
+import { copyPageRange } from './memory-copy.js';
 import { mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { pgdAlloc, pgdFree } from './pgalloc.js';

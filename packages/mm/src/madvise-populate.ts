@@ -2,7 +2,8 @@
 import { EFAULT, EINVAL, ENOMEM, PAGE_SIZE, VM_EXEC, VM_FAULT_OOM, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr } from '@mmun/include';
 import { downRead, upRead } from '@mmun/locking';
-import { FAULT_FLAG_WRITE, handleMmFault } from './memory.js';
+import { FAULT_FLAG_WRITE } from './fault-flags.js';
+import { handleMmFault } from './memory-fault.js';
 import { mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { findVma } from './vma-tree.js';
