@@ -41,3 +41,5 @@ export type { SmapsComparison } from './replay/compare-rows.js';
 export { execLayout } from './replay/exec-layout.js';
 export type { ExecSources } from './replay/exec-layout.js';
 export { vmFlagNames } from './replay/vm-flag-names.js';
+export { recordProgram } from './record/record-program.js';
+export type { RecordOptions, RecordOutcome } from './record/record-program.js';

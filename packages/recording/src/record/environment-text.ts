@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import { arch, release, type } from 'node:os';
+
+const CAP_IPC_LOCK = 14;
+
+/** `NAME VALUE` of what decides the kernel's answers, and when each process was read. Must run as the recorded program did. */
+export function environmentText(driftNs: bigint, readTimes: ReadonlyMap<number, bigint>): string {
+  const limits = readFileSync('/proc/self/limits', 'utf8');
+  const limit = (title: string): string => {
+    const match = new RegExp(`^${title}\\s+(\\S+)\\s+(\\S+)`, 'm').exec(limits);
+    return match === null ? 'unlimited unlimited' : `${match[1]} ${match[2]}`;
+  };
+  const capEff = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(read('/proc/self/status'))?.[1] ?? '0'}`);
+  const lines = [
+    `kernel ${type()} ${release()} ${arch() === 'x64' ? 'x86_64' : arch()}`,
+    `overcommit_memory ${read('/proc/sys/vm/overcommit_memory')}`,
+    `max_map_count ${read('/proc/sys/vm/max_map_count')}`,
+    `mmap_min_addr ${read('/proc/sys/vm/mmap_min_addr')}`,
+    `legacy_va_layout ${read('/proc/sys/vm/legacy_va_layout')}`,
+    `transparent_hugepage ${read('/sys/kernel/mm/transparent_hugepage/enabled')}`,
+    `randomize_va_space ${read('/proc/sys/kernel/randomize_va_space')}`,
+    `rlimit_stack ${limit('Max stack size')}`,
+    `rlimit_data ${limit('Max data size')}`,
+    `rlimit_as ${limit('Max address space')}`,
+    `rlimit_memlock ${limit('Max locked memory')}`,
+    `cap_ipc_lock ${(capEff >> BigInt(CAP_IPC_LOCK)) & 1n}`,
+    `clock_drift_ns ${driftNs}`,
+    ...[...readTimes].sort(([a], [b]) => a - b).map(([pid, ns]) => `read_${pid} ${ns / 1000000000n}.${String(ns % 1000000000n).padStart(9, '0')}`),
+  ];
+  return `${lines.filter((line) => !line.endsWith(' ')).join('\n')}\n`;
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
