@@ -21,3 +21,4 @@ export { doPageFault } from './fault.js';
 export { checkMachine } from './check-machine.js';
 export { notifierCounts } from '#mmu-notifier';
 export { attachSecondaryMmu, attachedSecondaries, isFrameLive, isMmAlive, primaryTranslation, secondaryMmuRefusal, vmaAfter } from './services.js';
+export { userRead, userWrite } from './uaccess.js';

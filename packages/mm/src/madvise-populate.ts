@@ -1,5 +1,5 @@
 // Models madvise_populate in mm/madvise.c and faultin_page_range in mm/gup.c (6.18).
-import { EFAULT, EINVAL, ENOMEM, PAGE_SIZE, VM_EXEC, VM_FAULT_OOM, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE } from '@mmun/include';
+import { EFAULT, EINVAL, ENOMEM, PAGE_SIZE, VM_FAULT_OOM, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr } from '@mmun/include';
 import { downRead, upRead } from '@mmun/locking';
 import { FAULT_FLAG_WRITE } from './fault-flags.js';
@@ -20,7 +20,7 @@ export function* madvisePopulate(m: Machine, mm: Mm, start: Vaddr, end: Vaddr, i
       break;
     }
     const flags = m.vma.vmFlags[vma];
-    const isAllowed = (flags & (VM_IO | VM_PFNMAP)) === 0 && (flags & (isWrite ? VM_WRITE : VM_READ | VM_WRITE | VM_EXEC)) !== 0;
+    const isAllowed = (flags & (VM_IO | VM_PFNMAP)) === 0 && (flags & (isWrite ? VM_WRITE : VM_READ)) !== 0;
     if (!isAllowed) {
       result = -EINVAL;
       break;

@@ -91,7 +91,8 @@ function* applyVmaLockFlags(m: Machine, mm: Mm, start: Vaddr, len: number, vmFla
     const newFlags = (v.vmFlags[vma] & ~VM_LOCKED_MASK) | vmFlags;
     const result = yield* mlockFixup(m, mm, vma, at, to, newFlags >>> 0);
     if (result !== 0) return result;
-    at = to;
+    // What was changed may have merged with what follows: go on behind that.
+    at = v.vmEnd[findVma(m, mm, (to - 1) as Vaddr)];
     if (at >= end) return 0;
     const next = findVma(m, mm, at as Vaddr);
     if (next === 0 || v.vmStart[next] !== at) return -ENOMEM;

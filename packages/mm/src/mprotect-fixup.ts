@@ -51,7 +51,8 @@ function* mprotectRange(m: Machine, mm: Mm, addr: Vaddr, end: Vaddr, prot: numbe
     const to = Math.min(v.vmEnd[vma], end);
     const error = yield* mprotectFixup(m, mm, vma, start as Vaddr, to as Vaddr, newFlags);
     if (error !== 0) return error;
-    start = to;
+    // What was changed may have merged with what follows: go on behind that.
+    start = v.vmEnd[findVma(m, mm, (to - 1) as Vaddr)];
     if (start >= end) return 0;
     vma = findVma(m, mm, start as Vaddr);
     if (vma === 0 || v.vmStart[vma] !== start) return -ENOMEM;
