@@ -1,7 +1,7 @@
 /** From argv to a command: what commander does, worded our way. */
 import { Command as Parser, CommanderError, Option } from 'commander';
-import type { Command, ExitCode, OptionSpec } from './command.js';
 import { RecordingError } from '@mmun/recording';
+import type { Command, ExitCode, OptionSpec } from './command.js';
 import type { Terminal } from './terminal.js';
 import { fileErrorLine, isFileError, UsageError } from './usage-error.js';
 
@@ -65,11 +65,17 @@ function addCommand(parser: Parser, command: Command, act: (args: string[], opti
 }
 
 function optionOf(spec: OptionSpec): Option {
-  const option = new Option(spec.flags, spec.description);
-  if (spec.choices !== undefined) option.choices(spec.choices);
-  if (spec.parse !== undefined) option.argParser(spec.parse);
-  if (spec.defaultValue !== undefined) option.default(spec.defaultValue);
+  const { flags, choices, parse, defaultValue = choices?.[0] } = spec;
+  const option = new Option(flags, choices === undefined ? spec.description : `${spec.description}: ${choices.join(', ')}`);
+  if (choices !== undefined) option.argParser((text) => oneOf(flags, text, choices));
+  if (parse !== undefined) option.argParser(parse);
+  if (defaultValue !== undefined) option.default(defaultValue, String(defaultValue));
   return option;
+}
+
+function oneOf(flags: string, text: string, choices: readonly string[]): string {
+  if (choices.includes(text)) return text;
+  throw new UsageError(`${flags.split(' ')[0]} ${text}: expected ${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`);
 }
 
 function examplesText({ examples }: Command): string {

@@ -8,10 +8,11 @@ export interface OptionSpec {
   /** As commander reads it: `--arch <arch>`. */
   readonly flags: string;
   readonly description: string;
+  /** What it may be; the first is the default. */
   readonly choices?: readonly string[];
   /** Turns the text into a value. @throws UsageError that says what was expected */
   readonly parse?: (text: string, previous: unknown) => unknown;
-  readonly defaultValue?: string | number | readonly string[];
+  readonly defaultValue?: string | number;
 }
 
 export interface Example {

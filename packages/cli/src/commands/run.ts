@@ -11,7 +11,7 @@ interface RunOptions {
   readonly arch: (typeof ARCHS)[number];
   readonly design: (typeof DESIGNS)[number];
   readonly build: (typeof BUILDS)[number];
-  readonly plugin: readonly string[];
+  readonly plugin?: readonly string[];
   readonly deviceRate?: number;
   readonly seed: number;
   readonly json?: boolean;
@@ -24,12 +24,12 @@ export const run: Command = {
   summary: 'replay recordings of real programs and compare with what the kernel did',
   args: '<recording...>',
   options: [
-    { flags: '--arch <arch>', description: 'architecture of the page tables', choices: ARCHS, defaultValue: 'x86' },
-    { flags: '--design <design>', description: 'design of the notifier', choices: DESIGNS, defaultValue: 'v5' },
-    { flags: '--build <build>', description: 'checked: assertions on; fast: none', choices: BUILDS, defaultValue: 'checked' },
+    { flags: '--arch <arch>', description: 'architecture', choices: ARCHS },
+    { flags: '--design <design>', description: 'notifier: as in January 2008, with ranges, or none', choices: DESIGNS },
+    { flags: '--build <build>', description: 'with assertions, or without', choices: BUILDS },
     {
-      flags: '--plugin <names>', description: 'secondary MMUs to attach, separated by commas: kvm', defaultValue: [],
-      parse: (text, previous) => parsePluginNames(text, previous as string[]),
+      flags: '--plugin <names>', description: 'secondary MMUs to attach, separated by commas: kvm',
+      parse: (text, previous) => parsePluginNames(text, (previous as string[] | undefined) ?? []),
     },
     { flags: '--device-rate <rate>', description: `their accesses per recorded event (default: ${DEFAULT_DEVICE_RATE})`, parse: parseRate },
     { flags: '--seed <number>', description: 'what random choices are made from', defaultValue: 1, parse: parseSeed },
@@ -43,9 +43,9 @@ export const run: Command = {
   ],
 
   async run(sources: readonly string[], options: RunOptions, terminal: Terminal): Promise<ExitCode> {
-    if (options.deviceRate !== undefined && options.plugin.length === 0) throw new UsageError('--device-rate needs a --plugin whose accesses it counts');
+    if (options.deviceRate !== undefined && options.plugin === undefined) throw new UsageError('--device-rate needs a --plugin whose accesses it counts');
     const image = await loadImage(options);
-    const plugins = await loadPlugins(options.plugin, image);
+    const plugins = await loadPlugins(options.plugin ?? [], image);
     const deviceRate = options.deviceRate ?? DEFAULT_DEVICE_RATE;
     const progress = startProgress(terminal);
     const watcher = { signal: terminal.interrupt, onProgress: progress.update };

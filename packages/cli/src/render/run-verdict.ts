@@ -8,10 +8,9 @@ import { grouped, plural, wrap } from './text-table.js';
 export function runVerdict(report: RunReport, { paint, width }: Screen): string[] {
   const processes = report.recordings.flatMap((recording) => recording.processes);
   const different = processes.filter((process) => !isProcessEqual(process)).length;
-  const events = report.recordings.reduce((sum, recording) => sum + recording.events, 0);
   const found = report.findings.length === 0 ? (report.secondary.length > 0 ? ', no finding' : '') : `, ${plural(report.findings.length, 'finding')}`;
-  const took = `${plural(events, 'event')} in ${(report.elapsedMs / 1000).toFixed(2)} s`;
-  const lines = wrap(`${verdictWord(report, different)}: ${judged(processes, different)}${found}; ${took}`, width);
+  const took = `(${(report.elapsedMs / 1000).toFixed(2)} s)`;
+  const lines = wrap(`${verdictWord(report, different)}: ${judged(processes, different)}${found} ${took}`, width);
   const painter = report.ok ? paint.green : report.interrupted ? paint.yellow : paint.red;
   return lines.map((line) => painter(line));
 }
