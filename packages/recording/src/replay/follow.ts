@@ -1,4 +1,4 @@
-import { MAP_FIXED, MAP_FIXED_NOREPLACE, MREMAP_FIXED, MREMAP_MAYMOVE } from '@mmun/include';
+import { MAP_FIXED, MAP_FIXED_NOREPLACE, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from '@mmun/include';
 import type { BootedMachine, File, Vaddr } from '@mmun/include';
 import type { Call } from '../call.js';
 import { run } from './machine.js';
@@ -34,5 +34,7 @@ function followMremap<M extends BootedMachine>(driven: Driven<M>, call: Call, mo
   const isMoved = model >= 0;
   const from = (isMoved ? model : oldAddr) as Vaddr;
   const fromLen = isMoved ? newLen : oldLen;
-  run(driven, image.sysMremap(m, from, fromLen, newLen, flags | MREMAP_MAYMOVE | MREMAP_FIXED, call.result as Vaddr));
+  // What the first move left behind stays once, not twice.
+  const kept = isMoved ? flags & ~MREMAP_DONTUNMAP : flags;
+  run(driven, image.sysMremap(m, from, fromLen, newLen, kept | MREMAP_MAYMOVE | MREMAP_FIXED, call.result as Vaddr));
 }
