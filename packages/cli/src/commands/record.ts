@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { recordProgram } from '@mmun/recording';
 import type { Command, ExitCode } from '../command.js';
-import { recordProgram } from '../record/record-program.js';
+import { plural } from '../render/text-table.js';
 import type { Terminal } from '../terminal.js';
 import { UsageError } from '../usage-error.js';
 
@@ -12,28 +12,22 @@ export const record: Command = {
   options: [],
   takesCommandLine: true,
   examples: [
-    { line: 'mmun record sorted -- sort /usr/share/dict/words', shows: 'writes the folder sorted/' },
+    { line: 'mmun record sorted -- sort -R /etc/services', shows: 'writes the folder sorted/' },
     { line: 'mmun run sorted', shows: 'replays it' },
   ],
 
   async run([out, ...rest]: readonly string[], _options: object, terminal: Terminal): Promise<ExitCode> {
     const command = rest[0] === '--' ? rest.slice(1) : rest;
     if (command.length === 0) throw new UsageError(`record ${out}: expected a command line behind --`);
-    if (process.platform !== 'linux' || process.arch !== 'x64') throw new UsageError('recording needs Linux on x86-64: replaying works everywhere');
-    for (const tool of ['strace', 'perf']) requireTool(tool);
+    if (process.platform !== 'linux' || process.arch !== 'x64') throw new UsageError('recording needs Linux on x86-64; replaying does not');
     refuseFilled(out);
-    const { nrThreads, nrEndStates, hasLost, exitCode } = await recordProgram(out, command);
-    if (exitCode !== 0) terminal.note(`${command[0]} ended with exit code ${exitCode}`);
-    if (hasLost) terminal.note(terminal.notePaint.yellow('perf lost events: the machine was too busy; record again'));
-    terminal.out(`${out}: ${nrThreads} thread${nrThreads === 1 ? '' : 's'}, ${nrEndStates} end state${nrEndStates === 1 ? '' : 's'}; replay it with: mmun run ${out}`);
-    return hasLost ? 1 : 0;
+    const outcome = await recordProgram(out, command);
+    if (outcome.exitCode !== 0) terminal.note(`${command[0]} ended with ${outcome.exitCode === null ? 'a signal' : `exit code ${outcome.exitCode}`}`);
+    for (const text of outcome.missing) terminal.note(terminal.notePaint.yellow(`missing: ${text}`));
+    terminal.out(`${out}: ${plural(outcome.processes, 'process', 'processes')}; replay with: mmun run ${out}`);
+    return 0;
   },
 };
-
-function requireTool(tool: string): void {
-  const { error, status } = spawnSync(tool, ['--version'], { stdio: 'ignore' });
-  if (error !== undefined || status !== 0) throw new UsageError(`${tool} is not installed: on Debian, apt install ${tool === 'perf' ? 'linux-perf' : tool}`);
-}
 
 /** Two recordings in one folder would be neither. */
 function refuseFilled(out: string): void {

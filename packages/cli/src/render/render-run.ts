@@ -13,7 +13,6 @@ interface RunScreen extends Screen {
 
 /** What a reader gets before being pointed at --json. */
 const MAX_SKIPPED = 12;
-const MAX_FINDINGS = 5;
 
 export function renderRun(report: RunReport, screen: RunScreen): string[] {
   return [
@@ -74,8 +73,11 @@ function renderSkipped({ skipped }: RunReport, { paint, width }: Screen): string
   return ['', paint.bold('skipped'), ...shown, ...(more > 0 ? [paint.dim(`  and ${plural(more, 'more', 'more')}: --json lists all`)] : [])];
 }
 
+/** The first of each code; a broken hook is met a hundred times. */
 function renderFindings({ findings }: RunReport, screen: Screen): string[] {
-  const shown = findings.slice(0, MAX_FINDINGS).flatMap((finding) => ['', ...renderFinding(finding, screen)]);
-  const more = findings.length - MAX_FINDINGS;
-  return more > 0 ? [...shown, '', screen.paint.dim(`and ${grouped(more)} more: --json lists all`)] : shown;
+  const first = findings.filter(({ code }, i) => findings.findIndex((other) => other.code === code) === i);
+  return first.flatMap((finding) => {
+    const more = findings.filter(({ code }) => code === finding.code).length - 1;
+    return ['', ...renderFinding(finding, screen), ...(more > 0 ? [screen.paint.dim(`  and ${grouped(more)} more of this kind: --json lists all`)] : [])];
+  });
 }

@@ -1,10 +1,12 @@
-/** Secondary MMUs attached to a replay: the image with their tables, the device's accesses, the audit. */
-import type { Finding } from '@mmun/include';
+/** Secondary MMUs attached to a replay: the image with their tables, the devices' accesses, what was found. */
+import type { Finding, Vaddr } from '@mmun/include';
+import { DeviceTraffic } from '@mmun/plugin-kit';
 import type { ReplayOptions } from '@mmun/recording';
 import type { Machine, ReplayImage } from './images.js';
 import type { RunRequest } from './run-recordings.js';
 import type { SecondaryReport } from './run-report.js';
 
+/** The hooks of one replay, and what they saw. */
 export interface TrafficHooks {
   /** The image whose machines hold the plugins' tables. */
   readonly image: ReplayImage;
@@ -13,20 +15,27 @@ export interface TrafficHooks {
   secondary(): readonly SecondaryReport[];
 }
 
-export function attachTraffic({ image, plugins }: RunRequest): TrafficHooks {
-  if (plugins.length === 0) return { image, hooks: {}, findings: () => [], secondary: () => [] };
-  const drivers: { name: string; counters(): { faults: number; accesses: number; invalidations: number } }[] = [];
+/** In a checked image the machine's own books are audited too, with and without a plugin. */
+export function attachTraffic({ image, plugins, deviceRate, seed }: RunRequest): TrafficHooks {
+  const inconsistent: Finding[] = [];
+  const audit = (machine: Machine): void => {
+    if (image.config.build === 'checked') inconsistent.push(...image.checkMachine(machine));
+  };
+  if (plugins.length === 0) {
+    return { image, hooks: { onFinish: (_, machine) => audit(machine) }, findings: () => inconsistent, secondary: () => [] };
+  }
+  let traffic: DeviceTraffic<Machine> | null = null;
   return {
     image: { ...image, boot: (config) => image.boot(config, plugins) },
     hooks: {
-      onBoot: (_image, machine) => {
-        for (const plugin of plugins) {
-          const driver = image.attachSecondaryMmu(machine, plugin);
-          drivers.push({ name: plugin.name, counters: () => driver.counters() });
-        }
+      onBoot: (_, machine) => void (traffic = new DeviceTraffic(image, machine, { plugins, rate: deviceRate, seed })),
+      afterEvent: ({ task, effect }) => traffic?.afterEvent(task, effect.kind === 'fault' ? { address: effect.address as Vaddr } : null),
+      onFinish: (_, machine) => {
+        traffic?.finish();
+        audit(machine);
       },
     },
-    findings: () => [],
-    secondary: () => drivers.map(({ name, counters }) => ({ plugin: name, ...counters() })),
+    findings: () => [...(traffic?.findings ?? []), ...inconsistent],
+    secondary: () => traffic?.report() ?? [],
   };
 }

@@ -69,7 +69,7 @@ async function replayOne(
     });
     return outcomeOf(result, traffic);
   } catch (error) {
-    if (error instanceof ReplayError) return stopped(recording, error, traffic);
+    if (error instanceof ReplayError || isKernelBug(error)) return stopped(recording, error, traffic);
     throw error;
   }
 }
@@ -83,14 +83,19 @@ function outcomeOf(result: RecordingResult, traffic: TrafficHooks): Outcome {
 }
 
 /** The model itself gave up: that is a finding about the model, at a line of the recording. */
-function stopped(recording: Recording, error: ReplayError, traffic: TrafficHooks): Outcome {
-  const { cause } = error;
-  const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : 'model-stopped';
-  const finding: Finding = { code, message: error.message, replay: '', steps: [{ actor: 'replay', text: 'this event', file: error.file, line: error.line }] };
+function stopped(recording: Recording, error: Error, traffic: TrafficHooks): Outcome {
+  const bug = isKernelBug(error) ? error : isKernelBug(error.cause) ? error.cause : null;
+  const steps = error instanceof ReplayError ? [{ actor: 'replay', text: 'this event', file: error.file, line: error.line }] : [];
+  const finding: Finding = { code: bug?.code ?? 'model-stopped', message: error.message, replay: '', steps };
   return {
     report: { name: recording.name, command: recording.command, processes: [], missing: recording.missing, events: 0, elapsedMs: 0 },
     isEqual: false, isInterrupted: false, notifier: null, secondary: [], findings: [...traffic.findings(), finding], skipped: recording.skipped,
   };
+}
+
+/** Thrown by an image, whose class is not ours. */
+function isKernelBug(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && error.name === 'KernelBug' && 'code' in error && typeof error.code === 'string';
 }
 
 const NO_CALLS: NotifierCounts = {
