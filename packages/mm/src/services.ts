@@ -2,7 +2,7 @@
 /** KernelServices for a machine, and what becomes of a plugin that is attached to it. */
 import { PAGE_SIZE, WAIT, WRITE } from '@mmun/include';
 import type {
-  AttachedSecondary, KernelServices, MachineConfig, MappedArea, MaySleep, Mm, MmuNotifier, OpName, Pfn, PointKind, SecondaryDriver,
+  AttachedSecondary, KernelServices, MachineConfig, MappedArea, MaySleep, Mm, OpName, Pfn, PointKind, SecondaryDriver,
   SecondaryMachine, SecondaryMmu, SecondaryMmuFor, Step, Table, TableSpec, Task, Vaddr, Where,
 } from '@mmun/include';
 import { KernelBug, poolIsLive, reserve, viewTable, whereOf } from '@mmun/lib';
@@ -12,9 +12,8 @@ import {
   registerRcuCallback, rwsemAt, spinLock, spinUnlock, spinlockAt, synchronizeRcu, upRead, upWrite,
 } from '@mmun/locking';
 import { ptePfn, ptePresent, pteWrite, ptepGet, walkPte } from '#asm';
-import {
-  DESIGN, mmuNotifierAddOps, mmuNotifierAlloc, mmuNotifierFree, mmuNotifierInstance, mmuNotifierRegister, mmuNotifierUnregister,
-} from '#mmu-notifier';
+import { DESIGN, MMU_NOTIFIER, addNotifierOps, notifierServices } from '#mmu-notifier';
+import type { NotifierServices } from '#mmu-notifier';
 import { mmdrop, mmgrab, mmput } from './fork.js';
 import type { Machine } from './mm-types.js';
 import { putPage } from './page-alloc.js';
@@ -42,12 +41,12 @@ export function secondaryMmuRefusal({ name, designs }: SecondaryMmu): string {
 /** Attaches a plugin that boot was told of. The compiler refuses one that does not know this image's design. */
 export function attachSecondaryMmu(m: Machine, plugin: SecondaryMmuFor<typeof DESIGN>): SecondaryDriver {
   const refusal = secondaryMmuRefusal(plugin);
-  if (refusal !== '') throw new KernelBug('secondary-mmu-refused', refusal);
+  if (!MMU_NOTIFIER || refusal !== '') throw new KernelBug('secondary-mmu-refused', refusal);
   let ops = 0;
   const driver = plugin.attach(kernelServices(m, plugin.name, () => ops));
   const missing = (plugin.designs as Readonly<Record<string, readonly OpName[]>>)[DESIGN].filter((op) => driver.ops[op] === undefined);
   if (missing.length > 0) throw new KernelBug('secondary-mmu-op-missing', `plugin \`${plugin.name}\` promises ${missing.join(', ')} under ${DESIGN} and does not bring it`);
-  ops = mmuNotifierAddOps(m, driver.ops);
+  ops = addNotifierOps(m, driver.ops);
   m.secondaries.push({ name: plugin.name, driver });
   return driver;
 }
@@ -89,11 +88,7 @@ function kernelServices(m: Machine, plugin: string, ops: () => number): KernelSe
     design: DESIGN as KernelServices['design'],
     config: m.bootConfig,
     table: <S extends TableSpec>(name: string, spec: S): Table<S> => tableOf(m, `${plugin}.${name}`, spec),
-    mmuNotifierAlloc: (instance) => mmuNotifierAlloc(m, ops(), instance),
-    mmuNotifierFree: (mn) => { mmuNotifierFree(m, mn); },
-    notifierInstance: (mn) => mmuNotifierInstance(m, mn),
-    mmuNotifierRegister: (mn: MmuNotifier, mm: Mm): Task<Step> => mmuNotifierRegister(m, mn, mm),
-    mmuNotifierUnregister: (mn: MmuNotifier, mm: Mm): Task<Step> => mmuNotifierUnregister(m, mn, mm),
+    ...notifierServices(m, ops),
     ...mmServices(m),
     ...deviceServices(m),
     ...lockServices(m),
@@ -133,8 +128,7 @@ function deviceServices(m: Machine): DeviceServices {
   };
 }
 
-type LockServices = Omit<KernelServices, 'design' | 'config' | 'table' | 'mmuNotifierAlloc' | 'mmuNotifierFree' | 'notifierInstance'
-  | 'mmuNotifierRegister' | 'mmuNotifierUnregister' | keyof MmServices | keyof DeviceServices>;
+type LockServices = Omit<KernelServices, 'design' | 'config' | 'table' | keyof NotifierServices | keyof MmServices | keyof DeviceServices>;
 
 function lockServices(m: Machine): LockServices {
   return {

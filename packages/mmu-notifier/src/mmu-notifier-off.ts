@@ -8,7 +8,7 @@
 import type { MachineConfig, MaySleep, Mm, MmuNotifier, MmuNotifierOps, NotifierCounts, Step, Task, Vaddr } from '@mmun/include';
 import type { Layout } from '@mmun/lib';
 import type { LockingMachine } from '@mmun/locking';
-import type { Wanted } from './surface.js';
+import type { NotifierServices, Wanted } from './surface.js';
 
 /** Nothing. */
 export type NotifierMachine = Readonly<Record<never, never>>;
@@ -61,8 +61,13 @@ export function mmuNotifierMmInit(_m: NotifierHost, _mm: Mm): void {
   // nop
 }
 
-export function mmuNotifierAddOps(_m: NotifierHost, _ops: MmuNotifierOps): number {
+export function addNotifierOps(_m: NotifierHost, _ops: MmuNotifierOps): number {
   return 0;
+}
+
+/** Nobody can attach, so nobody gets these. */
+export function notifierServices(_m: NotifierHost, _ops: () => number): NotifierServices {
+  return {} as NotifierServices;
 }
 
 export function mmuNotifierAlloc(_m: NotifierHost, _ops: number, _instance: number): MmuNotifier {

@@ -17,7 +17,7 @@ import { bugOn, poolAlloc, poolFree, poolIsLive, reserve, reservePool, viewPool,
 import type { Layout, Pool, Reserved, ReservedPool, Table } from '@mmun/lib';
 import { hlistAddHeadRcu, hlistDelPoison, hlistDelRcu, hlistFirst, hlistNext, point, rcuReadLock, rcuReadUnlock, spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
 import type { LockingMachine } from '@mmun/locking';
-import type { Wanted } from './surface.js';
+import type { NotifierServices, Wanted } from './surface.js';
 
 /** struct mmu_notifier_head, one row per mm. */
 const headSpec = {
@@ -185,8 +185,19 @@ export function mmuNotifierMmInit(m: NotifierHost, mm: Mm): void {
 }
 
 /** Makes ops known to the machine; at attach. @returns what mmuNotifierAlloc takes */
-export function mmuNotifierAddOps(m: NotifierHost, ops: MmuNotifierOps): number {
+export function addNotifierOps(m: NotifierHost, ops: MmuNotifierOps): number {
   return m.notifierOps.push(ops as CalledOps) - 1;
+}
+
+/** The part of KernelServices that is about notifiers, for a plugin. @param ops which ops its notifiers get; known only after its attach */
+export function notifierServices(m: NotifierHost, ops: () => number): NotifierServices {
+  return {
+    mmuNotifierAlloc: (instance) => mmuNotifierAlloc(m, ops(), instance),
+    mmuNotifierFree: (mn) => { mmuNotifierFree(m, mn); },
+    notifierInstance: (mn) => mmuNotifierInstance(m, mn),
+    mmuNotifierRegister: (mn, mm) => mmuNotifierRegister(m, mn, mm),
+    mmuNotifierUnregister: (mn, mm) => mmuNotifierUnregister(m, mn, mm),
+  };
 }
 
 /** The notifier that C embeds in a driver's struct. @returns 0 where all are in use */

@@ -1,7 +1,7 @@
 export {
-  DESIGN, MMU_NOTIFIER, mmuNotifier, mmuNotifierAddOps, mmuNotifierAgePage, mmuNotifierAlloc, mmuNotifierFree, mmuNotifierInstance,
-  mmuNotifierMmInit, mmuNotifierPtep, mmuNotifierRegister, mmuNotifierRelease, mmuNotifierUnregister, notifierCounts, reserveNotifier,
-  viewNotifier,
+  DESIGN, MMU_NOTIFIER, addNotifierOps, mmuNotifier, mmuNotifierAgePage, mmuNotifierAlloc, mmuNotifierFree, mmuNotifierInstance,
+  mmuNotifierMmInit, mmuNotifierPtep, mmuNotifierRegister, mmuNotifierRelease, mmuNotifierUnregister, notifierCounts, notifierServices,
+  reserveNotifier, viewNotifier,
 } from './mmu-notifier-off.js';
 export type { NotifierHost, NotifierMachine, ReservedNotifier } from './mmu-notifier-off.js';
-export type { Wanted } from './surface.js';
+export type { NotifierServices, Wanted } from './surface.js';

@@ -4,7 +4,7 @@
  * function that is missing, or one whose parameters differ in one design, does not
  * compile here.
  */
-import type { Design, MachineConfig, MaySleep, Mm, MmuNotifier, MmuNotifierOps, NotifierCounts, Step, Task, Vaddr } from '@mmun/include';
+import type { Design, KernelServices, MachineConfig, MaySleep, Mm, MmuNotifier, MmuNotifierOps, NotifierCounts, Step, Task, Vaddr } from '@mmun/include';
 import type { Layout } from '@mmun/lib';
 import type * as v5 from './index.js';
 import type * as off from './off.js';
@@ -14,6 +14,9 @@ import type * as off from './off.js';
  * wanted, instead of taking the brands apart in four.
  */
 export type Wanted<Type, Given, Message extends string> = Given extends Type ? Given : Message;
+
+/** What a plugin is handed of this package. */
+export type NotifierServices = Pick<KernelServices, 'mmuNotifierAlloc' | 'mmuNotifierFree' | 'notifierInstance' | 'mmuNotifierRegister' | 'mmuNotifierUnregister'>;
 
 interface Dispatch<Host> {
   <M extends number, A extends number>(
@@ -33,7 +36,8 @@ interface NotifierSurface<Host, Machine, Reserved> {
   mmuNotifierAgePage: (m: Host, mm: Mm, address: Vaddr) => Task<Step, number>;
   mmuNotifierRelease: (m: Host, mm: Mm) => Task<MaySleep>;
   mmuNotifierMmInit: (m: Host, mm: Mm) => void;
-  mmuNotifierAddOps: (m: Host, ops: MmuNotifierOps) => number;
+  addNotifierOps: (m: Host, ops: MmuNotifierOps) => number;
+  notifierServices: (m: Host, ops: () => number) => NotifierServices;
   mmuNotifierAlloc: (m: Host, ops: number, instance: number) => MmuNotifier;
   mmuNotifierFree: (m: Host, mn: MmuNotifier) => void;
   mmuNotifierInstance: (m: Host, mn: MmuNotifier) => number;

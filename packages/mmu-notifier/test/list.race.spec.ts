@@ -2,8 +2,8 @@
 import type { MaySleep, MmuNotifierOps, Task, UnderPteLock, Vaddr } from '@mmun/include';
 import { run } from '@mmun/locking';
 import { mmuNotifier, mmuNotifierRegister, mmuNotifierRelease, mmuNotifierUnregister } from '@mmun/mmu-notifier';
-import { MM, machine, notifierWith, threads } from './machine';
-import type { TestMachine } from './machine';
+import { MM, machine, notifierWith, threads } from './machine.js';
+import type { TestMachine } from './machine.js';
 
 const A = 0x1000 as Vaddr;
 

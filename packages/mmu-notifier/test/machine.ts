@@ -2,7 +2,7 @@ import type { Mm, MmuNotifier, MmuNotifierOps, PointKind, Scheduler, Task, TaskS
 import { allocate, newLayout } from '@mmun/lib';
 import { reserveLocking, reserveRcu, runToCompletion, setCurrent, viewLocking, viewRcu } from '@mmun/locking';
 import type { RcuMachine } from '@mmun/locking';
-import { mmuNotifierAddOps, mmuNotifierAlloc, reserveNotifier, viewNotifier } from '@mmun/mmu-notifier';
+import { addNotifierOps, mmuNotifierAlloc, reserveNotifier, viewNotifier } from '@mmun/mmu-notifier';
 import type { NotifierMachine } from '@mmun/mmu-notifier';
 
 export type TestMachine = RcuMachine & NotifierMachine;
@@ -25,7 +25,7 @@ export function machine(nrNotifiers = 8): TestMachine {
 }
 
 export function notifierWith(m: TestMachine, ops: MmuNotifierOps, instance = 0): MmuNotifier {
-  return mmuNotifierAlloc(m, mmuNotifierAddOps(m, ops), instance);
+  return mmuNotifierAlloc(m, addNotifierOps(m, ops), instance);
 }
 
 /** Records every point and never switches. */

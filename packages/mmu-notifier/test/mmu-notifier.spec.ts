@@ -8,8 +8,8 @@ import {
 } from '@mmun/mmu-notifier';
 import * as off from '@mmun/mmu-notifier/off';
 import { gate } from '@mmun/test-support';
-import { MM, machine, notifierWith, recordPoints } from './machine';
-import type { TestMachine } from './machine';
+import { MM, machine, notifierWith, recordPoints } from './machine.js';
+import type { TestMachine } from './machine.js';
 
 const A = 0x1000 as Vaddr;
 const B = 0x3000 as Vaddr;
@@ -206,7 +206,7 @@ describe('off', () => {
   it('touches no word of the machine', () => {
     const m = machine();
     const before = new Uint8Array(m.buffer).slice();
-    run(m, off.mmuNotifierRegister(m, off.mmuNotifierAlloc(m, off.mmuNotifierAddOps(m, {}), 1), MM));
+    run(m, off.mmuNotifierRegister(m, off.mmuNotifierAlloc(m, off.addNotifierOps(m, {}), 1), MM));
     off.mmuNotifierMmInit(m, MM);
     run(m, off.mmuNotifierUnregister(m, 1 as MmuNotifier, MM));
     off.mmuNotifierFree(m, 1 as MmuNotifier);

@@ -2,7 +2,7 @@ import * as image from '@mmun/image';
 import { EFAULT, ENOMEM, ESRCH, MADV_DONTNEED, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, PROT_NONE, PROT_READ } from '@mmun/include';
 import type { Vaddr } from '@mmun/include';
 import { gate } from '@mmun/test-support';
-import { RW, attached, thread, vm } from './process';
+import { RW, attached, thread, vm } from './process.js';
 
 const on = gate('MMU_NOTIFIER');
 

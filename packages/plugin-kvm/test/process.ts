@@ -6,6 +6,7 @@ import { kvm } from '@mmun/plugin-kvm';
 import type { KvmDriver } from '@mmun/plugin-kvm';
 
 type Machine = ReturnType<typeof image.boot>;
+// the linked image may be one whose design no plugin knows; the refusal is then the test
 
 export const RW: number = PROT_READ | PROT_WRITE;
 const SMALL: Partial<MachineConfig> = {
