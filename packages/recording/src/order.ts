@@ -174,8 +174,8 @@ export class EffectOrder {
     call.hasReturned = resumed.hasReturned;
     call.resultPath = resumed.resultPath;
     pending.isReturned = true;
-    if (thread.exec !== null) {
-      if (call.name === 'brk' && call.result > 0) thread.exec.effect.firstBrk = call.result;
+    if (thread.exec !== null && call.name === 'brk') {
+      if (call.result > 0) thread.exec.effect.firstBrk = call.result;
       this.#closeExec(thread);
     }
     if (!resumed.hasReturned) {

@@ -100,6 +100,11 @@ export class Recording {
     return this.nrBytes === 0 ? 1 : Math.min(1, read / this.nrBytes);
   }
 
+  /** perf's events are there and can be merged with the trace. */
+  get hasFaults(): boolean {
+    return this.#perf !== null;
+  }
+
   /** Everything that was left aside so far. */
   get skipped(): Skipped[] {
     return this.skippedList.entries();
@@ -142,7 +147,7 @@ export class Recording {
     try {
       nrBytes = statSync(path).size;
     } catch {
-      this.missing.push(`${EVENTS}: no faults, no mappings of execve, no order of threads`);
+      this.missing.push(`${EVENTS}: no faults, no mappings of execve, no order of threads; Anonymous and VmFlags are not compared`);
       return null;
     }
     if (nrBytes === 0) {

@@ -97,7 +97,7 @@ describe('the order of effects', () => {
     for (const brk of ['7 @20 brk(NULL) = 0x9000', '7 @20 brk(NULL <unfinished ...>\n7 @25 <... brk resumed>) = 0x9000']) {
       expect(order(`
         7 @10 execve("./a", ["a"], 0x1 /* 1 var */ <unfinished ...>
-        7 @11 <... execve resumed>) = 0
+        7 @16 <... execve resumed>) = 0
         ${brk}`, 'sh 7/7 @11 COMM exec a\nsh 7/7 @12 LOCK\nsh 7/7 @13 MMAP2 0x1000 /a\nsh 7/7 @14 FAULT 0x1000\nsh 7/7 @21 LOCK')).toEqual([
         '7 execve=NaN', '7 exec ./a a [/a] brk 9000', '7 fault 1000', '7 brk=9000'].map((line, i) => (i === 0 ? line.replace('NaN', '0') : line)));
     }

@@ -1,4 +1,6 @@
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_SHARED, MREMAP_FIXED, PF_USER, PF_WRITE, VM_FAULT_OOM, VM_FAULT_SIGSEGV } from '@mmun/include';
+import {
+  EFAULT, ENOMEM, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_SHARED, MREMAP_FIXED, PF_USER, PF_WRITE, VM_FAULT_OOM, VM_FAULT_SIGSEGV,
+} from '@mmun/include';
 import type { BootedMachine, File, MapsRow, TaskStruct, Vaddr } from '@mmun/include';
 import type { Call } from '../call.js';
 import type { Effect, ExecEffect, ForkEffect } from '../effect.js';
@@ -30,6 +32,8 @@ export class Replayer<M extends BootedMachine> {
   readonly #tallies: Map<number, ProcessTally> = new Map();
   /** Processes whose exec showed no rows: where mmap begins is learned from its first answer. */
   readonly #bare: Map<number, { startBrk: number }> = new Map();
+  /** Processes of whose program nothing is known, and their children. */
+  readonly #unplaced: Set<number> = new Set();
 
   constructor(driven: Driven<M>, recording: Recording) {
     this.#driven = driven;
@@ -111,13 +115,18 @@ export class Replayer<M extends BootedMachine> {
     const file = call.name === 'mmap' && (call.args[3] & MAP_ANONYMOUS) === 0 ? this.#files.fileOfCall(call) : NO_FILE;
     const model = perform(this.#driven, call, file);
     if (model === null) return task;
-    if (call.name !== 'brk') tally.countErrno(this.#recording.traceFile, call, model);
+    if (call.name !== 'brk' && !this.#isUnknownGround(call, model)) tally.countErrno(this.#recording.traceFile, call, model);
     const isAsked = asksForAddress(call, model) && !learned;
     if (isAsked) tally.countAddress(this.#recording.traceFile, call, model);
     // An address that nobody asked for (munmap's 0) is no difference.
     if (isAsked || (model < 0) !== (call.result < 0)) follow(this.#driven, call, model, file);
     if (call.mapped !== null && isSharedAnonymous(call)) this.#ends.learnInode(this.#rowAt(task, call.result), call.mapped.inode);
     return task;
+  }
+
+  /** Where nothing shows what execve mapped, a call on the program's own image finds nothing: that says nothing of the model. */
+  #isUnknownGround(call: Call, model: number): boolean {
+    return this.#unplaced.has(call.pid) && call.result >= 0 && (model === -ENOMEM || model === -EFAULT);
   }
 
   #rowAt(task: TaskStruct, address: number): MapsRow | undefined {
@@ -173,6 +182,7 @@ export class Replayer<M extends BootedMachine> {
       return NONE;
     }
     this.#files.onFork(effect.pid, effect.childPid);
+    if (this.#unplaced.has(effect.pid)) this.#unplaced.add(effect.childPid);
     if (effect.childPid !== effect.pid) this.#tally(effect.childPid, this.#tally(effect.pid).command);
     return child;
   }
@@ -201,6 +211,7 @@ export class Replayer<M extends BootedMachine> {
     });
     this.#ends.setExec(effect.pid, layout !== null);
     this.#bare.delete(effect.pid);
+    this.#unplaced.delete(effect.pid);
     run(this.#driven, image.sysExecve(machine, layout ?? this.#layoutWithoutRows(effect, opened)));
     for (const file of opened.values()) if (file !== 0) this.#files.close(file);
     return task;
@@ -216,6 +227,7 @@ export class Replayer<M extends BootedMachine> {
     });
     if (layout !== null) return layout;
     this.#bare.set(effect.pid, { startBrk: 0 });
+    this.#unplaced.add(effect.pid);
     return bareLayout(0, null);
   }
 
