@@ -9,7 +9,7 @@ import type { LockingMachine } from './locking-machine.js';
 
 const ANY = -1;
 
-export function mutexAt(column: Int32Array | Uint32Array, element: number): Mutex {
+/* @__NO_SIDE_EFFECTS__ */ export function mutexAt(column: Int32Array | Uint32Array, element: number): Mutex {
   return whereOf(column, element) as Mutex;
 }
 

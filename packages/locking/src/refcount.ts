@@ -5,7 +5,7 @@ import { bugOn, whereOf } from '@mmun/lib';
 import { point } from '#point';
 import type { LockingMachine } from './locking-machine.js';
 
-export function refcountAt(column: Int32Array | Uint32Array, element: number): Refcount {
+/* @__NO_SIDE_EFFECTS__ */ export function refcountAt(column: Int32Array | Uint32Array, element: number): Refcount {
   return whereOf(column, element) as Refcount;
 }
 

@@ -18,7 +18,7 @@ const WRITER = 0x10000;
 const WAITING = 0x20000;
 const WAITING_ALL = 0xfe0000;
 
-export function rwsemAt(column: Int32Array | Uint32Array, element: number): Rwsem {
+/* @__NO_SIDE_EFFECTS__ */ export function rwsemAt(column: Int32Array | Uint32Array, element: number): Rwsem {
   return whereOf(column, element) as Rwsem;
 }
 

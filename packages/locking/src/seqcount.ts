@@ -5,7 +5,7 @@ import { whereOf } from '@mmun/lib';
 import { point, pointUntil } from '#point';
 import type { LockingMachine } from './locking-machine.js';
 
-export function seqcountAt(column: Int32Array | Uint32Array, element: number): Seqcount {
+/* @__NO_SIDE_EFFECTS__ */ export function seqcountAt(column: Int32Array | Uint32Array, element: number): Seqcount {
   return whereOf(column, element) as Seqcount;
 }
 

@@ -10,7 +10,7 @@ import type { LockingMachine } from './locking-machine.js';
 const ANY = -1;
 
 /** The spinlock that is an element of a 32-bit column. */
-export function spinlockAt(column: Int32Array | Uint32Array, element: number): Spinlock {
+/* @__NO_SIDE_EFFECTS__ */ export function spinlockAt(column: Int32Array | Uint32Array, element: number): Spinlock {
   return whereOf(column, element) as Spinlock;
 }
 
