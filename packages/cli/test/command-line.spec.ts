@@ -1,0 +1,75 @@
+import { describe, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { mmun, refusal, TRUE } from './mmun.js';
+
+describe('wrong usage is one line and exit code 2', () => {
+  const cases: readonly (readonly [string, readonly string[], RegExp])[] = [
+    ['an unknown command', ['rnu'], /^mmun: unknown command 'rnu' \(Did you mean run\?\)$/],
+    ['an unknown option', ['run', '--jsn', TRUE], /^mmun run: unknown option '--jsn' \(Did you mean --json\?\)$/],
+    ['an option of a later time', ['run', TRUE, '--trace', 'x.json'], /^mmun run: unknown option '--trace'/],
+    ['nothing to run', ['run'], /^mmun run: missing required argument 'recording'$/],
+    ['an option without its value', ['run', TRUE, '--arch'], /^mmun run: option '--arch <arch>' argument missing$/],
+    ['an arch that is none', ['run', TRUE, '--arch', 'arm'], /^mmun run: --arch arm: expected x86, s390 or generic$/],
+    ['a rate that is no number', ['run', TRUE, '--plugin', 'kvm', '--device-rate', 'often'], /^mmun run: --device-rate often: expected a number from 0 to 1000$/],
+    ['a rate without a device', ['run', TRUE, '--device-rate', '1'], /^mmun run: --device-rate needs a --plugin/],
+    ['a seed that is no number', ['run', TRUE, '--seed', '-1'], /^mmun run: --seed -1: expected a whole number/],
+    ['an unknown plugin', ['run', TRUE, '--plugin', 'kvm,tpu'], /^mmun run: --plugin kvm,tpu: no secondary MMU "tpu" yet: there is kvm$/],
+    ['a plugin under a design that it does not know', ['run', TRUE, '--plugin', 'kvm', '--design', 'off'], /^mmun run: --plugin kvm: .*off/],
+    ['a path that is not there', ['run', TRUE, join(TRUE, 'nowhere')], /^mmun run: .*nowhere: missing: expected a recording's folder or a strace log$/],
+    ['a file that is no trace', ['run', join(TRUE, 'elf')], /^mmun run: .*elf:1: expected a strace line/],
+    ['a folder that is none', ['run', resolve(TRUE, '..')], /^mmun run: .*samples\/trace\.strace: missing/],
+    ['recording into a full folder', ['record', TRUE, '--', 'true'], /^mmun record: .*samples\/true: expected a new or an empty folder$/],
+  ];
+  it.each(cases)('%s', async (_, args, expected) => {
+    expect(refusal(await mmun(args))).toMatch(expected);
+  });
+});
+
+describe('what is said without being asked for a run', () => {
+  it('mmun alone shows what to do first', async () => {
+    const { code, out, err } = await mmun([]);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(/Start here:\n {2}mmun run samples\/demo/);
+  });
+
+  it('help teaches by example, the version is the package\'s', async () => {
+    const [help, version] = await Promise.all([mmun(['run', '--help']), mmun(['--version'])]);
+    expect(help).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/Examples:\n {2}mmun run samples\/demo /) });
+    const { version: own } = JSON.parse(readFileSync(resolve(__dirname, '../package.json'), 'utf8'));
+    expect(version).toEqual({ code: 0, err: '', out: `${own}\n` });
+  });
+});
+
+describe('the table of images', () => {
+  it('holds every image that is built', async () => {
+    const { exports } = JSON.parse(readFileSync(resolve(__dirname, '../../image/package.json'), 'utf8')) as { exports: Record<string, unknown> };
+    const source = readFileSync(resolve(__dirname, '../src/run/images.ts'), 'utf8');
+    const built = Object.keys(exports).filter((path) => path.startsWith('./') && !path.includes('toy'));
+    expect(built.filter((path) => !source.includes(`'@mmun/image/${path.slice(2)}'`))).toEqual([]);
+  });
+
+  it('says which there are where one is not', async () => {
+    const line = refusal(await mmun(['run', TRUE, '--arch', 's390']));
+    expect(line).toMatch(/^mmun run: no image for --arch s390 --design v5 --build checked yet: there are x86 v5, x86 off/);
+  });
+});
+
+describe('a reader that goes away', () => {
+  it('leaves no trace', async () => {
+    const bin = resolve(__dirname, '../bin/mmun.mjs');
+    const err = await new Promise<string>((done) => {
+      execFile('sh', ['-c', `"${process.execPath}" "${bin}" run "${TRUE}" --json | head -c 1`], (_error, _out, text) => done(text));
+    });
+    expect(err).toBe('');
+  });
+});
+
+describe('each command', () => {
+  it('is one file of commands/', () => {
+    const files = readdirSync(resolve(__dirname, '../src/commands')).map((name) => name.replace('.ts', ''));
+    const main = readFileSync(resolve(__dirname, '../src/main.ts'), 'utf8');
+    expect(files.filter((name) => !main.includes(`./commands/${name}.js`))).toEqual([]);
+  });
+});
