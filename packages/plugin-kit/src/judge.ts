@@ -18,7 +18,7 @@ export interface Reached {
  * Compares what a device reached with what the primary page table says now.
  * @returns null where they agree
  */
-export function judge<M extends BootedMachine>(image: SecondaryImage<M>, m: M, reached: Reached): Finding | null {
+export function judge<M extends BootedMachine>(image: SecondaryImage<NoInfer<M>>, m: M, reached: Reached): Finding | null {
   const { plugin, mm, address, pfn, isWrite } = reached;
   const place = `${plugin} reaches frame ${pfn} at \`0x${address.toString(16)}\` of mm ${mm}`;
   if (!image.isFrameLive(m, pfn)) return finding('stale-translation', `${place}, and the frame is free: a change of the pte was not reported, or the entry was made after the report`);
@@ -31,7 +31,7 @@ export function judge<M extends BootedMachine>(image: SecondaryImage<M>, m: M, r
 }
 
 /** Every live entry of every attached plugin must be what its pte is. For a machine at rest: no task is under way. */
-export function auditSecondary<M extends BootedMachine>(image: SecondaryImage<M>, m: M): Finding[] {
+export function auditSecondary<M extends BootedMachine>(image: SecondaryImage<NoInfer<M>>, m: M): Finding[] {
   const findings: Finding[] = [];
   for (const { name, driver } of image.attachedSecondaries(m)) {
     driver.audit((_instance, mm, address, pfn, isWritable) => {
