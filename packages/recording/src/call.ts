@@ -63,6 +63,8 @@ export interface Ended {
   readonly line: number;
   readonly tid: number;
   readonly how: 'exited' | 'killed' | 'superseded';
+  /** The thread whose execve superseded this one; 0 otherwise. */
+  readonly by: number;
 }
 
 export type StraceRecord = Call | Resumed | Ended;

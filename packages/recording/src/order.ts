@@ -203,8 +203,12 @@ export class EffectOrder {
     const thread = this.threads.get(ended.tid);
     if (thread === undefined) return;
     if (ended.how === 'superseded') {
+      // With perf the COMM exec event came first, and the heir has its leader's number already.
+      const heir = this.threads.get(ended.by);
+      if (heir === undefined) return;
+      this.#settle(thread);
       if (thread.open !== null) this.#drop(thread.open);
-      thread.open = null;
+      this.threads.succeed(thread.pid, heir);
       return;
     }
     this.#end(thread, ended.time, ended.line);
@@ -235,7 +239,8 @@ export class EffectOrder {
       this.#onFork(event);
       return;
     }
-    const thread = this.threads.get(event.tid);
+    const isExec = event.kind === 'comm' && event.isExec;
+    const thread = this.threads.get(event.tid) ?? (isExec ? this.threads.succeed(event.pid) : undefined);
     if (thread === undefined) {
       if (event.kind === 'lost') this.#onLost(event.line, event.nrLost);
       return;
@@ -324,7 +329,7 @@ export class EffectOrder {
     thread.execve = null;
     const effect = { kind: 'exec' as const, time, line: from.line, pid: thread.pid, tid: thread.tid, path, comm: from.comm };
     thread.exec = {
-      kind: 'pending-exec', effect: { ...effect, rows: [], firstBrk: null }, isRunning: false, isOpen: this.#perf !== null,
+      kind: 'pending-exec', effect: { ...effect, rows: [], firstBrk: null }, isRunning: false, isOpen: true,
     };
     this.#queue.push(thread.exec);
   }

@@ -14,7 +14,7 @@ const PID_PREFIX = asciiBytes('[pid');
 const STRACE_NOTE = asciiBytes('strace: ');
 const PROCESS_NOTE = asciiBytes('Process ');
 const EXITED = asciiBytes('exited');
-const SUPERSEDED = asciiBytes('superseded');
+const SUPERSEDED = asciiBytes('superseded by execve in pid ');
 const DOT = 46;
 const COLON = 58;
 const CLOSE_BRACKET = 93;
@@ -126,8 +126,9 @@ export class StraceScanner {
   #ended(): StraceRecord {
     const cursor = this.#cursor;
     const how = cursor.take(EXITED) ? 'exited' : cursor.take(SUPERSEDED) ? 'superseded' : 'killed';
+    const by = how === 'superseded' ? cursor.decimal() : 0;
     this.nrUnderstood++;
-    return { kind: 'ended', time: this.#time, line: this.#lines.line, tid: this.#tid, how };
+    return { kind: 'ended', time: this.#time, line: this.#lines.line, tid: this.#tid, how, by: by > 0 ? by : 0 };
   }
 
   /** `[pid N] `, `N  `, then a time in one of strace's notations; each may be missing. */

@@ -49,6 +49,24 @@ export class ThreadTable {
     this.#gone.add(tid);
   }
 
+  /**
+   * The thread that called execve lives on under its leader's number, with its call
+   * under way; the leader itself is gone.
+   * @param heir undefined: whichever thread of the process is inside execve, else any
+   */
+  succeed(pid: number, heir?: Thread): Thread | undefined {
+    let from = heir;
+    for (const thread of this.#threads.values()) {
+      if (heir === undefined && thread.pid === pid && (from === undefined || thread.execve !== null)) from = thread;
+    }
+    if (from === undefined || from.tid === pid) return from;
+    this.delete(from.tid);
+    const leader = this.add(pid, pid);
+    leader.open = from.open;
+    leader.execve = from.execve;
+    return leader;
+  }
+
   values(): IterableIterator<Thread> {
     return this.#threads.values();
   }

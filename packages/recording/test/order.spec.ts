@@ -145,6 +145,24 @@ describe('the order of effects', () => {
       '7 clone=9', '7 fork 7:9 0x10100', '9 munmap=0', '8 exit']);
   });
 
+  it('gives a thread that calls execve the number of its leader', () => {
+    const strace = `
+      7 @10 clone(child_stack=NULL, flags=CLONE_VM|CLONE_THREAD) = 8
+      7 @20 munmap(0x1000, 4096 <unfinished ...>
+      8 @21 execve("./b", ["b"], 0x1 /* 1 var */ <unfinished ...>
+      7 @40 +++ superseded by execve in pid 8 +++
+      7 @41 <... execve resumed>) = 0
+      7 @42 brk(NULL) = 0x9000`;
+    expect(order(strace, `
+      sh 7/7 @11 FORK(7:8):(7:7)
+      sh 7/7 @12 LOCK
+      sh 7/7 @30 EXIT(7:7):(1:1)
+      sh 7/7 @31 COMM exec b
+      sh 7/7 @32 MMAP2 0x1000 /b
+      sh 7/7 @43 LOCK`)).toEqual(['7 clone=8', '7 fork 7:8 0x10100', '8 execve=0', '7 exit', '7 exec ./b b [/b] brk 9000', '7 brk=9000']);
+    expect(order(strace, null)).toEqual(['7 clone=8', '7 fork 7:8 0x10100', '8 execve=0', '7 exec ./b null [] brk 9000', '7 brk=9000']);
+  });
+
   it('leaves out calls that never came back', () => {
     expect(order(`
       7 @10 munmap(0x1000, 4096 <unfinished ...>

@@ -128,7 +128,7 @@ describe('a replay', () => {
     const result = await replayRecording(fakeImage(), join(writeFolder({ 'a.log': TRACE }), 'a.log'));
     expect(result.isEqual).toBe(true);
     expect(result.missing).toHaveLength(1);
-    expect(result.processes[0]).toMatchObject({ addresses: { asked: 2, equal: 2 }, errnos: { checked: 4, equal: 4 }, maps: { compared: false } });
+    expect(result.processes[0]).toMatchObject({ addresses: { asked: 3, equal: 3 }, errnos: { checked: 4, equal: 4 }, maps: { compared: false } });
   });
 
   it('says at which line the model stopped', async () => {

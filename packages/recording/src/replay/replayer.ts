@@ -226,9 +226,10 @@ export class Replayer<M extends BootedMachine> {
       return file;
     });
     if (layout !== null) return layout;
-    this.#bare.set(effect.pid, { startBrk: 0 });
+    const startBrk = effect.firstBrk ?? 0;
+    this.#bare.set(effect.pid, { startBrk });
     this.#unplaced.add(effect.pid);
-    return bareLayout(0, null);
+    return bareLayout(startBrk, null);
   }
 
   #exit(tid: number, pid: number): TaskStruct {
