@@ -17,13 +17,11 @@ export function removeFolders(): void {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 }
 
+const SAMPLES = resolve(__dirname, '../../../samples');
 const SHARED = resolve(__dirname, '../../../../shared/recordings');
 
-/** Folders of the shared recordings; empty, with a line that says so, where they are not at hand. */
-export function sharedRecordings(): string[] {
-  if (!existsSync(SHARED)) {
-    console.log('no recordings beside the repository: tests on them are left out');
-    return [];
-  }
-  return readdirSync(SHARED, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => join(SHARED, entry.name));
+/** Folders of the repository's samples, and of the recordings beside it where there are any. */
+export function recordings(): string[] {
+  return [SAMPLES, SHARED].filter((folder) => existsSync(folder)).flatMap((folder) => readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory()).map((entry) => join(folder, entry.name)));
 }

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from '@jest/globals';
 import { basename } from 'node:path';
 import type { Effect } from '@mmun/recording';
 import { Recording } from '@mmun/recording';
-import { removeFolders, sharedRecordings, writeFolder } from './folder.js';
+import { removeFolders, recordings, writeFolder } from './folder.js';
 
 afterAll(removeFolders);
 
@@ -172,7 +172,7 @@ describe('the order of effects', () => {
   });
 });
 
-describe.each(sharedRecordings())('%s', (folder) => {
+describe.each(recordings())('%s', (folder) => {
   it('is read whole, with nothing skipped and nothing missing', () => {
     const { effects, recording } = read(folder);
     expect(recording.skipped).toEqual([]);
