@@ -1,0 +1,39 @@
+import * as asm from '#asm';
+import * as generic from '@mmun/arch-generic';
+import { DESIGN } from '#mmu-notifier';
+import { image } from '@mmun/test-support';
+import { HOOK_OPS, debugVmPgtable, hooksOf, pageTable, writable } from './debug-vm-pgtable.js';
+
+it('the arch under test is the one that the image links', () => {
+  expect(asm.ARCH).toBe(image().arch);
+});
+
+debugVmPgtable(asm);
+
+describe('which operation calls which hook', () => {
+  /** The golden matrix: history 1.4 and 1.5, by arch that is linked. `own`: not arch-generic's function. */
+  const OVERRIDES: Record<string, readonly string[]> = {
+    generic: [],
+    x86: ['ptepGetAndClear', 'ptepGetAndClearFull', 'ptepSetWrprotect', 'ptepSetAccessFlags', 'ptepTestAndClearYoung', 'ptepModifyRange'],
+  };
+  const HOOKS: Record<string, readonly string[]> = { ptepClearFlush: ['invalidatePage'], ptepClearFlushYoung: ['agePage'] };
+  const LAYOUT_OPS = ['setPteAt', 'pteClear'];
+
+  it('each operation calls what v5 hooks and nothing else; without notifiers none calls anything', () => {
+    const called = HOOK_OPS.map((op) => [op, hooksOf(asm, op).map((hook) => hook.op)]);
+    expect(called).toEqual(HOOK_OPS.map((op) => [op, DESIGN === 'v5' ? (HOOKS[op] ?? []) : []]));
+  });
+
+  it('an arch overrides exactly what its 2.6.24 original overrides', () => {
+    const wanted = OVERRIDES[asm.ARCH];
+    if (wanted === undefined) return;
+    const own = HOOK_OPS.filter((op) => !LAYOUT_OPS.includes(op) && asm[op] !== generic[op]);
+    expect([...own].sort()).toEqual([...wanted].sort());
+  });
+
+  it('a secondary access makes a page young that no CPU has used', () => {
+    const t = pageTable(asm, 1);
+    t.run(asm.setPteAt(t.m, 1 as never, t.address, t.ptep, asm.pteMkold(writable(asm))));
+    expect(t.run(asm.ptepClearFlushYoung(t.m, 1 as never, t.address, t.ptep))).toBe(DESIGN === 'v5' ? 1 : 0);
+  });
+});
