@@ -51,6 +51,12 @@ export interface Scheduler {
    */
   until(kind: PointKind, where: Where, mask: number, value: number): boolean;
   /**
+   * The step that began at the last point touches this word as well, in the same instant: a device that finds its
+   * entry and reaches the frame behind it, a free that ends a frame. Two steps depend on each other when any of their
+   * words do. Never a switch, never a place where a schedule can be cut.
+   */
+  touch(kind: PointKind, where: Where): void;
+  /**
    * A decision that is not a matter of timing: does this allocation fail, is a signal pending.
    * @param nrOptions at least 1; option 0 is what happens when nothing goes wrong
    * @returns 0 up to nrOptions - 1

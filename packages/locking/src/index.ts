@@ -1,4 +1,4 @@
-export { BUILD, point, pointUntil } from '#point';
+export { BUILD, point, pointUntil, touch } from '#point';
 export { isLockHeld, lockdepAssertHeld, lockdepAssertNotHeld, mightSleep } from '#lockdep';
 export { MAX_HELD_LOCKS, current, reserveLocking, setCurrent, viewLocking } from './locking-machine.js';
 export type { LockingMachine, ReservedLocking, ThreadTable } from './locking-machine.js';

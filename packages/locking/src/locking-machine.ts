@@ -11,10 +11,12 @@ export const MAX_HELD_LOCKS = 24;
 
 /** struct task_struct as far as locking and RCU see it. Row 0 is the boot thread. */
 type TaskSpec = {
-  readonly preemptCount: 'i32'; readonly rcuNesting: 'i32'; readonly nrHeld: 'i32';
+  readonly cpu: 'u32'; readonly preemptCount: 'i32'; readonly rcuNesting: 'i32'; readonly nrHeld: 'i32';
   readonly held: readonly ['u32', number];
 };
 const taskSpec: TaskSpec = {
+  /** The CPU that the thread runs on: task_cpu(). Written at boot, and by who drives the machine; threads do not migrate. */
+  cpu: 'u32',
   /** Spinlocks held: above 0 the thread is atomic. preempt_count() */
   preemptCount: 'i32',
   /** Depth of nested rcu_read_lock. */

@@ -18,3 +18,7 @@ export function point(m: LockingMachine, kind: PointKind, where: Where): Rewritt
 export function pointUntil(m: LockingMachine, kind: PointKind, where: Where, mask: number, value: number): Rewritten {
   return m.sched.until(kind, where, mask, value) as unknown as Rewritten;
 }
+
+export function touch(m: LockingMachine, kind: PointKind, where: Where): void {
+  m.sched.touch(kind, where);
+}

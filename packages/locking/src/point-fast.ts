@@ -11,3 +11,7 @@ export function* point(_m: LockingMachine, _kind: PointKind, _where: Where): Tas
 export function* pointUntil(_m: LockingMachine, _kind: PointKind, _where: Where, _mask: number, _value: number): Task<Step> {
   // nop
 }
+
+export function touch(_m: LockingMachine, _kind: PointKind, _where: Where): void {
+  // nop
+}

@@ -21,3 +21,8 @@ export function* point(m: LockingMachine, kind: PointKind, where: Where): Task<S
 export function* pointUntil(m: LockingMachine, kind: PointKind, where: Where, mask: number, value: number): Task<Step> {
   while (m.sched.until(kind, where, mask, value)) yield 'step';
 }
+
+/** The step that began at the last point touches this word as well; nobody runs in between. @context any */
+export function touch(m: LockingMachine, kind: PointKind, where: Where): void {
+  m.sched.touch(kind, where);
+}

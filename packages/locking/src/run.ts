@@ -15,6 +15,9 @@ export function runToCompletion(machine: () => LockingMachine): Scheduler {
       if ((m.words[where] & mask) === value) return false;
       throw new KernelBug('deadlock', `the only thread waits for ${nameOfWhere(m.layout, where)}`);
     },
+    touch(_kind: PointKind, _where: Where): void {
+      // nobody else runs
+    },
     choose: (_nrOptions: number, _label: string): number => 0,
   };
 }

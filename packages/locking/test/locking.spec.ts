@@ -164,6 +164,7 @@ describe('scheduling points', () => {
     const sched: Scheduler = {
       point: (kind, where) => { asked.push(`point ${kind} ${where}`); return true; },
       until: (kind, where) => { asked.push(`until ${kind} ${where}`); return isHeld; },
+      touch: () => { asked.push('touch'); },
       choose: () => 0,
     };
     m.sched = sched;

@@ -1,5 +1,6 @@
-// Models start_kernel of init/main.c as far as mm goes.
+// Models start_kernel in init/main.c (6.18), as far as mm goes.
 /** Boot: a machine is one allocation, laid out by its config. */
+import { PAGE_SIZE } from '@mmun/include';
 import type { ImageConfig, MachineConfig, Mm, SecondaryMmu, Task, TaskStruct } from '@mmun/include';
 import { allocate, newLayout } from '@mmun/lib';
 import {
@@ -26,14 +27,24 @@ export const defaultConfig: MachineConfig = {
   },
 };
 
-/** Callbacks that can wait for a grace period at once. */
-const NR_RCU_CALLBACKS = 256;
+/**
+ * A machine of a few KiB, to be explored whole: two CPUs with TLBs, four threads of two processes. It fits every arch; an
+ * image of arch toy is the one it is made for, whose 16 pages are all the addresses there are.
+ */
+export const toyConfig: MachineConfig = {
+  nrCpus: 2, nrTasks: 4, nrMms: 2, nrVmas: 8, nrAnonVmas: 4, nrAnonVmaChains: 8,
+  nrFrames: 8, nrTables: 8, nrInodes: 2, nrFiles: 2, nrNotifiers: 2, pageContentWords: 1, tlbEntries: 4,
+  settings: {
+    ...defaultConfig.settings,
+    mmapMinAddr: PAGE_SIZE, transparentHugepage: 'never', rlimitStack: 4 * PAGE_SIZE, faultAroundBytes: PAGE_SIZE, splitPtlockCpus: 2,
+  },
+};
 
 /** @param plugins the secondary MMUs that may be attached: their tables lie in the machine's buffer too */
 export function boot(bootConfig: MachineConfig, plugins: readonly SecondaryMmu[] = []): Machine {
   const layout = newLayout();
   const locking = reserveLocking(layout, bootConfig);
-  const rcu = reserveRcu(layout, bootConfig.nrTasks, NR_RCU_CALLBACKS);
+  const rcu = reserveRcu(layout, bootConfig.nrTasks, bootConfig.nrNotifiers);
   const arch = reserveArch(layout, bootConfig);
   const notifier = reserveNotifier(layout, bootConfig);
   const mm = reserveMm(layout, bootConfig);
@@ -48,6 +59,7 @@ export function boot(bootConfig: MachineConfig, plugins: readonly SecondaryMmu[]
     ...viewMm(buffer, mm),
     ...viewSecondary(buffer, secondary),
   };
+  for (let task = 1; task <= bootConfig.nrTasks; task++) m.thread.cpu[task] = (task - 1) % bootConfig.nrCpus;
   pagingInit(m);
   m.vm.nextShmemIno[0] = 1024;
   return m;
@@ -67,6 +79,11 @@ export function newProcess(m: Machine): TaskStruct {
   const mm = run(m, mmAlloc(m, 0));
   m.task.mm[task] = mm < 0 ? 0 : mm;
   return task;
+}
+
+/** Puts a thread on a CPU; at boot they are dealt out in turn. @context the thread is between two system calls */
+export function setTaskCpu(m: Machine, task: TaskStruct, cpu: number): void {
+  m.thread.cpu[task] = cpu;
 }
 
 export function mmOf(m: Machine, task: TaskStruct): Mm {
