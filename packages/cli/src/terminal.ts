@@ -21,6 +21,7 @@ export interface Terminal {
 }
 
 const WIDTH_OF_PIPE = 80;
+const WIDTH_MIN = 60;
 const WIDTH_MAX = 110;
 
 export function openTerminal(): Terminal {
@@ -32,10 +33,15 @@ export function openTerminal(): Terminal {
     note: (line) => void process.stderr.write(`${line}\n`),
     paint: pc.createColors(wantsColour(process.stdout)),
     notePaint: pc.createColors(wantsColour(process.stderr)),
-    width: process.stdout.isTTY ? Math.min(WIDTH_MAX, Math.max(60, process.stdout.columns)) : WIDTH_OF_PIPE,
+    width: widthOf(process.stdout),
     isInteractive: process.stderr.isTTY && process.env['TERM'] !== 'dumb',
     interrupt: controller.signal,
   };
+}
+
+/** A terminal that was never told its size says 0. */
+function widthOf({ isTTY, columns }: NodeJS.WriteStream): number {
+  return isTTY && columns > 0 ? Math.min(WIDTH_MAX, Math.max(WIDTH_MIN, columns)) : WIDTH_OF_PIPE;
 }
 
 /** no-color.org: NO_COLOR wins; FORCE_COLOR speaks for a pipe. */

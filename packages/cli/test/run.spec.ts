@@ -128,6 +128,14 @@ describe('a damaged recording', () => {
       'copy/trace.strace:21: unknown system call mmap9']);
   });
 
+  it('maps that stop within a row', async () => {
+    const lines = await skippedOf((folder) => {
+      const maps = join(folder, 'maps.26928.end');
+      writeFileSync(maps, readFileSync(maps).subarray(0, 1000));
+    });
+    expect(lines[0]).toMatch(/^copy\/maps\.26928\.end:\d+: cut line/);
+  });
+
   it('the maps of another process', async () => {
     const other = readFileSync(join(DEMO, 'maps.24111.end'));
     const lines = await skippedOf((folder) => writeFileSync(join(folder, 'maps.26928.end'), other));
@@ -136,6 +144,9 @@ describe('a damaged recording', () => {
 
   it('an empty file, a missing file', async () => {
     expect(await skippedOf((folder) => writeFileSync(join(folder, 'files'), ''))).toEqual(['copy/files:0: empty file']);
+    expect(await skippedOf((folder) => rmSync(join(folder, 'elf')))).toEqual([expect.stringMatching(/^copy\/elf:0: missing: the true length/)]);
+    expect(await skippedOf((folder) => rmSync(join(folder, 'maps.26928.end')))).toEqual([
+      'copy/maps.26928.end:0: missing: process 26928 was read, and its maps cannot be compared']);
     const emptied = copyOfTrue();
     writeFileSync(trace(emptied), '');
     expect(refusal(await mmun(['run', emptied]))).toMatch(/^mmun run: .*copy\/trace\.strace: empty: expected the output of strace -f$/);

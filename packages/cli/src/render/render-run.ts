@@ -65,11 +65,14 @@ function block(rows: readonly (readonly [string, number])[]): string[] {
   return rows.map(([name, value]) => `  ${name.padEnd(names)}  ${grouped(value).padStart(numbers)}`);
 }
 
-function renderSkipped({ skipped }: RunReport, { paint, width }: Screen): string[] {
-  if (skipped.length === 0) return [];
-  const shown = skipped.slice(0, MAX_SKIPPED).flatMap(({ file, line, reason }) =>
+/** What a recording's own table says already is not said twice. */
+function renderSkipped({ skipped, recordings }: RunReport, { paint, width }: Screen): string[] {
+  const told = new Set(recordings.flatMap(({ name, missing }) => missing.map((text) => `${name}/${text}`)));
+  const untold = skipped.filter(({ file, reason }) => !told.has(`${file}: ${reason.replace(/^missing: /, '')}`));
+  if (untold.length === 0) return [];
+  const shown = untold.slice(0, MAX_SKIPPED).flatMap(({ file, line, reason }) =>
     wrap(`${file}${line === 0 ? '' : `:${line}`}: ${reason}`, width - 6).map((text, i) => `  ${i === 0 ? '' : '    '}${text}`));
-  const more = skipped.length - MAX_SKIPPED;
+  const more = untold.length - MAX_SKIPPED;
   return ['', paint.bold('skipped'), ...shown, ...(more > 0 ? [paint.dim(`  and ${plural(more, 'more', 'more')}: --json lists all`)] : [])];
 }
 

@@ -5,6 +5,7 @@ import type { RecordingResult, Skipped } from '@mmun/recording';
 import type { ReplayImage } from './images.js';
 import { attachTraffic } from './device-traffic.js';
 import type { TrafficHooks } from './device-traffic.js';
+import { incompleteFiles } from './incomplete-files.js';
 import type { RecordingReport, RunReport, SecondaryReport } from './run-report.js';
 
 export interface RunRequest {
@@ -62,12 +63,13 @@ async function replayOne(
   request: RunRequest, source: string, signal: AbortSignal, onProgress: (fraction: number, name: string) => void,
 ): Promise<Outcome> {
   const recording = new Recording(source);
+  const incomplete = incompleteFiles(source, recording);
   const traffic = attachTraffic(request);
   try {
     const result = await replayRecording(traffic.image, recording, {
       ...traffic.hooks, signal, onProgress: (fraction, events) => onProgress(fraction, `${recording.name}, ${events} events`),
     });
-    return outcomeOf(result, traffic);
+    return outcomeOf({ ...result, skipped: [...incomplete, ...result.skipped] }, traffic);
   } catch (error) {
     if (error instanceof ReplayError || isKernelBug(error)) return stopped(recording, error, traffic);
     throw error;
