@@ -18,7 +18,11 @@ export class ByteCursor {
   pos = 0;
   end = 0;
 
+  /** The same bytes, for comparing four at a time. */
+  view: DataView = new DataView(new ArrayBuffer(0));
+
   reset(buf: Buffer, start: number, end: number): void {
+    if (this.buf !== buf) this.view = new DataView(buf.buffer, buf.byteOffset, buf.byteLength);
     this.buf = buf;
     this.pos = start;
     this.end = end;
@@ -115,15 +119,11 @@ export class ByteCursor {
     return ns;
   }
 
-  /** Are the next bytes `text`? Then `pos` moves behind them. */
-  take(text: Uint8Array): boolean {
-    const { buf, pos } = this;
-    const length = text.length;
-    if (pos + length > this.end) return false;
-    for (let i = 0; i < length; i++) {
-      if (buf[pos + i] !== text[i]) return false;
-    }
-    this.pos = pos + length;
+  /** Are the next bytes those of `token`? Then `pos` moves behind them. */
+  take(token: Token): boolean {
+    const { pos } = this;
+    if (pos + token.length > this.end || !token.standsAt(this.buf, this.view, pos)) return false;
+    this.pos = pos + token.length;
     return true;
   }
 
@@ -137,8 +137,37 @@ export class ByteCursor {
   }
 }
 
-export function asciiBytes(text: string): Uint8Array {
-  return Buffer.from(text, 'latin1');
+/** Bytes to look for, four at a time: most tokens of perf are longer than thirty. */
+export class Token {
+  readonly length: number;
+  readonly #words: Int32Array;
+  readonly #rest: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.length = bytes.length;
+    const nrWords = bytes.length >> 2;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#words = Int32Array.from({ length: nrWords }, (_, i) => view.getInt32(i * 4, true));
+    this.#rest = Uint8Array.from(bytes.subarray(nrWords * 4));
+  }
+
+  /** `view` shows the bytes of `buf`; the caller has made sure that there are enough of them. */
+  standsAt(buf: Uint8Array, view: DataView, pos: number): boolean {
+    const words = this.#words;
+    const rest = this.#rest;
+    let at = pos + words.length * 4;
+    for (let i = 0; i < rest.length; i++) if (buf[at + i] !== rest[i]) return false;
+    // Backwards: what tells neighbouring lines and like names apart stands at the end.
+    for (let i = words.length - 1; i >= 0; i--) {
+      at -= 4;
+      if (view.getInt32(at, true) !== words[i]) return false;
+    }
+    return true;
+  }
+}
+
+export function asciiToken(text: string): Token {
+  return new Token(Uint8Array.from(Buffer.from(text, 'latin1')));
 }
 
 function hexValues(): Uint8Array {

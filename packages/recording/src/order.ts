@@ -53,6 +53,8 @@ export class EffectOrder {
   /** The last strace record, if it was a whole call that failed: it was over before the next record. */
   #failed: Thread | null = null;
   #isAtEnd = false;
+  /** A fault with nothing before it that waits: it need not pass through the queue. */
+  #ready: Effect | null = null;
 
   constructor(sources: OrderSources) {
     this.#sources = sources;
@@ -67,9 +69,14 @@ export class EffectOrder {
   /** The next effect; null at the end. */
   next(): Effect | null {
     for (;;) {
-      const effect = this.#queue.take();
+      const effect = this.#queue.size === 0 ? null : this.#queue.take();
       if (effect !== null || this.#isAtEnd) return effect;
       this.#step();
+      const ready = this.#ready;
+      if (ready !== null) {
+        this.#ready = null;
+        return ready;
+      }
     }
   }
 
@@ -265,7 +272,8 @@ export class EffectOrder {
       if (event.errorCode >= 0 && (event.errorCode & PF_USER) !== 0) thread.exec.isRunning = true;
       if (this.#queue.size > MAX_HELD_BACK) this.#closeExec(thread);
     }
-    this.#queue.push(event);
+    if (this.#queue.size === 0) this.#ready = event;
+    else this.#queue.push(event);
   }
 
   #onLock(thread: Thread, _event: LockEvent): void {

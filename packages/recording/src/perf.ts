@@ -1,4 +1,5 @@
-import { ByteCursor, asciiBytes } from './byte-cursor.js';
+import { ByteCursor, asciiToken } from './byte-cursor.js';
+import type { Token } from './byte-cursor.js';
 import type { Clock } from './clock.js';
 import type { SkippedList } from './diagnostics.js';
 import type { LineReader } from './line-reader.js';
@@ -6,16 +7,16 @@ import type { PerfEvent } from './perf-event.js';
 import { PrefixCache } from './prefix-cache.js';
 import { PerfRecordScanner } from './perf-record.js';
 
-const FAULT_USER = asciiBytes('exceptions:page_fault_user: address=');
-const FAULT_KERNEL = asciiBytes('exceptions:page_fault_kernel: address=');
-const MMAP_LOCK = asciiBytes('mmap_lock:mmap_lock_acquire_returned: mm=');
-const PLAIN_FAULTS = asciiBytes('page-faults:');
-const MINOR_FAULTS = asciiBytes('minor-faults:');
-const MAJOR_FAULTS = asciiBytes('major-faults:');
-const PERF_RECORD = asciiBytes('PERF_RECORD_');
-const ERROR_CODE = asciiBytes(' error_code=');
-const WRITE = asciiBytes(' write=');
-const SUCCESS = asciiBytes(' success=');
+const FAULT_USER = asciiToken('exceptions:page_fault_user: address=');
+const FAULT_KERNEL = asciiToken('exceptions:page_fault_kernel: address=');
+const MMAP_LOCK = asciiToken('mmap_lock:mmap_lock_acquire_returned: mm=');
+const PLAIN_FAULTS = asciiToken('page-faults:');
+const MINOR_FAULTS = asciiToken('minor-faults:');
+const MAJOR_FAULTS = asciiToken('major-faults:');
+const PERF_RECORD = asciiToken('PERF_RECORD_');
+const ERROR_CODE = asciiToken(' error_code=');
+const WRITE = asciiToken(' write=');
+const SUCCESS = asciiToken(' success=');
 const BLANK = 32;
 const SLASH = 47;
 const DOT = 46;
@@ -41,8 +42,6 @@ export class PerfScanner {
   readonly #cursor = new ByteCursor();
   readonly #records: PerfRecordScanner;
   readonly #prefix = new PrefixCache();
-  /** What the remembered prefix says. */
-  readonly #remembered = { pid: 0, tid: 0, seconds: 0 };
   #seconds = 0;
   #pid = 0;
   #tid = 0;
@@ -170,11 +169,11 @@ export class PerfScanner {
     const cursor = this.#cursor;
     const { buf, end } = cursor;
     const start = cursor.pos;
-    if (this.#prefix.matches(buf, start, end)) {
-      cursor.pos = start + this.#prefix.length;
-      this.#pid = this.#remembered.pid;
-      this.#tid = this.#remembered.tid;
-      this.#seconds = this.#remembered.seconds;
+    const known = this.#prefix.take(cursor);
+    if (known !== undefined) {
+      this.#pid = known.pid;
+      this.#tid = known.tid;
+      this.#seconds = known.seconds;
       if (this.#readFraction()) return true;
       cursor.pos = start;
     }
@@ -186,10 +185,7 @@ export class PerfScanner {
       if (this.#readIds()) {
         const behindDot = cursor.pos;
         if (this.#readFraction()) {
-          this.#prefix.store(buf, start, behindDot);
-          this.#remembered.pid = this.#pid;
-          this.#remembered.tid = this.#tid;
-          this.#remembered.seconds = this.#seconds;
+          this.#prefix.store(buf, start, behindDot, { pid: this.#pid, tid: this.#tid, seconds: this.#seconds });
           return true;
         }
       }
@@ -248,7 +244,7 @@ export class PerfScanner {
   }
 
   /** Moves behind the next `text`; false where the line has none. */
-  #seek(text: Uint8Array): boolean {
+  #seek(text: Token): boolean {
     const cursor = this.#cursor;
     const { buf, end } = cursor;
     for (let pos = cursor.pos; pos < end; pos++) {

@@ -1,4 +1,4 @@
-import { asciiBytes } from './byte-cursor.js';
+import { asciiToken } from './byte-cursor.js';
 import type { ByteCursor } from './byte-cursor.js';
 import type { Call } from './call.js';
 import { errnoByName } from './errno-names.js';
@@ -10,10 +10,10 @@ import type { Syscall, SyscallName } from './syscalls.js';
 export type CallOutcome = 'call' | 'other' | 'unknown' | 'no-call' | 'cut';
 
 const MAX_ARGS = 8;
-const UNFINISHED = asciiBytes('<unfinished');
-const RESUMED = asciiBytes(' resumed>');
-const DELETED = asciiBytes('(deleted)');
-const NULL = asciiBytes('NULL');
+const UNFINISHED = asciiToken('<unfinished');
+const RESUMED = asciiToken(' resumed>');
+const DELETED = asciiToken('(deleted)');
+const NULL = asciiToken('NULL');
 const COMMA = 44;
 const OPEN = 40;
 const CLOSE = 41;

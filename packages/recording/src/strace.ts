@@ -1,4 +1,4 @@
-import { ByteCursor, asciiBytes } from './byte-cursor.js';
+import { ByteCursor, asciiToken } from './byte-cursor.js';
 import type { Call, StraceRecord } from './call.js';
 import type { Clock } from './clock.js';
 import { NS_PER_SECOND } from './clock.js';
@@ -7,14 +7,14 @@ import type { LineReader } from './line-reader.js';
 import { PrefixCache } from './prefix-cache.js';
 import { StraceCallScanner } from './strace-call.js';
 
-const RESUMED = asciiBytes('<... ');
-const PLUS = asciiBytes('+++ ');
-const SIGNAL = asciiBytes('--- ');
-const PID_PREFIX = asciiBytes('[pid');
-const STRACE_NOTE = asciiBytes('strace: ');
-const PROCESS_NOTE = asciiBytes('Process ');
-const EXITED = asciiBytes('exited');
-const SUPERSEDED = asciiBytes('superseded by execve in pid ');
+const RESUMED = asciiToken('<... ');
+const PLUS = asciiToken('+++ ');
+const SIGNAL = asciiToken('--- ');
+const PID_PREFIX = asciiToken('[pid');
+const STRACE_NOTE = asciiToken('strace: ');
+const PROCESS_NOTE = asciiToken('Process ');
+const EXITED = asciiToken('exited');
+const SUPERSEDED = asciiToken('superseded by execve in pid ');
 const DOT = 46;
 const COLON = 58;
 const CLOSE_BRACKET = 93;
@@ -45,8 +45,6 @@ export class StraceScanner {
   readonly #cursor = new ByteCursor();
   readonly #calls: StraceCallScanner;
   readonly #prefix = new PrefixCache();
-  /** What the remembered prefix says. */
-  readonly #remembered = { tid: 0, seconds: 0 };
   #relativeNs = 0;
   #tid = 0;
   #time = NaN;
@@ -135,10 +133,10 @@ export class StraceScanner {
   #readPrefix(): void {
     const cursor = this.#cursor;
     const lineStart = cursor.pos;
-    if (this.#prefix.matches(cursor.buf, lineStart, cursor.end)) {
-      cursor.pos += this.#prefix.length;
-      this.#tid = this.#remembered.tid;
-      this.#time = this.#clock.stamp(this.#remembered.seconds, cursor.fractionNs());
+    const known = this.#prefix.take(cursor);
+    if (known !== undefined) {
+      this.#tid = known.tid;
+      this.#time = this.#clock.stamp(known.seconds, cursor.fractionNs());
       cursor.skipBlanks();
       return;
     }
@@ -179,9 +177,7 @@ export class StraceScanner {
       const ns = cursor.fractionNs();
       if (number > 1e8) {
         this.stampKind = 'wall';
-        this.#remembered.tid = this.#tid;
-        this.#remembered.seconds = number;
-        this.#prefix.store(cursor.buf, lineStart, behindDot);
+        this.#prefix.store(cursor.buf, lineStart, behindDot, { pid: 0, tid: this.#tid, seconds: number });
         this.#time = this.#clock.stamp(number, ns);
       } else {
         this.stampKind = 'relative';
