@@ -68,8 +68,3 @@ export interface Ended {
 }
 
 export type StraceRecord = Call | Resumed | Ended;
-
-/** A call whose half is shown; the rest comes with its `Resumed`. */
-export function isInterrupted(call: Call): boolean {
-  return call.result !== call.result && call.hasReturned;
-}

@@ -10,7 +10,8 @@ import { parseEnvironment } from './environment.js';
 import type { Environment } from './environment.js';
 import { parseFiles } from './files.js';
 import type { RecordedFile } from './files.js';
-import { LineReader, fileSource, textSource } from './line-reader.js';
+import { LineReader, fileSource } from './line-reader.js';
+import type { ByteSource } from './line-reader.js';
 import { EffectOrder } from './order.js';
 import { PerfScanner } from './perf.js';
 import { probePerf, probeStrace } from './probe.js';
@@ -201,7 +202,7 @@ function openTrace(path: string): { probe: StraceProbe } {
   return { probe };
 }
 
-function openOrThrow(path: string): ReturnType<typeof textSource> {
+function openOrThrow(path: string): ByteSource {
   try {
     return fileSource(path);
   } catch {
