@@ -170,12 +170,13 @@ export interface KernelServices {
 
   /** A scheduling point for what the device's hardware reads or writes without a lock. Stands before the operation. */
   step(kind: PointKind, where: Where): Task<Step>;
-  /** Spins until the word is 0: how a TLB flush waits for the accesses that are under way. @context any */
-  waitForZero(where: Where): Task<Step>;
-  /** The word of a frame's content that stands for `address`. For `step`, and for the two below. */
-  contentWhere(pfn: Pfn, address: Vaddr): Where;
-  readContent(where: Where): number;
-  writeContent(where: Where, value: number): void;
+  /**
+   * The device loads the word at `address` from a frame, in the same instant as the step under way: a device that has
+   * translated through an entry reaches memory before any flush of that entry ends, so the two are one.
+   */
+  deviceRead(pfn: Pfn, address: Vaddr): number;
+  /** The device stores it, likewise. */
+  deviceWrite(pfn: Pfn, address: Vaddr, value: number): void;
 
   // ── locks: words of the plugin's own columns ──────────────────────────────────────────────────────────────────────
 

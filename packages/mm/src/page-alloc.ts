@@ -6,7 +6,7 @@
 import { READ, WRITE } from '@mmun/include';
 import type { Pfn, Step, Task } from '@mmun/include';
 import { bugOn, poolAlloc, poolFree, whereOf } from '@mmun/lib';
-import { point, refcountAt, refcountDecAndTest, refcountInc, spinTrylock, spinUnlock } from '@mmun/locking';
+import { point, refcountAt, refcountDecAndTest, refcountInc, spinTrylock, spinUnlock, touch } from '@mmun/locking';
 import { INODE_REGULAR } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { pageCacheUnlink, treeLockOf } from './page-cache.js';
@@ -34,6 +34,7 @@ export function* allocPage(m: Machine): Task<Step, Pfn> {
     pfn = poolAlloc(m.framePool);
     if (pfn === 0) return 0 as Pfn;
   }
+  touch(m, WRITE, whereOf(m.framePool.rows.gen, pfn));
   const { page } = m;
   page.flags[pfn] = 0;
   page.refcount[pfn] = 1;
@@ -82,6 +83,7 @@ function* freePage(m: Machine, pfn: Pfn): Task<Step> {
   bugOn(m.page.mapcount[pfn] !== 0, 'page-freed-while-mapped');
   bugOn((m.page.flags[pfn] & PG_RESERVED) !== 0, 'page-freed-reserved');
   yield* point(m, WRITE, whereOf(m.framePool.head.used, 0));
+  touch(m, WRITE, whereOf(m.framePool.rows.gen, pfn));
   m.page.mapping[pfn] = 0;
   poolFree(m.framePool, pfn);
 }
@@ -99,6 +101,7 @@ function* shrinkPageCache(m: Machine): Task<Step> {
     if (!isDroppable(m, pfn)) continue;
     pageCacheUnlink(m, pfn);
     page.refcount[pfn] = 0;
+    touch(m, WRITE, whereOf(m.framePool.rows.gen, pfn));
     poolFree(m.framePool, pfn);
     nrFreed++;
   }

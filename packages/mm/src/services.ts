@@ -1,6 +1,6 @@
 // No kernel file: in C a driver calls these functions by name; here it is handed them, and imports nothing.
 /** KernelServices for a machine, and what becomes of a plugin that is attached to it. */
-import { PAGE_SIZE, WAIT, WRITE } from '@mmun/include';
+import { PAGE_SIZE, READ, WRITE } from '@mmun/include';
 import type {
   AttachedSecondary, KernelServices, MachineConfig, MappedArea, MaySleep, Mm, OpName, Pfn, PointKind, SecondaryDriver,
   SecondaryMachine, SecondaryMmu, SecondaryMmuFor, Step, Table, TableSpec, Task, Vaddr, Where,
@@ -8,8 +8,8 @@ import type {
 import { KernelBug, poolIsLive, reserve, viewTable, whereOf } from '@mmun/lib';
 import type { Layout, Reserved } from '@mmun/lib';
 import {
-  callRcu, downRead, downWrite, lockdepAssertHeld, mutexAt, mutexLock, mutexUnlock, point, pointUntil, rcuReadLock, rcuReadUnlock,
-  registerRcuCallback, rwsemAt, spinLock, spinUnlock, spinlockAt, synchronizeRcu, upRead, upWrite,
+  callRcu, downRead, downWrite, lockdepAssertHeld, mutexAt, mutexLock, mutexUnlock, point, rcuReadLock, rcuReadUnlock,
+  registerRcuCallback, rwsemAt, spinLock, spinUnlock, spinlockAt, synchronizeRcu, touch, upRead, upWrite,
 } from '@mmun/locking';
 import { ptePfn, ptePresent, pteWrite, ptepGet, walkPte } from '#asm';
 import { DESIGN, MMU_NOTIFIER, addNotifierOps, notifierServices } from '#mmu-notifier';
@@ -111,20 +111,25 @@ function mmServices(m: Machine): MmServices {
   };
 }
 
-type DeviceServices = Pick<KernelServices, 'step' | 'waitForZero' | 'contentWhere' | 'readContent' | 'writeContent'>;
+type DeviceServices = Pick<KernelServices, 'step' | 'deviceRead' | 'deviceWrite'>;
 
 function deviceServices(m: Machine): DeviceServices {
   const { pageContentWords } = m.bootConfig;
+  const contentWhere = (pfn: Pfn, address: Vaddr): Where => whereOf(m.pageContent, pfn * pageContentWords + (((address % PAGE_SIZE) >>> 2) % pageContentWords));
   return {
     * step(kind: PointKind, where: Where): Task<Step> {
       yield* point(m, kind, where);
     },
-    * waitForZero(where: Where): Task<Step> {
-      yield* pointUntil(m, WAIT, where, -1, 0);
+    deviceRead: (pfn, address) => {
+      touch(m, READ, whereOf(m.framePool.rows.gen, pfn));
+      touch(m, READ, contentWhere(pfn, address));
+      return m.words[contentWhere(pfn, address)];
     },
-    contentWhere: (pfn, address) => whereOf(m.pageContent, pfn * pageContentWords + (((address % PAGE_SIZE) >>> 2) % pageContentWords)),
-    readContent: (where) => m.words[where],
-    writeContent: (where, value) => { m.words[where] = value; },
+    deviceWrite: (pfn, address, value) => {
+      touch(m, READ, whereOf(m.framePool.rows.gen, pfn));
+      touch(m, WRITE, contentWhere(pfn, address));
+      m.words[contentWhere(pfn, address)] = value;
+    },
   };
 }
 

@@ -42,6 +42,7 @@ export function threads(m: TestMachine, tasks: readonly Task<string, unknown>[])
     point: () => true,
     until: (_kind, where, mask, value) => (m.words[where] & mask) !== value,
     choose: () => 0,
+    touch: () => undefined,
   };
   m.sched = always;
   const step = (thread: number): boolean => {

@@ -100,7 +100,7 @@ export class DeviceTraffic<M extends BootedMachine> {
       if (found.code === 'excess-permission' && this.#options.writes !== 'writable areas') this.latent++;
       else this.#keep(found);
     }
-    for (const mm of [...this.#followers.keys()]) this.#unfollow(mm);
+    for (const mm of this.#followers.keys()) this.#unfollow(mm);
   }
 
   report(): TrafficReport[] {
@@ -130,7 +130,7 @@ export class DeviceTraffic<M extends BootedMachine> {
 
   /** The instance pins the mm struct, so that `mm` is still the one it was. */
   #sweep(): void {
-    for (const mm of [...this.#followers.keys()]) if (!this.#image.isMmAlive(this.#m, mm)) this.#unfollow(mm);
+    for (const mm of this.#followers.keys()) if (!this.#image.isMmAlive(this.#m, mm)) this.#unfollow(mm);
   }
 
   #accessByAll(mm: Mm, follower: Follower): void {

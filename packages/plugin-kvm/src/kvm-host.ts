@@ -48,8 +48,6 @@ const kvmSpec = {
   state: 'u32',
   /** @guardedBy mmuLock. First spte of this machine. */
   sptes: 'u32',
-  /** @guardedBy itself, atomic. Accesses of the guest that have translated and not reached memory yet. */
-  inGuest: 'i32',
 } as const;
 
 /** struct kvm_memory_slot; row KVM_MEMORY_SLOTS * kvm + slot. Unused while npages is 0. */

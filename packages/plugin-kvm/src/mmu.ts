@@ -4,15 +4,10 @@
  *
  * Lock order: slotsLock > mmap_sem > PT lock > mmuLock.
  *
- * The guest's hardware takes no lock. An access translates through a spte, which
- * sets accessed and dirty there, and reaches memory a moment later; taking an
- * entry away therefore ends with a flush that waits for those in between:
- *
- *   guest                           invalidatePage, PT lock held
- *   spte: pfn, set A and D
- *                                   spte := 0, remember D
- *   store to the frame              flush: waits
- *   out of the guest                goes on, the frame can be freed
+ * The guest's hardware takes no lock. An access that has translated reaches memory
+ * before a flush of its entry ends (the flush waits until every vCPU has left the
+ * guest), and each zap ends with one. So translating, marking the entry and
+ * reaching the frame are one step here, and the flush after it is none.
  */
 import { ENOMEM, ESRCH, PAGE_SIZE, READ, WRITE } from '@mmun/include';
 import type { Pfn, Step, Task, UnderPteLock, Vaddr, Where } from '@mmun/include';
@@ -33,31 +28,27 @@ export function* mmuSetSpte(k: Kvms, kvm: number, hva: Vaddr, pfn: Pfn, isWritab
 }
 
 /**
- * Takes away every entry for `[start, end)` of the process, hands its dirty bit to the page, and waits for the guest.
+ * Takes away every entry for `[start, end)` of the process, and hands its dirty bit to the page.
  * @locks the PT lock of the range
  */
 export function* unmapHvaRange(k: Kvms, kvm: number, start: Vaddr, end: Vaddr): Task<UnderPteLock> {
   const lock = mmuLockOf(k, kvm);
-  let wasMapped = false;
   yield* k.s.spinLock(lock);
   for (let hva: number = start; hva < end; hva += PAGE_SIZE) {
     const row = findSpte(k, kvm, hvaToGfn(k, kvm, hva as Vaddr));
     if (row === 0) continue;
     yield* zapSpte(k, row);
-    wasMapped = true;
     k.stat.invalidations[0] += 1;
   }
   yield* k.s.spinUnlock(lock);
-  if (wasMapped) yield* flushRemoteTlbs(k, kvm);
 }
 
-/** Takes away every entry of a machine, and waits for the guest. @context any @locks none */
+/** Takes away every entry of a machine. @context any @locks none */
 export function* zapAll(k: Kvms, kvm: number): Task<Step> {
   const lock = mmuLockOf(k, kvm);
   yield* k.s.spinLock(lock);
   while (k.kvm.sptes[kvm] !== 0) yield* zapSpte(k, k.kvm.sptes[kvm]);
   yield* k.s.spinUnlock(lock);
-  yield* flushRemoteTlbs(k, kvm);
 }
 
 /** Was the page used? Clears the mark in one atomic step, because the guest may set dirty beside it. @locks ptl(hva) */
@@ -91,14 +82,9 @@ export function* guestAccess(k: Kvms, kvm: number, hva: Vaddr, isWrite: boolean)
   const spte = k.spte.spte[row];
   if ((spte & needed) !== needed || k.spte.gfn[row] !== gfn || k.spte.kvm[row] !== kvm) return 0 as Pfn;
   k.spte.spte[row] = spte | marks;
-  k.kvm.inGuest[kvm] += 1;
-
   const pfn = sptePfn(spte);
-  const word = k.s.contentWhere(pfn, hva);
-  yield* k.s.step(isWrite ? WRITE : READ, word);
-  if (isWrite) k.s.writeContent(word, k.s.readContent(word) + 1);
-  yield* k.s.step(WRITE, inGuestWhere(k, kvm));
-  k.kvm.inGuest[kvm] -= 1;
+  const word = k.s.deviceRead(pfn, hva);
+  if (isWrite) k.s.deviceWrite(pfn, hva, word + 1);
   return pfn;
 }
 
@@ -146,11 +132,6 @@ function* zapSpte(k: Kvms, row: number): Task<Step> {
   poolFree(k.sptePool, row);
 }
 
-/** kvm_flush_remote_tlbs(): kicks every vCPU out of the guest. @context any, also under the PT lock */
-function* flushRemoteTlbs(k: Kvms, kvm: number): Task<Step> {
-  yield* k.s.waitForZero(inGuestWhere(k, kvm));
-}
-
 /** @locks mmuLock, or none for the hardware, which rechecks. @returns a row, or 0 */
 function findSpte(k: Kvms, kvm: number, gfn: number): number {
   let row = k.words[bucketOf(k, kvm, gfn)];
@@ -165,8 +146,4 @@ function bucketOf(k: Kvms, kvm: number, gfn: number): Where {
 
 function spteWhere(k: Kvms, row: number): Where {
   return whereOf(k.spte.spte, row);
-}
-
-function inGuestWhere(k: Kvms, kvm: number): Where {
-  return whereOf(k.kvm.inGuest, kvm);
 }

@@ -1,6 +1,6 @@
 import * as image from '@mmun/image';
 import { CLONE_VM, MAP_ANONYMOUS, MAP_PRIVATE, PAGE_SIZE, PF_USER, PF_WRITE, PROT_READ, PROT_WRITE } from '@mmun/include';
-import type { File, Finding, MachineConfig, Mm, TaskStruct, Vaddr } from '@mmun/include';
+import type { File, Finding, MachineConfig, Mm, SecondaryMmu, TaskStruct, Vaddr } from '@mmun/include';
 import { auditSecondary } from '@mmun/plugin-kit';
 import { kvm } from '@mmun/plugin-kvm';
 import type { KvmDriver } from '@mmun/plugin-kvm';
@@ -34,13 +34,13 @@ export interface Vm {
   audit(): Finding[];
 }
 
-export function attached(overrides: Partial<MachineConfig> = {}): { readonly m: Machine; readonly driver: KvmDriver } {
-  const m = image.boot({ ...image.defaultConfig, ...SMALL, ...overrides }, [kvm]);
-  return { m, driver: image.attachSecondaryMmu(m, kvm as never) as KvmDriver };
+export function attached(overrides: Partial<MachineConfig> = {}, plugin: SecondaryMmu = kvm): { readonly m: Machine; readonly driver: KvmDriver } {
+  const m = image.boot({ ...image.defaultConfig, ...SMALL, ...overrides }, [plugin]);
+  return { m, driver: image.attachSecondaryMmu(m, plugin as never) as KvmDriver };
 }
 
-export function vm(overrides: Partial<MachineConfig> = {}): Vm {
-  const { m, driver } = attached(overrides);
+export function vm(overrides: Partial<MachineConfig> = {}, plugin: SecondaryMmu = kvm): Vm {
+  const { m, driver } = attached(overrides, plugin);
   const task = image.newProcess(m);
   image.setCurrent(m, task);
   const mm = image.mmOf(m, task);
