@@ -9,6 +9,8 @@ import { EndWatcher } from './end-watcher.js';
 import { environmentText } from './environment-text.js';
 import { mappedFiles, ownEvents } from './own-events.js';
 
+const PERF = 'perf';
+
 /** Calls that a recording needs. */
 const TRACED = '%memory,execve,execveat,clone,clone3,vfork,fork,exit,exit_group,open,openat,openat2,creat,memfd_create,truncate,ftruncate,'
   + 'fallocate,personality,prctl,arch_prctl,prlimit64,setrlimit,userfaultfd,io_setup';
@@ -43,7 +45,7 @@ export interface RecordOutcome {
  */
 export async function recordProgram(folder: string, command: readonly string[], options: RecordOptions = {}): Promise<RecordOutcome> {
   requireTool('strace');
-  requireTool('perf');
+  requireTool(PERF);
   mkdirSync(folder, { recursive: true });
   const missing: string[] = [];
   const hasTracepoints = canReadTracepoints();
@@ -51,7 +53,7 @@ export async function recordProgram(folder: string, command: readonly string[], 
   const data = join(folder, 'perf.data');
   const offsetNs = clockOffsetNs();
   const watcher = new EndWatcher(folder, offsetNs);
-  const child = spawn('perf', [
+  const child = spawn(PERF, [
     'record', '-q', '-m', '4M', ...(hasTracepoints ? TRACEPOINTS : PLAIN_FAULTS), '-d', '-o', data,
     'strace', '-f', '--absolute-timestamps=format:unix,precision:ns', '-X', 'raw', '-y', '-s', '64', '-e', 'raw=mremap', '-e', 'signal=none',
     '-e', `trace=${TRACED}`, '-e', `inject=exit_group:delay_enter=${HOLD_US}`, '-o', join(folder, 'trace.strace'), ...command,
@@ -76,7 +78,7 @@ function writeEvents(folder: string, data: string, offsetNs: bigint): void {
   const trace = readFileSync(join(folder, 'trace.strace'), 'utf8');
   const root = Number(/^\s*(\d+)/.exec(trace)?.[1] ?? NaN);
   if (!(root > 0)) throw new RecordingError(join(folder, 'trace.strace'), 0, 'strace wrote nothing: did the program start?');
-  const script = spawnSync('perf', [
+  const script = spawnSync(PERF, [
     'script', '-i', data, '--ns', '--show-mmap-events', '--show-task-events', '--show-lost-events',
     '-F', offsetNs === 0n ? 'comm,pid,tid,time,event,addr' : 'comm,pid,tid,time,event,trace',
   ], { maxBuffer: 2 ** 31 - 1, encoding: 'latin1', stdio: ['ignore', 'pipe', 'ignore'] });
