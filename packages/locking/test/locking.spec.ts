@@ -26,8 +26,10 @@ function as(m: RcuMachine, task: number): void {
   setCurrent(m, task as TaskStruct);
 }
 
+const checked = gate('CHECKED');
+
 describe('locks, run to completion', () => {
-  it('a spinlock makes its holder atomic and names it in its word', () => {
+  checked.it('a spinlock makes its holder atomic and names it in its word', () => {
     const { m, word } = machine();
     const lock = spinlockAt(word, 1);
     as(m, 2);
@@ -41,7 +43,7 @@ describe('locks, run to completion', () => {
     expect(current(m)).toBe(2);
   });
 
-  it('a mutex is taken once', () => {
+  checked.it('a mutex is taken once', () => {
     const { m, word } = machine();
     const mutex = mutexAt(word, 1);
     run(m, mutexLock(m, mutex));
@@ -50,7 +52,7 @@ describe('locks, run to completion', () => {
     expect(run(m, mutexTrylock(m, mutex))).toBe(true);
   });
 
-  it('a rwsem lets readers share, keeps a writer alone, and a downgraded writer lets readers in', () => {
+  checked.it('a rwsem lets readers share, keeps a writer alone, and a downgraded writer lets readers in', () => {
     const { m, word } = machine();
     const sem = rwsemAt(word, 1);
     run(m, downRead(m, sem));
@@ -123,8 +125,6 @@ describe('locks, run to completion', () => {
     expect(run(m, callRcu(m, callback, 9))).toBe(false);
   });
 });
-
-const checked = gate('CHECKED');
 
 describe('what the checked build refuses', () => {
   checked.it('a sleep with a spinlock held', () => {
