@@ -79,7 +79,7 @@ export function viewTable<S extends TableSpec>(buffer: ArrayBuffer, reserved: Re
 
 /** Word index of an element of a 32-bit column: what points and locks are named by. */
 /* @__NO_SIDE_EFFECTS__ */ export function whereOf(column: Uint32Array | Int32Array, element: number): Where {
-  return ((column.byteOffset >>> 2) + element) as Where;
+  return (((column as Placed).firstWord ?? column.byteOffset >>> 2) + element) as Where;
 }
 
 /** `vma.vmStart[12]` for a word of the buffer; for messages, not for hot paths. */
@@ -94,7 +94,14 @@ export function nameOfWhere(layout: Layout, where: Where): string {
   return `word[${where}]`;
 }
 
+/** A column that carries its place: `byteOffset` is an accessor, and V8 does not always inline it (a fifth of a page fault). */
+interface Placed { readonly firstWord?: number }
+
 function viewColumn(buffer: ArrayBuffer, type: ColumnType, offset: number, length: number): ColumnView<ColumnType> {
+  return Object.assign(newColumn(buffer, type, offset, length), { firstWord: offset >>> 2 } satisfies Placed);
+}
+
+function newColumn(buffer: ArrayBuffer, type: ColumnType, offset: number, length: number): ColumnView<ColumnType> {
   switch (type) {
     case 'u8': return new Uint8Array(buffer, offset, length);
     case 'u16': return new Uint16Array(buffer, offset, length);
