@@ -1,0 +1,33 @@
+/** What `mmun check` takes besides the race. */
+import type { OptionSpec } from '../command.js';
+import { UsageError } from '../usage-error.js';
+
+/** Most orderings that a search may be told to stop at. */
+const MAX_COUNT = 1e12;
+
+export const CHECK_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--variant <variant>', description: 'the wrong program or the right one', choices: ['buggy', 'fixed'] },
+  { flags: '--set <name=value>', description: 'a parameter of the race; may be repeated', parse: (text, previous) => addSetting(text, previous as Settings | undefined) },
+  { flags: '--strategy <strategy>', description: 'how to search', choices: ['auto', 'dpor', 'stateful', 'bounded', 'pct', 'random'] },
+  { flags: '--preemptions <number>', description: 'at most so many preemptions an execution', parse: (text) => count('--preemptions', text) },
+  { flags: '--max-executions <number>', description: 'stop after so many; the result is then not exhaustive', parse: (text) => count('--max-executions', text) },
+  { flags: '--replay <string>', description: 'repeat the one execution that a finding names' },
+  { flags: '--seed <number>', description: 'what random choices are made from', defaultValue: 1, parse: (text) => count('--seed', text) },
+  { flags: '--json', description: 'print one JSON document, schema mmun.check/1' },
+];
+
+export type Settings = Readonly<Record<string, string | number>>;
+
+/** `pages=2`, `protocol=A`: digits are a number. @throws UsageError where it is no NAME=VALUE, or the name was set before */
+export function addSetting(text: string, previous: Settings = {}): Settings {
+  const [, name, value] = /^([A-Za-z][\w-]*)=(.+)$/.exec(text) ?? [];
+  if (name === undefined) throw new UsageError(`--set ${text}: expected NAME=VALUE, as in --set pages=2`);
+  if (Object.hasOwn(previous, name)) throw new UsageError(`--set ${text}: ${name} was set to ${previous[name]} before`);
+  return { ...previous, [name]: /^\d+$/.test(value) ? Number(value) : value };
+}
+
+function count(flag: string, text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value > MAX_COUNT) throw new UsageError(`${flag} ${text}: expected a whole number`);
+  return value;
+}

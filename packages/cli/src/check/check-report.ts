@@ -1,0 +1,45 @@
+import type { Finding, ImageConfig } from '@mmun/include';
+
+/** The document of `mmun check --json`. Fields may be added, none renamed. */
+export interface CheckReport {
+  readonly schema: 'mmun.check/1';
+  readonly race: string;
+  readonly variant: 'buggy' | 'fixed';
+  readonly config: ImageConfig;
+  /** What ran: where `auto` was asked for, what it chose. */
+  readonly strategy: string;
+  /** The bound; null where there was none. */
+  readonly preemptions: number | null;
+  /** Complete executions; for dpor: orderings. */
+  readonly executions: number;
+  /** Executions that sleep sets cut short. */
+  readonly blocked: number;
+  /** Distinct states; 0 where the strategy counts none. */
+  readonly states: number;
+  /** Every interleaving within the bound was covered. */
+  readonly exhaustive: boolean;
+  readonly elapsedMs: number;
+  readonly findings: readonly Finding[];
+  readonly ok: boolean;
+}
+
+export interface RaceRow {
+  readonly id: string;
+  readonly title: string;
+  readonly buggy: {
+    readonly found: boolean;
+    readonly code: string;
+    readonly executions: number;
+    readonly preemptions: number;
+    readonly elapsedMs: number;
+    readonly replay: string;
+  };
+  readonly fixed: { readonly clean: boolean; readonly exhaustive: boolean; readonly executions: number; readonly elapsedMs: number };
+}
+
+/** The document of `mmun races --json`. */
+export interface RacesReport {
+  readonly schema: 'mmun.races/1';
+  readonly races: readonly RaceRow[];
+  readonly ok: boolean;
+}

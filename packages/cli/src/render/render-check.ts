@@ -1,0 +1,72 @@
+/** `mmun check` and `mmun races` for eyes, from their JSON documents. */
+import type { CheckReport, RaceRow, RacesReport } from '../check/check-report.js';
+import { renderFinding } from './render-finding.js';
+import type { Screen } from './screen.js';
+import { grouped, plural, textTable } from './text-table.js';
+import type { Cell, Column } from './text-table.js';
+
+export function renderCheck(report: CheckReport, screen: Screen): string[] {
+  const { paint } = screen;
+  const { arch, design, build } = report.config;
+  return [
+    `${paint.bold(report.race)}, ${report.variant}  ${paint.dim(`${arch}, notifier ${design}, ${build} build`)}`,
+    ...report.findings.flatMap((finding) => ['', ...renderFinding(finding, screen), ...howToRepeat(report, finding.replay, screen)]),
+    '',
+    (report.ok ? paint.green : paint.red)(checkVerdict(report)),
+  ];
+}
+
+function howToRepeat({ race, variant }: CheckReport, replay: string, { paint }: Screen): string[] {
+  return replay === '' ? [] : ['', paint.dim(`  again: mmun check ${race} --variant ${variant} --replay '${replay}'`)];
+}
+
+/** Never more than was proved: what was covered, within which bound. */
+function checkVerdict({ findings, exhaustive, strategy, preemptions, executions, blocked, states, elapsedMs }: CheckReport): string {
+  const bound = preemptions === null ? '' : ` up to ${plural(preemptions, 'preemption')}`;
+  const coverage = exhaustive ? `every interleaving${bound}` : 'not exhaustive';
+  const word = findings.length > 0 ? `${plural(findings.length, 'finding')}` : exhaustive ? 'clean' : 'nothing found';
+  const work = [plural(executions, 'execution'), ...(blocked > 0 ? [`${grouped(blocked)} blocked`] : []), ...(states > 0 ? [plural(states, 'state')] : [])];
+  return `${word}: ${coverage}; ${strategy}, ${work.join(', ')} (${seconds(elapsedMs)})`;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'race', align: 'left', shrinks: true },
+  { title: 'buggy', align: 'left' },
+  { title: 'preempt', align: 'right' },
+  { title: 'runs', align: 'right' },
+  { title: 'time', align: 'right' },
+  { title: 'fixed', align: 'left' },
+  { title: 'runs', align: 'right' },
+  { title: 'time', align: 'right' },
+];
+
+export function renderRaces({ races, ok }: RacesReport, { paint, width }: Screen): string[] {
+  const wrong = races.filter((race) => !isSettled(race)).length;
+  const verdict = ok ? `settled: ${plural(races.length, 'race')}, each found and each twin clean` : `${grouped(wrong)} of ${plural(races.length, 'race')} not as expected`;
+  return [
+    ...textTable(COLUMNS, races.map((race) => raceRow(race, paint)), { width, title: paint.dim }),
+    '',
+    (ok ? paint.green : paint.red)(verdict),
+  ];
+}
+
+function raceRow({ id, buggy, fixed }: RaceRow, paint: Screen['paint']): Cell[] {
+  return [
+    { text: id, paint: paint.bold },
+    buggy.found ? { text: buggy.code } : { text: 'not found', paint: paint.red },
+    { text: buggy.found ? String(buggy.preemptions) : '-' },
+    { text: grouped(buggy.executions) },
+    { text: seconds(buggy.elapsedMs), paint: paint.dim },
+    fixed.clean ? { text: fixed.exhaustive ? 'clean' : 'nothing found', paint: fixed.exhaustive ? paint.green : paint.yellow } : { text: 'not clean', paint: paint.red },
+    { text: grouped(fixed.executions) },
+    { text: seconds(fixed.elapsedMs), paint: paint.dim },
+  ];
+}
+
+function isSettled({ buggy, fixed }: RaceRow): boolean {
+  return buggy.found && fixed.clean && fixed.exhaustive;
+}
+
+function seconds(ms: number): string {
+  return ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(2)} s`;
+}
