@@ -11,7 +11,7 @@ import { CRASHED, READY, STOP } from './execution.js';
 import type { Driver, Execution, Observer, RawFinding } from './execution.js';
 import { Histories, happensBefore } from './happens-before.js';
 import type { Access, Pending, Step } from './happens-before.js';
-import { START, depend } from './operation.js';
+import { NO_WORDS, START, clash, isRelease } from './operation.js';
 import type { AtEnd, ChoicesAt, Found, Limits, Schedule, Search } from './search.js';
 import { insert, isWeakInitial } from './wakeup-tree.js';
 import type { Branch, Move } from './wakeup-tree.js';
@@ -60,7 +60,9 @@ export class Dpor implements Search, Driver, Observer {
   private readonly histories: Histories = new Histories();
   private readonly last: (Step | null)[];
   private open: Access[] = [];
-  private crashes: Step[] = [];
+  private readonly crashes: Step[] = [];
+  /** What happened before the present step of the thread that takes it. */
+  private past: Int32Array | null = null;
   private seenFindings = 0;
 
   constructor(x: Execution, limits: Limits, atEnd: AtEnd | null = null) {
@@ -131,18 +133,24 @@ export class Dpor implements Search, Driver, Observer {
     const clock = before === null ? new Int32Array(x.nrThreads) : before.clock.slice();
     const ordinal = (before?.ordinal ?? 0) + 1;
     clock[thread] = ordinal;
-    const step: Step = { thread, kind: x.kind[thread], where: x.where[thread], depth, ordinal, clock, words: [] };
+    const step: Step = { thread, kind: x.kind[thread], where: x.where[thread], depth, ordinal, clock, also: [], words: [] };
     node.step = step;
     if (step.kind !== START) {
-      this.reverseRaces(this.pendingOf(thread), before);
+      this.past = before?.clock ?? null;
+      this.reverseRaces(this.pendingOf(thread), this.past, step);
       this.access(step, step.where, step.kind);
     }
     this.last[thread] = step;
   }
 
-  released(_x: Execution, kind: PointKind, where: Where): void {
+  touched(_x: Execution, kind: PointKind, where: Where): void {
     if (this.depth <= this.repeated) return;
-    this.access((this.nodes[this.depth - 1] as Node).step as Step, where, kind);
+    const step = (this.nodes[this.depth - 1] as Node).step as Step;
+    if (!isRelease(kind)) {
+      this.reverseRaces({ thread: step.thread, kind, where, mask: 0, value: 0, isWait: false }, this.past, step);
+      step.also.push(kind, where);
+    }
+    this.access(step, where, kind);
   }
 
   ended(x: Execution, thread: number): void {
@@ -199,7 +207,7 @@ export class Dpor implements Search, Driver, Observer {
   }
 
   private wakes({ step }: Node, q: Move): boolean {
-    return step === null || q.thread === step.thread || depend(q.kind, q.where, step.kind, step.where);
+    return step === null || q.thread === step.thread || clash(q, step);
   }
 
   /** Goes on along a wakeup sequence, where its next step is possible and still the one that was meant. */
@@ -242,15 +250,18 @@ export class Dpor implements Search, Driver, Observer {
   private reversePending(): void {
     const { x } = this;
     for (let t = 0; t < x.nrThreads; t++) {
-      if (x.status[t] === READY && (this.isCut || !x.isEnabled(t))) this.reverseRaces(this.pendingOf(t), this.last[t] ?? null);
+      if (x.status[t] === READY && (this.isCut || !x.isEnabled(t))) {
+        const pending = this.pendingOf(t);
+        this.reverseRaces(pending, this.last[t]?.clock ?? null, { ...pending, also: NO_WORDS });
+      }
     }
     this.flushReversals();
   }
 
   private readonly reversals: { readonly first: Step; readonly second: Move }[] = [];
 
-  private reverseRaces(pending: Pending, before: Step | null): void {
-    for (const first of this.histories.races(pending, before?.clock ?? null)) this.reversals.push({ first, second: pending });
+  private reverseRaces(pending: Pending, past: Int32Array | null, second: Move): void {
+    for (const first of this.histories.races(pending, past)) if (first !== second) this.reversals.push({ first, second });
   }
 
   /** Done at the end of an execution, when all steps that do not depend on the first one are known. */

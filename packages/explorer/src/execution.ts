@@ -28,7 +28,8 @@ export interface Driver {
 /** Sees what happens; searches that need more than the schedule attach one. */
 export interface Observer {
   began(x: Execution, thread: number): void;
-  released(x: Execution, kind: PointKind, where: Where): void;
+  /** The step touches a further word, or leaves a lock. */
+  touched(x: Execution, kind: PointKind, where: Where): void;
   ended(x: Execution, thread: number): void;
 }
 
@@ -63,16 +64,20 @@ export class Execution implements Scheduler {
   /** Steps taken in this execution, starts of threads left out. */
   steps = 0;
   findings: RawFinding[] = [];
+  /** Words that the present step touches besides that of its operation, as kind and word in turn. */
+  readonly also: number[] = [];
   observer: Observer | null = null;
   /** A release became a point since this was last set to false. */
   grew = false;
   /** Called at the end of each step in any case; kept in sync with `program.afterStep`. */
   private readonly afterStep: ((m: ExplorableMachine, report: (found: Report) => void) => void) | null;
   private driver: Driver = { pick: () => STOP, choose: () => 0 };
-  private readonly tasks: (Task<string, unknown> | null)[];
+  /** By thread; replaced by those who copy threads. */
+  readonly tasks: (Task<string, unknown> | null)[];
+  /** The machine's buffer. */
+  readonly bytes: Uint8Array;
   private readonly handles: Uint32Array;
-  private readonly isWait: Uint8Array;
-  private readonly bytes: Uint8Array;
+  readonly isWait: Uint8Array;
   private readonly initial: Uint8Array;
   private readonly lockUse: Uint8Array;
   private next: number = STOP;
@@ -114,6 +119,21 @@ export class Execution implements Scheduler {
     }
   }
 
+  /** Back to the initial state, for a caller that takes the steps itself. */
+  begin(driver: Driver): void {
+    this.reset(driver);
+  }
+
+  /** One step of `thread`, which must be enabled. The driver is asked for choices, and for the next thread in vain. */
+  take(thread: number): void {
+    this.resume(thread);
+  }
+
+  /** To be called once when nobody can run any more: deadlock, or the program's own check. */
+  conclude(): void {
+    this.finish();
+  }
+
   /** The thread exists, is not finished, and its operation is possible now. */
   isEnabled(thread: number): boolean {
     const status = this.status[thread];
@@ -148,7 +168,7 @@ export class Execution implements Scheduler {
     if (isRelease(kind) && (this.lockUse[where] & LOOKED_AT) === 0) {
       this.lockUse[where] |= RELEASED_IN_STEP;
       if (this.driver.isPoint?.(this, kind, where) !== true) {
-        this.observer?.released(this, kind, where);
+        this.observer?.touched(this, kind, where);
         return false;
       }
     } else if (!isRelease(kind) && kind !== YIELD) this.lookAt(where);
@@ -162,6 +182,12 @@ export class Execution implements Scheduler {
     }
     if (!isLockWait(kind)) this.lookAt(where);
     return this.arrive(kind, where, mask, value, 1);
+  }
+
+  touch(kind: PointKind, where: Where): void {
+    this.lookAt(where);
+    this.also.push(kind, where);
+    this.observer?.touched(this, kind, where);
   }
 
   choose(nrOptions: number, label: string): number {
@@ -214,6 +240,7 @@ export class Execution implements Scheduler {
   private beginStep(thread: number): void {
     this.m.cpu.current[0] = this.handles[thread];
     if (this.kind[thread] !== START) this.steps++;
+    if (this.also.length > 0) this.also.length = 0;
     this.observer?.began(this, thread);
   }
 
@@ -225,12 +252,12 @@ export class Execution implements Scheduler {
   private reset(driver: Driver): void {
     this.bytes.set(this.initial);
     this.driver = driver;
-    this.kind.fill(START);
-    this.where.fill(0);
-    this.mask.fill(0);
-    this.value.fill(0);
-    this.isWait.fill(0);
-    this.status.fill(UNSTARTED);
+    for (let t = 0; t < this.nrThreads; t++) {
+      this.kind[t] = START;
+      this.where[t] = this.mask[t] = this.value[t] = 0;
+      this.isWait[t] = 0;
+      this.status[t] = UNSTARTED;
+    }
     this.current = -1;
     this.steps = 0;
     this.isGranted = false;

@@ -25,7 +25,9 @@ export interface Step {
   readonly ordinal: number;
   /** By thread: how many of its steps happened before this one ended, itself included. */
   readonly clock: Int32Array;
-  /** Words it touched, in order; parallel to what `Histories` holds. */
+  /** Words that it touched by `touch`, as kind and word in turn. */
+  readonly also: number[];
+  /** All words in whose histories it is. */
   readonly words: number[];
 }
 

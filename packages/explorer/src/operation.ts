@@ -44,6 +44,31 @@ export function depend(kindA: number, whereA: number, kindB: number, whereB: num
   return whereA === whereB && classesDepend(classOf(kindA), classOf(kindB));
 }
 
+/** What a step touches: its operation, and what it named by `touch`, as kind and word in turn. */
+export interface Footprint {
+  readonly kind: number;
+  readonly where: number;
+  readonly also: readonly number[];
+}
+
+/** Whether two steps of different threads may not change places. */
+export function clash(a: Footprint, b: Footprint): boolean {
+  if (depend(a.kind, a.where, b.kind, b.where)) return true;
+  return (a.also.length > 0 && touches(b, a)) || (b.also.length > 0 && touches(a, b));
+}
+
+/** `a` depends on something that `b` touches besides its operation. */
+function touches(a: Footprint, { also }: Footprint): boolean {
+  for (let i = 0; i < also.length; i += 2) {
+    const [kind, where] = [also[i] as number, also[i + 1] as number];
+    if (depend(a.kind, a.where, kind, where)) return true;
+    for (let k = 0; k < a.also.length; k += 2) if (depend(a.also[k] as number, a.also[k + 1] as number, kind, where)) return true;
+  }
+  return false;
+}
+
+export const NO_WORDS: readonly number[] = [];
+
 export function isRelease(kind: PointKind): boolean {
   return kind === RELEASE || kind === RELEASE_SHARED;
 }

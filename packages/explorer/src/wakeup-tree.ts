@@ -2,13 +2,12 @@
  * Sequences of steps that must still be tried from a state, as an ordered tree: the
  * wakeup trees of optimal partial-order reduction (Abdulla, Aronis, Jonsson, Sagonas).
  */
-import { depend } from './operation.js';
+import { clash } from './operation.js';
+import type { Footprint } from './operation.js';
 
 /** A step of a thread, known by what it does. */
-export interface Move {
+export interface Move extends Footprint {
   readonly thread: number;
-  readonly kind: number;
-  readonly where: number;
 }
 
 export interface Branch extends Move {
@@ -19,7 +18,7 @@ export interface Branch extends Move {
 export function isWeakInitial(move: Move, sequence: readonly Move[]): boolean {
   for (const next of sequence) {
     if (next.thread === move.thread) return true;
-    if (depend(move.kind, move.where, next.kind, next.where)) return false;
+    if (clash(move, next)) return false;
   }
   return true;
 }
@@ -35,8 +34,8 @@ export function insert(tree: Branch[], sequence: readonly Move[]): void {
     if (branch.children.length === 0 || rest.length === 0) return;
     children = branch.children;
   }
-  for (const { thread, kind, where } of rest) {
-    const branch: Branch = { thread, kind, where, children: [] };
+  for (const { thread, kind, where, also } of rest) {
+    const branch: Branch = { thread, kind, where, also, children: [] };
     children.push(branch);
     children = branch.children;
   }

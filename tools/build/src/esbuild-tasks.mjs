@@ -1,12 +1,16 @@
 // The transform as an esbuild plugin. Rewritten sources are kept for the life of the process: images share most files.
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { RUNTIME, RUNTIME_FILE, toFrames } from './frames.mjs';
 import { straighten, StraightenError } from './straighten.mjs';
+
+/** @typedef {import('./straighten.mjs').Form | 'frames'} BundledForm `frames` is the explore form with tasks that can be copied */
 
 /** @type {Map<string, Promise<import('esbuild').OnLoadResult>>} */
 const rewritten = new Map();
 
 /**
- * @param {import('./straighten.mjs').Form} form
+ * @param {BundledForm} form
  * @param {(code: string, path: string) => string} [edit] applied to a source before the transform; tests delete calls with it
  * @returns {import('esbuild').Plugin}
  */
@@ -14,6 +18,7 @@ export function tasks(form, edit) {
   return {
     name: `tasks-${form}`,
     setup(build) {
+      if (form === 'frames') build.onResolve({ filter: new RegExp(`^${RUNTIME}$`) }, () => ({ path: fileURLToPath(RUNTIME_FILE) }));
       build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
         if (edit) return load(path, form, edit);
         const key = `${form} ${path}`;
@@ -28,13 +33,15 @@ export function tasks(form, edit) {
 }
 
 /**
- * @param {string} path @param {import('./straighten.mjs').Form} form @param {(code: string, path: string) => string} edit
+ * @param {string} path @param {BundledForm} form @param {(code: string, path: string) => string} edit
  * @returns {Promise<import('esbuild').OnLoadResult>}
  */
 async function load(path, form, edit) {
   const code = edit(await readFile(path, 'utf8'), path);
   try {
-    const out = straighten(code, path, { form });
+    const out = straighten(code, path, { form: form === 'frames' ? 'explore' : form });
+    const framed = form === 'frames' ? toFrames(out?.code ?? code, path) : null;
+    if (framed) return { contents: withInlineMap(framed), loader: 'js' };
     return { contents: out ? withInlineMap(out) : code, loader: 'ts' };
   } catch (error) {
     if (error instanceof StraightenError) return { errors: [{ text: error.message }] };

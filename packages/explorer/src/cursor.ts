@@ -1,0 +1,306 @@
+/**
+ * A place in the space of states: step on, remember a place, come back to it, and know
+ * when two places are the same state.
+ *
+ * There are two kinds. Where all tasks are in the frames form, a place is a copy of the
+ * buffer and of the threads. Otherwise it is the schedule that leads there, which is run
+ * again; then a state is known by the bytes and by what each thread may know: its
+ * declared local state, or else its whole past.
+ */
+import { STOP } from './execution.js';
+import type { Driver, Execution } from './execution.js';
+import { Constants, Opaque, isFrameTask, loadTask, saveTask } from './frames.js';
+import type { FrameTask, ThreadState } from './frames.js';
+import { Hash } from './hash.js';
+import type { ChoicesAt, Schedule } from './search.js';
+import { TraceHash } from './trace-hash.js';
+
+/** The way to a place, from there to the start. */
+export interface Way {
+  readonly before: Way | null;
+  readonly thread: number;
+  readonly choices: readonly number[];
+  /** Steps, starts left out. */
+  readonly depth: number;
+}
+
+export interface Place {
+  readonly way: Way | null;
+}
+
+export interface Cursor {
+  readonly kind: 'frames' | 'replay';
+  /** How the choices of the last step went, and out of how many. */
+  readonly choices: readonly number[];
+  readonly options: readonly number[];
+  way: Way | null;
+  /** By thread: how the choices of its start went, and out of how many. */
+  readonly startChoices: (readonly number[])[];
+  readonly startOptions: (readonly number[])[];
+  /** To the initial state with all threads started; `starts`: how their choices go. */
+  begin(starts: readonly (readonly number[])[]): void;
+  /** One step; choices beyond `choices` fall on option 0. */
+  take(thread: number, choices: readonly number[]): void;
+  save(): Place;
+  restore(place: Place): void;
+  /** The state's fingerprint, in `lo` and `hi`. */
+  fingerprint(): void;
+  lo: number;
+  hi: number;
+}
+
+/** Answers choices from a list, and stops after every step. */
+abstract class Stepper implements Driver {
+  readonly x: Execution;
+  way: Way | null = null;
+  lo = 0;
+  hi = 0;
+  choices: readonly number[] = [];
+  readonly options: number[] = [];
+  readonly startChoices: (readonly number[])[] = [];
+  readonly startOptions: (readonly number[])[] = [];
+  protected readonly hash: Hash = new Hash();
+  private given: number[] = [];
+
+  constructor(x: Execution) {
+    this.x = x;
+  }
+
+  pick(): number {
+    return STOP;
+  }
+
+  choose(x: Execution, nrOptions: number): number {
+    if (nrOptions <= 1) return 0;
+    const at = this.options.length;
+    this.options.push(nrOptions);
+    const option = this.given[at] ?? 0;
+    this.given[at] = option;
+    this.chose(x.current, option);
+    return option;
+  }
+
+  protected chose(_thread: number, _option: number): void {
+    // only a cursor that knows states by their past needs to know
+  }
+
+  protected start(thread: number, choices: readonly number[]): void {
+    this.step(thread, choices);
+    this.startChoices[thread] = this.choices;
+    this.startOptions[thread] = this.options.slice();
+  }
+
+  protected step(thread: number, choices: readonly number[]): void {
+    this.options.length = 0;
+    this.given = choices.slice();
+    this.x.take(thread);
+    this.choices = this.given;
+  }
+
+  take(thread: number, choices: readonly number[]): void {
+    this.step(thread, choices);
+    this.way = { before: this.way, thread, choices: this.choices, depth: (this.way?.depth ?? 0) + 1 };
+  }
+
+  /** What is known of a thread apart from its local variables. */
+  protected addThread(thread: number): void {
+    const { x, hash } = this;
+    const status = x.status[thread];
+    hash.add(status);
+    if (status !== 1) return;
+    hash.add(x.kind[thread] | (x.isWait[thread] << 8));
+    hash.add(x.where[thread]);
+    hash.add(x.mask[thread]);
+    hash.add(x.value[thread]);
+  }
+}
+
+interface FramesPlace extends Place {
+  readonly words: Int32Array;
+  readonly kind: Uint8Array;
+  readonly where: Int32Array;
+  readonly mask: Int32Array;
+  readonly value: Int32Array;
+  readonly isWait: Uint8Array;
+  readonly status: Uint8Array;
+  readonly threads: (ThreadState | null)[];
+  readonly steps: number;
+  readonly current: number;
+}
+
+export class FramesCursor extends Stepper implements Cursor {
+  readonly kind = 'frames';
+  private readonly constants: Constants;
+  private readonly threads: (ThreadState | null)[];
+
+  constructor(x: Execution) {
+    super(x);
+    this.constants = new Constants(x.m);
+    this.threads = Array.from({ length: x.nrThreads }, () => null);
+  }
+
+  begin(starts: readonly (readonly number[])[]): void {
+    this.way = null;
+    this.x.begin(this);
+    for (let t = 0; t < this.x.nrThreads; t++) {
+      this.start(t, starts[t] ?? []);
+      this.note(t);
+    }
+    this.x.current = STOP;
+  }
+
+  override take(thread: number, choices: readonly number[]): void {
+    const state = this.threads[thread];
+    if (this.x.tasks[thread] === null && state) this.x.tasks[thread] = loadTask(state, this.constants) as never;
+    super.take(thread, choices);
+    this.note(thread);
+  }
+
+  save(): Place {
+    const { x, way } = this;
+    const place: FramesPlace = {
+      way, words: x.m.words.slice(), kind: x.kind.slice(), where: x.where.slice(), mask: x.mask.slice(), value: x.value.slice(),
+      isWait: x.isWait.slice(), status: x.status.slice(), threads: this.threads.slice(), steps: x.steps, current: x.current,
+    };
+    return place;
+  }
+
+  restore(saved: Place): void {
+    const place = saved as FramesPlace;
+    const { x } = this;
+    this.way = place.way;
+    x.m.words.set(place.words);
+    for (let t = 0; t < x.nrThreads; t++) {
+      x.kind[t] = place.kind[t];
+      x.where[t] = place.where[t];
+      x.mask[t] = place.mask[t];
+      x.value[t] = place.value[t];
+      x.isWait[t] = place.isWait[t];
+      x.status[t] = place.status[t];
+      if (this.threads[t] === place.threads[t]) continue;
+      this.threads[t] = place.threads[t] as ThreadState | null;
+      x.tasks[t] = null;
+    }
+    x.steps = place.steps;
+    x.current = place.current;
+    x.findings.length = 0;
+  }
+
+  fingerprint(): void {
+    const { x, hash } = this;
+    x.m.cpu.current[0] = 0;
+    hash.reset(0x6a09e667);
+    hash.addWords(x.m.words);
+    for (let t = 0; t < x.nrThreads; t++) {
+      this.addThread(t);
+      const state = this.threads[t];
+      if (!state) continue;
+      hash.add(state.lo);
+      hash.add(state.hi);
+    }
+    hash.finish();
+    this.lo = hash.lo;
+    this.hi = hash.hi;
+  }
+
+  /** The thread has moved: what is it now? */
+  private note(thread: number): void {
+    const task: unknown = this.x.tasks[thread];
+    if (this.x.status[thread] !== 1) {
+      this.threads[thread] = null;
+      return;
+    }
+    if (!isFrameTask(task)) throw new Opaque('a task is not in the frames form');
+    this.threads[thread] = saveTask(task, this.constants, this.hash);
+  }
+}
+
+interface ReplayPlace extends Place {
+  readonly starts: readonly (readonly number[])[];
+}
+
+export class ReplayCursor extends Stepper implements Cursor {
+  readonly kind = 'replay';
+  private readonly past: TraceHash;
+  private starts: readonly (readonly number[])[] = [];
+
+  constructor(x: Execution) {
+    super(x);
+    this.past = new TraceHash(x.nrThreads);
+  }
+
+  begin(starts: readonly (readonly number[])[]): void {
+    this.way = null;
+    this.starts = starts;
+    this.past.reset();
+    this.x.observer = this.past;
+    this.x.begin(this);
+    for (let t = 0; t < this.x.nrThreads; t++) this.start(t, starts[t] ?? []);
+    this.x.current = STOP;
+  }
+
+  save(): Place {
+    const place: ReplayPlace = { way: this.way, starts: this.starts };
+    return place;
+  }
+
+  restore(place: Place): void {
+    this.begin((place as ReplayPlace).starts);
+    const ways: Way[] = [];
+    for (let way = place.way; way !== null; way = way.before) ways.push(way);
+    for (let i = ways.length - 1; i >= 0; i--) {
+      const { thread, choices } = ways[i] as Way;
+      this.step(thread, choices);
+    }
+    this.x.findings.length = 0;
+    this.way = place.way;
+  }
+
+  fingerprint(): void {
+    const { x, hash, past } = this;
+    const { localState } = x.program;
+    hash.reset(0x6a09e667);
+    if (localState !== undefined) {
+      x.m.cpu.current[0] = 0;
+      hash.addWords(x.m.words);
+    }
+    for (let t = 0; t < x.nrThreads; t++) {
+      this.addThread(t);
+      if (localState !== undefined) hash.addNumber(localState.call(x.program, t));
+      else {
+        hash.add(past.lo[t]);
+        hash.add(past.hi[t]);
+      }
+    }
+    hash.finish();
+    this.lo = hash.lo;
+    this.hi = hash.hi;
+  }
+
+  protected override chose(thread: number, option: number): void {
+    this.past.chose(thread, option);
+  }
+}
+
+/** What leads to a place, as a schedule that can be run again. */
+export function scheduleOf(way: Way | null, starts: readonly (readonly number[])[]): Schedule {
+  const ways: Way[] = [];
+  for (let w = way; w !== null; w = w.before) ways.push(w);
+  ways.reverse();
+  const choices: ChoicesAt[] = [];
+  starts.forEach((options, t) => { if (options.some((option) => option !== 0)) choices.push({ at: -1 - t, options }); });
+  ways.forEach(({ choices: options }, at) => { if (options.some((option) => option !== 0)) choices.push({ at, options: options.slice() }); });
+  return { threads: ways.map(({ thread }) => thread), choices };
+}
+
+/** @param wants 'frames' fails with Opaque where a task cannot be copied */
+export function newCursor(x: Execution, wants: 'frames' | 'replay'): Cursor {
+  return wants === 'frames' ? new FramesCursor(x) : new ReplayCursor(x);
+}
+
+/** Whether the first thread's task can be looked into: then all can, or the search will be told. */
+export function hasFrames(x: Execution): boolean {
+  const [first] = x.program.threads;
+  return first !== undefined && isFrameTask(first.run(x.m)) ;
+}
+export type { FrameTask };

@@ -1,0 +1,34 @@
+/** Whether a fair schedule comes to an end: what tells a livelock from an unlucky or unfair one. */
+import type { Cursor } from './cursor.js';
+import type { Execution } from './execution.js';
+import { Rng } from './rng.js';
+
+/** Runs that a livelock must survive. */
+const RUNS = 8;
+
+/** From where the cursor stands; where it stands afterwards is of no use. */
+export function fairlyEnds(cursor: Cursor & { readonly x?: Execution }, maxSteps: number): boolean {
+  const x = cursor.x as Execution;
+  const place = cursor.save();
+  for (let run = 0; run < RUNS; run++) {
+    const rng = new Rng(run + 1);
+    if (run > 0) cursor.restore(place);
+    for (let step = 0; step < maxSteps; step++) {
+      const thread = anyEnabled(x, rng);
+      if (thread < 0 || x.findings.length > 0) return true;
+      cursor.take(thread, []);
+    }
+  }
+  return false;
+}
+
+/** One of the threads that can run, each as likely as the other; -1 where there is none. */
+export function anyEnabled(x: Execution, rng: Rng): number {
+  let count = 0;
+  let only = -1;
+  for (let t = 0; t < x.nrThreads; t++) if (x.isEnabled(t)) { count++; only = t; }
+  if (count < 2) return only;
+  let at = rng.below(count);
+  for (let t = 0; t < x.nrThreads; t++) if (x.isEnabled(t) && at-- === 0) return t;
+  return only;
+}

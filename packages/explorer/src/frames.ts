@@ -1,0 +1,222 @@
+/**
+ * Threads as values. A task in the frames form (tools/build) is a chain of frames whose
+ * local variables can be copied out and in: a thread is then its frames, and neither its
+ * past nor a new run is needed to compare it or to have it twice.
+ */
+import type { Hash } from './hash.js';
+
+/** A frame as the build makes it. */
+export interface FrameTask {
+  readonly isFrame: true;
+  readonly make: (...args: unknown[]) => FrameTask;
+  readonly self: unknown;
+  readonly nrParams: number;
+  readonly body: (frame: FrameTask) => number;
+  label: number;
+  /** 1: copy the variables out into `saved`; 2: copy them in. */
+  io: 0 | 1 | 2;
+  saved: unknown[] | null;
+  parent: FrameTask | null;
+  leaf: FrameTask | null;
+  readonly delegate: unknown;
+  tryList: number[][] | null;
+  opList: [number, unknown][] | null;
+}
+
+interface FrameState {
+  readonly make: (...args: unknown[]) => FrameTask;
+  readonly self: unknown;
+  readonly nrParams: number;
+  readonly label: number;
+  readonly variables: unknown[];
+  readonly tries: number[][] | null;
+  readonly ops: [number, unknown][] | null;
+}
+
+/** The frames of a thread, outermost first. Never changed once made. */
+export interface ThreadState {
+  readonly frames: readonly FrameState[];
+  /** Whether a variable holds an object that must be copied with its frame. */
+  readonly hasObjects: boolean;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** A variable holds something that cannot be compared or copied: a function made in the task, a foreign object. */
+export class Opaque extends Error {}
+
+export function isFrameTask(task: unknown): task is FrameTask {
+  return typeof task === 'object' && task !== null && (task as { isFrame?: unknown }).isFrame === true;
+}
+
+/** Objects that were there before the first step: part of the machine or of the code, the same in every state. */
+export class Constants {
+  private readonly ids: Map<object, number> = new Map();
+  private readonly functions: WeakMap<object, number> = new WeakMap();
+  private nrFunctions = 0;
+
+  constructor(root: object) {
+    const open: object[] = [root];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      if (this.ids.has(next)) continue;
+      this.ids.set(next, this.ids.size + 1);
+      if (ArrayBuffer.isView(next) || next instanceof ArrayBuffer || this.ids.size > MAX_CONSTANTS) continue;
+      for (const value of Object.values(next)) if (typeof value === 'object' && value !== null) open.push(value as object);
+    }
+  }
+
+  has(value: object): boolean {
+    return this.ids.has(value);
+  }
+
+  idOf(value: object): number {
+    return this.ids.get(value) ?? 0;
+  }
+
+  idOfFunction(fn: object): number {
+    let id = this.functions.get(fn);
+    if (id === undefined) this.functions.set(fn, (id = ++this.nrFunctions));
+    return id;
+  }
+}
+
+const MAX_CONSTANTS = 200_000;
+const MAX_DEPTH = 6;
+
+/** Copies a suspended task; throws Opaque where it cannot. */
+export function saveTask(task: FrameTask, constants: Constants, hash: Hash): ThreadState {
+  const frames: FrameState[] = [];
+  const copies: Map<object, unknown> = new Map();
+  let hasObjects = false;
+  hash.reset(0x3c6ef372);
+  for (let frame = task.leaf; frame !== null; frame = frame.parent) {
+    if (frame.delegate !== null) throw new Opaque('a task delegates to something that is no frame');
+    frame.io = 1;
+    frame.body.call(frame.self, frame);
+    frame.io = 0;
+    const variables = frame.saved as unknown[];
+    frame.saved = null;
+    hash.add(constants.idOfFunction(frame.make));
+    hash.add(frame.label);
+    for (let i = 0; i < variables.length; i++) {
+      const value = variables[i];
+      if (typeof value === 'number') hash.addNumber(value);
+      else if (mix(value, constants, hash, 0)) {
+        variables[i] = copy(value as object, constants, copies);
+        hasObjects = true;
+      }
+    }
+    const tries = frame.tryList?.map((region) => region.slice()) ?? null;
+    const ops = frame.opList?.map(([op, arg]): [number, unknown] => [op, arg]) ?? null;
+    if (tries !== null) for (const region of tries) for (const part of region) hash.add(part ?? -1);
+    if (ops !== null) for (const [op, arg] of ops) { hash.add(op); mix(arg, constants, hash, 0); }
+    frames.push({ make: frame.make, self: frame.self, nrParams: frame.nrParams, label: frame.label, variables, tries, ops });
+    if (frame === task) break;
+  }
+  hash.finish();
+  return { frames, hasObjects, lo: hash.lo, hi: hash.hi };
+}
+
+/** A task that goes on as the saved one would. */
+export function loadTask(state: ThreadState, constants: Constants): FrameTask {
+  const copies: Map<object, unknown> | null = state.hasObjects ? new Map() : null;
+  let parent: FrameTask | null = null;
+  let root: FrameTask | null = null;
+  let leaf: FrameTask | null = null;
+  for (let i = state.frames.length - 1; i >= 0; i--) {
+    const { make, self, variables, label, tries, ops } = state.frames[i] as FrameState;
+    const own = copies === null ? variables : variables.map((value) => (isObject(value) && !constants.has(value) ? copy(value, constants, copies) : value));
+    const frame: FrameTask = make.apply(self, own);
+    frame.saved = own;
+    frame.io = 2;
+    frame.body.call(self, frame);
+    frame.io = 0;
+    frame.saved = null;
+    frame.label = label;
+    if (tries !== null) frame.tryList = tries.map((region) => region.slice());
+    if (ops !== null) frame.opList = ops.map(([op, arg]): [number, unknown] => [op, arg]);
+    frame.parent = parent;
+    parent = frame;
+    root ??= frame;
+    leaf = frame;
+  }
+  (root as FrameTask).leaf = leaf;
+  return root as FrameTask;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Adds a value that is no number. @returns whether it is an object with contents of its own */
+function mix(value: unknown, constants: Constants, hash: Hash, depth: number): boolean {
+  switch (typeof value) {
+    case 'undefined': hash.add(0x51); return false;
+    case 'boolean': hash.add(value ? 0x53 : 0x52); return false;
+    case 'number': hash.addNumber(value); return false;
+    case 'string': hash.addString(value); return false;
+    case 'bigint': hash.addString(value.toString()); return false;
+    case 'function':
+      if ((value as { seesFrame?: boolean }).seesFrame === true) throw new Opaque('a local variable holds a function that was made in the task');
+      hash.add(constants.idOfFunction(value));
+      return false;
+    case 'object': return value === null ? (hash.add(0x54), false) : mixObject(value, constants, hash, depth);
+    default: throw new Opaque(`a local variable holds a ${typeof value}`);
+  }
+}
+
+function mixObject(value: object, constants: Constants, hash: Hash, depth: number): boolean {
+  if (constants.has(value)) {
+    hash.add(constants.idOf(value));
+    return false;
+  }
+  if (depth > MAX_DEPTH) throw new Opaque('a local variable holds objects in objects without end');
+  if (Array.isArray(value)) {
+    hash.add(value.length);
+    for (const item of value) mix(item, constants, hash, depth + 1);
+    return true;
+  }
+  if (ArrayBuffer.isView(value)) return mixView(value as ArrayBufferView & ArrayLike<number>, constants, hash);
+  if (isPlain(value)) {
+    for (const [key, item] of Object.entries(value)) {
+      hash.addString(key);
+      mix(item, constants, hash, depth + 1);
+    }
+    return true;
+  }
+  throw new Opaque(`a local variable holds a ${value.constructor?.name ?? 'foreign object'}`);
+}
+
+/** A view of a constant buffer is where it lies; any other is what it holds. */
+function mixView(view: ArrayBufferView & ArrayLike<number>, constants: Constants, hash: Hash): boolean {
+  if (constants.has(view.buffer)) {
+    hash.add(view.byteOffset);
+    hash.add(view.byteLength);
+    return false;
+  }
+  hash.add(view.length);
+  for (let i = 0; i < view.length; i++) hash.addNumber(view[i] as number);
+  return true;
+}
+
+/** Object literals, and the cursor that the build gives to a `for of` over an array. */
+function isPlain(value: object): boolean {
+  const proto: unknown = Object.getPrototypeOf(value);
+  return proto === Object.prototype || proto === null || (proto as { constructor?: { name?: string } }).constructor?.name === 'ArrayCursor';
+}
+
+/** A copy with the same sharing inside of one thread. */
+function copy(value: object, constants: Constants, copies: Map<object, unknown>): unknown {
+  const known = copies.get(value);
+  if (known !== undefined) return known;
+  if (constants.has(value)) return value;
+  if (ArrayBuffer.isView(value)) {
+    const own = constants.has(value.buffer) ? value : (value as unknown as { slice(): object }).slice();
+    copies.set(value, own);
+    return own;
+  }
+  const into: Record<string, unknown> | unknown[] = Array.isArray(value) ? [] : (Object.create(Object.getPrototypeOf(value) as object | null) as Record<string, unknown>);
+  copies.set(value, into);
+  for (const [key, item] of Object.entries(value)) (into as Record<string, unknown>)[key] = isObject(item) ? copy(item, constants, copies) : item;
+  return into;
+}

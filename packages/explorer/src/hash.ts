@@ -1,0 +1,56 @@
+/** Hashes of 64 bits, kept as two numbers of 32. */
+
+export class Hash {
+  lo = 0;
+  hi = 0;
+
+  reset(seed: number): void {
+    this.lo = seed ^ 0x243f6a88;
+    this.hi = seed ^ 0x13198a2e;
+  }
+
+  add(word: number): void {
+    const lo = Math.imul(this.lo ^ word, 0x9e3779b1);
+    const hi = Math.imul(this.hi ^ word, 0x85ebca77);
+    this.lo = (lo ^ (lo >>> 15)) + (hi >>> 17) | 0;
+    this.hi = (hi ^ (hi >>> 13)) + (lo << 5) | 0;
+  }
+
+  addWords(words: Int32Array): void {
+    let { lo, hi } = this;
+    for (let i = 0; i < words.length; i++) {
+      const word = words[i];
+      lo = Math.imul(lo ^ word, 0x9e3779b1);
+      hi = Math.imul(hi ^ word, 0x85ebca77);
+      lo = (lo ^ (lo >>> 15)) + (hi >>> 17) | 0;
+      hi = (hi ^ (hi >>> 13)) + (lo << 5) | 0;
+    }
+    this.lo = lo;
+    this.hi = hi;
+  }
+
+  addString(text: string): void {
+    this.add(text.length);
+    for (let i = 0; i < text.length; i++) this.add(text.charCodeAt(i));
+  }
+
+  addNumber(value: number): void {
+    const int = value | 0;
+    if (int === value) return this.add(int);
+    DOUBLE[0] = value;
+    this.add(WORDS[0] ^ 0x5bd1e995);
+    this.add(WORDS[1]);
+  }
+
+  /** The last turn, without which the end of what was added shows in few bits. */
+  finish(): void {
+    let { lo, hi } = this;
+    lo = Math.imul(lo ^ (lo >>> 16) ^ hi, 0x21f0aaad);
+    hi = Math.imul(hi ^ (hi >>> 15) ^ lo, 0x735a2d97);
+    this.lo = lo ^ (lo >>> 15) ^ (hi >>> 7);
+    this.hi = hi ^ (hi >>> 16);
+  }
+}
+
+const DOUBLE = new Float64Array(1);
+const WORDS = new Int32Array(DOUBLE.buffer);

@@ -1,0 +1,259 @@
+/**
+ * Every state once. Depth first, a state that was seen is not entered again; sleep sets
+ * spare the steps that only lead to seen states, and are kept with the states, so that a
+ * state that is reached again with fewer sleepers has the missing steps tried (Godefroid).
+ * Every reachable state is visited: sleep sets leave out transitions, not states.
+ *
+ * A state from which no end can be reached is a livelock. That is decided per strongly
+ * connected component, so a loop that a fair schedule leaves is none.
+ */
+import { nextChoices, nextStarts } from './choices.js';
+import { newCursor, scheduleOf } from './cursor.js';
+import type { Cursor, Place } from './cursor.js';
+import type { Execution, RawFinding } from './execution.js';
+import { fairlyEnds } from './fairness.js';
+import { NO_WORDS, clash } from './operation.js';
+import type { Footprint } from './operation.js';
+import type { AtEnd, Found, Limits, Search } from './search.js';
+import { StateTable } from './state-table.js';
+
+interface Entry {
+  readonly place: Place;
+  lo: number;
+  hi: number;
+  /** Threads, as bits: that sleep here, that are still to be tried, whose step is being tried. */
+  sleep: number;
+  todo: number;
+  thread: number;
+  /** By thread: what its step from here touches, of those that sleep. */
+  readonly steps: (Footprint | null)[];
+  nextTry: number[] | null;
+  /** The lowest entry that can be reached from here, and whether an end can. */
+  low: number;
+  canEnd: boolean;
+}
+
+const ON_PATH = 0x8000;
+const SLEEPERS = 0x7fff;
+const MAX_THREADS = 15;
+const TRANSITIONS_PER_ADVANCE = 500;
+/** States without an end that are looked into more closely. */
+const MAX_SUSPECTS = 32;
+
+export class Stateful implements Search {
+  readonly strategy = 'stateful';
+  executions = 0;
+  readonly blocked = 0;
+  cut = 0;
+  transitions = 0;
+  isDone = false;
+  readonly found: Map<string, Found> = new Map();
+  private readonly x: Execution;
+  private readonly limits: Limits;
+  private readonly atEnd: AtEnd | null;
+  private readonly cursor: Cursor;
+  private readonly table: StateTable = new StateTable();
+  private readonly path: Entry[] = [];
+  private starts: (readonly number[])[] | null = [];
+  /** The entry whose state the machine is in. */
+  private here: Entry | null = null;
+  private suspects = 0;
+
+  constructor(x: Execution, limits: Limits, kind: 'frames' | 'replay', atEnd: AtEnd | null = null) {
+    if (x.nrThreads > MAX_THREADS) throw new RangeError(`stateful: ${x.nrThreads} threads, at most ${MAX_THREADS}`);
+    this.x = x;
+    this.limits = limits;
+    this.atEnd = atEnd;
+    this.cursor = newCursor(x, kind);
+  }
+
+  get states(): number {
+    return this.table.size;
+  }
+
+  /** How states are told apart: by the values of local variables, or by what threads may know. */
+  get kind(): 'frames' | 'replay' {
+    return this.cursor.kind;
+  }
+
+  advance(): void {
+    const previous = this.x.m.sched;
+    this.x.m.sched = this.x;
+    try {
+      for (let n = 0; n < TRANSITIONS_PER_ADVANCE && !this.isDone; n++) this.transition();
+    } finally {
+      this.x.m.sched = previous;
+      this.x.observer = null;
+      this.here = this.cursor.kind === 'replay' ? null : this.here;
+    }
+    if (this.x.grew) this.restart();
+  }
+
+  notes(): string[] {
+    const notes = [`states told apart by ${this.cursor.kind === 'frames' ? 'their bytes and the local variables of each thread' : this.x.program.localState ? 'their bytes and the declared local state' : 'the past of each thread'}`];
+    notes.push(`${this.table.bytesPerState().toFixed(1)} bytes a state; probability that a fingerprint hid a state: ${this.table.collisionProbability().toExponential(1)}`);
+    if (this.cut > 0) notes.push(`${this.cut} paths were cut at ${this.limits.maxSteps} steps`);
+    return notes;
+  }
+
+  private transition(): void {
+    const entry = this.path.at(-1);
+    if (entry === undefined) return this.beginAgain();
+    if (entry.nextTry === null && !this.nextThread(entry)) return this.leave(entry);
+    if (this.here !== entry) this.cursor.restore(entry.place);
+    const { thread } = entry;
+    const { x, cursor } = this;
+    const kind = x.kind[thread];
+    const where = x.where[thread];
+    cursor.take(thread, entry.nextTry as number[]);
+    this.transitions++;
+    entry.nextTry = nextChoices(cursor.choices, cursor.options);
+    this.here = null;
+    const step: Footprint = { kind, where, also: x.also.length > 0 ? x.also.slice() : NO_WORDS };
+    const sleep = sleepAfter(entry, thread, step);
+    // with several ways for its choices, what it touches is what any of them touches
+    const known = entry.steps[thread];
+    entry.steps[thread] = known === null || known === undefined || known.also.length === 0 ? step : { kind, where, also: [...known.also, ...step.also] };
+    if (entry.nextTry === null) entry.sleep |= 1 << thread;
+    this.arrive(entry, sleep);
+  }
+
+  private nextThread(entry: Entry): boolean {
+    if (entry.todo === 0) return false;
+    entry.thread = 31 - Math.clz32(entry.todo & -entry.todo);
+    entry.todo &= entry.todo - 1;
+    entry.nextTry = [];
+    return true;
+  }
+
+  /** The machine is in a state reached from `from`: the start of the search if null. */
+  private arrive(from: Entry | null, sleep: number): void {
+    const { x, cursor, table } = this;
+    const enabled = this.enabled();
+    if (enabled === 0 && x.findings.length === 0) {
+      x.conclude();
+      this.executions++;
+      if (x.findings.length === 0) this.atEnd?.(x);
+    } else if (x.findings.length > 0) this.executions++;
+    if (x.findings.length > 0) this.collect();
+    if (x.findings.length > 0 || enabled === 0) {
+      if (from !== null) from.canEnd = true;
+      if (x.findings.length === 0) this.remember();
+      return;
+    }
+    cursor.fingerprint();
+    const { lo, hi } = cursor;
+    const slot = table.find(lo, hi);
+    if (slot < 0) {
+      table.add(slot, lo, hi, sleep | ON_PATH);
+      return this.enter(from, lo, hi, sleep, enabled & ~sleep);
+    }
+    const note = table.note(slot);
+    const stored = note & SLEEPERS;
+    if ((note & ON_PATH) !== 0) this.closeCycle(from, lo, hi);
+    else if (from !== null) from.canEnd = true;
+    const missing = stored & ~sleep;
+    if (missing === 0) return;
+    table.setNote(slot, (stored & sleep) | ON_PATH);
+    this.enter(from, lo, hi, stored & sleep, missing & enabled);
+  }
+
+  private enter(from: Entry | null, lo: number, hi: number, sleep: number, todo: number): void {
+    if (this.path.length >= this.limits.maxSteps) {
+      this.cut++;
+      if (from !== null) from.canEnd = true;
+      return;
+    }
+    const entry: Entry = { place: this.cursor.save(), lo, hi, sleep, todo, thread: 0, nextTry: null, low: this.path.length, canEnd: todo === 0, steps: this.stepsOf(sleep, from) };
+    this.path.push(entry);
+    this.here = entry;
+  }
+
+  private stepsOf(sleep: number, from: Entry | null): (Footprint | null)[] {
+    return Array.from({ length: this.x.nrThreads }, (_, t) => ((sleep & (1 << t)) !== 0 ? from?.steps[t] ?? null : null));
+  }
+
+  private closeCycle(from: Entry | null, lo: number, hi: number): void {
+    if (from === null) return;
+    for (let depth = 0; depth < this.path.length; depth++) {
+      const entry = this.path[depth] as Entry;
+      if (entry.lo === lo && entry.hi === hi) from.low = Math.min(from.low, depth);
+    }
+  }
+
+  private leave(entry: Entry): void {
+    this.path.pop();
+    this.here = null;
+    const { table } = this;
+    const slot = table.find(entry.lo, entry.hi);
+    if (!this.path.some(({ lo, hi }) => lo === entry.lo && hi === entry.hi)) table.setNote(slot, table.note(slot) & SLEEPERS);
+    const parent = this.path.at(-1);
+    if (!entry.canEnd && entry.low === this.path.length) this.suspect(entry);
+    if (parent === undefined) return;
+    parent.low = Math.min(parent.low, entry.low);
+    parent.canEnd ||= entry.canEnd;
+  }
+
+  /** No end was found behind this state. A fair schedule has the last word. */
+  private suspect(entry: Entry): void {
+    if (this.suspects >= MAX_SUSPECTS || this.found.has('retry-livelock')) return;
+    this.suspects++;
+    this.cursor.restore(entry.place);
+    if (fairlyEnds(this.cursor, this.limits.maxSteps)) {
+      entry.canEnd = true;
+      return;
+    }
+    const message = 'from here on the threads that remain go round for ever, whoever is let run';
+    this.found.set('retry-livelock', { code: 'retry-livelock', message, thread: -1, step: entry.place.way?.depth ?? 0, schedule: scheduleOf(entry.place.way, this.cursor.startChoices) });
+  }
+
+  private remember(): void {
+    const { cursor, table } = this;
+    cursor.fingerprint();
+    const slot = table.find(cursor.lo, cursor.hi);
+    if (slot < 0) table.add(slot, cursor.lo, cursor.hi, 0);
+    else this.executions--;
+  }
+
+  private enabled(): number {
+    let mask = 0;
+    for (let t = 0; t < this.x.nrThreads; t++) if (this.x.isEnabled(t)) mask |= 1 << t;
+    return mask;
+  }
+
+  private collect(): void {
+    const finding = this.x.findings[0] as RawFinding;
+    if (!this.found.has(finding.code)) this.found.set(finding.code, { ...finding, schedule: scheduleOf(this.cursor.way, this.cursor.startChoices) });
+  }
+
+  /** The path is empty: from the start with other choices of the threads' starts, or done. */
+  private beginAgain(): void {
+    if (this.starts === null) {
+      this.isDone = true;
+      return;
+    }
+    this.cursor.begin(this.starts);
+    this.starts = nextStarts(this.cursor.startChoices, this.cursor.startOptions);
+    this.arrive(null, 0);
+  }
+
+  private restart(): void {
+    this.x.grew = false;
+    this.table.clear();
+    this.path.length = 0;
+    this.here = null;
+    this.starts = [];
+    this.isDone = false;
+    this.executions = this.cut = this.transitions = this.suspects = 0;
+    this.found.clear();
+  }
+}
+
+/** Who still sleeps after a step: those whose own step from here does not depend on it. */
+function sleepAfter({ sleep, steps }: Entry, thread: number, step: Footprint): number {
+  let left = 0;
+  for (let t = 0; sleep >> t !== 0; t++) {
+    if ((sleep & (1 << t)) !== 0 && t !== thread && !clash(step, steps[t] as Footprint)) left |= 1 << t;
+  }
+  return left;
+}
