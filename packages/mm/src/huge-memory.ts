@@ -17,11 +17,11 @@ import { anonVmaPrepare } from './rmap.js';
 
 /** A fault at `address` may bring in a whole aligned block: it lies in the VMA, and nothing of it was touched yet. */
 export function isThpFault(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, flags: number): boolean {
-  if (HPAGE_PMD_NR === 0 || m.vma.vmOps[vma] !== VM_OPS_ANON) return false;
   const vmFlags = m.vma.vmFlags[vma];
   const { transparentHugepage } = m.bootConfig.settings;
+  if ((vmFlags & VM_HUGEPAGE) === 0 && transparentHugepage !== 'always') return false;
+  if (HPAGE_PMD_NR === 0 || m.vma.vmOps[vma] !== VM_OPS_ANON) return false;
   if ((vmFlags & (VM_NOHUGEPAGE | VM_SPECIAL)) !== 0 || transparentHugepage === 'never') return false;
-  if (transparentHugepage === 'madvise' && (vmFlags & VM_HUGEPAGE) === 0) return false;
   const start = blockOf(address);
   if (start < m.vma.vmStart[vma] || start + PMD_SIZE > m.vma.vmEnd[vma]) return false;
   return isUntouched(m, pmdp, start, flags);
@@ -110,5 +110,5 @@ function* freeChain(m: Machine, chain: Pfn): Task<Step> {
 }
 
 function blockOf(address: Vaddr): Vaddr {
-  return (address - (address % PMD_SIZE)) as Vaddr;
+  return (address - (address & (PMD_SIZE - 1))) as Vaddr;
 }

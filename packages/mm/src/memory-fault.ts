@@ -30,7 +30,7 @@ import { anonVmaPrepare, pageAddFileRmap } from './rmap.js';
  */
 export function* handleMmFault(m: Machine, vma: Vma, address: Vaddr, flags: number): Task<MaySleep, number> {
   const mm = vmaMm(m, vma);
-  const page = (address - (address % PAGE_SIZE)) as Vaddr;
+  const page = (address - (address & (PAGE_SIZE - 1))) as Vaddr;
   const pmdp = yield* pmdAllocWalk(m, mm, page);
   if (pmdp === 0) return VM_FAULT_OOM;
   if (isThpFault(m, vma, page, pmdp, flags)) {
