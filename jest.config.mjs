@@ -3,6 +3,7 @@
 //   *.spec.ts, *.prop.spec.ts      every image
 //   *.race.spec.ts                 checked images only: the fast build has no scheduling points
 //   *.type.spec.ts, *.linux.spec.ts, and packages tagged `image:independent`: once, under the first image
+//   *.toy.spec.ts                  images of arch toy, of all packages; besides them those run the specs of the archs only
 import { conditionsOf, configOf, FIRST, formOf, gatesOf, VARIANTS } from './tools/build/src/variants.mjs';
 import { workspace } from './tools/build/src/workspace.mjs';
 
@@ -12,13 +13,14 @@ const esmOnly = ['magic-string', 'oxc-parser', '@jridgewell/sourcemap-codec'];
 /** @param {import('./tools/build/src/variants.mjs').Variant} variant */
 function project(variant) {
   const isFirst = variant.name === FIRST;
-  const own = packages.filter((p) => isFirst || !p.tags.includes('image:independent')).map((p) => p.folder);
-  const skipped = [...(isFirst ? [] : ['type', 'linux']), ...(variant.build === 'checked' ? [] : ['race'])];
+  const isToy = variant.specs === 'toy';
+  const own = packages.filter((p) => isFirst || !p.tags.includes('image:independent')).filter((p) => !isToy || p.tags.includes('layer:arch')).map((p) => p.folder);
+  const skipped = [...(isFirst ? [] : ['type', 'linux']), ...(variant.build === 'checked' ? [] : ['race']), ...(isToy ? [] : ['toy'])];
   return {
     displayName: variant.name,
     rootDir: import.meta.dirname,
     testEnvironment: 'node',
-    testMatch: own.map((folder) => `<rootDir>/${folder}/test/**/*.spec.ts`),
+    testMatch: [...own.map((folder) => `<rootDir>/${folder}/test/**/*.spec.ts`), ...(isToy ? ['<rootDir>/packages/*/test/**/*.toy.spec.ts'] : [])],
     testPathIgnorePatterns: ['/node_modules/', '/dist/', '/fixtures/', ...skipped.map((kind) => `\\.${kind}\\.spec\\.ts$`)],
     modulePathIgnorePatterns: ['/\\.nx/', '/tools/check/test/fixtures/'],
     testEnvironmentOptions: { customExportConditions: [...conditionsOf(variant), '@mmun/source', 'node', 'node-addons'] },
@@ -36,6 +38,6 @@ function project(variant) {
 
 // jest takes its configuration from the default export only
 export default {
-  projects: VARIANTS.filter((variant) => variant.tested).map(project),
+  projects: VARIANTS.filter((variant) => variant.specs !== 'none').map(project),
   reporters: ['default', '<rootDir>/tools/build/src/jest-reporter.mjs'],
 };

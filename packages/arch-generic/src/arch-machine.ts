@@ -15,8 +15,8 @@ import type { NotifierMachine } from '#mmu-notifier';
 /** Entries of one table page, at every level. */
 export const TABLE_ENTRIES = 512;
 
-/** @guardedBy the ptl of each pte; the hardware reads, and sets bits, without it. */
-const pgtableSpec: { readonly entries: readonly ['u32', number] } = { entries: ['u32', 2 * TABLE_ENTRIES] };
+/** @guardedBy the ptl of each pte; the hardware reads, and sets bits, without it. A row is a table page. */
+type PgtableSpec = { readonly entries: readonly ['u32', number] };
 
 const tlbSpec = {
   /** @guardedBy the CPU itself; a shootdown runs on it. TLB_ bits, 0: unused. */
@@ -29,6 +29,11 @@ const tlbCpuSpec = {
   activeMm: 'u32',
   /** Shootdowns that were sent to the CPU and not yet acknowledged. */
   ipi: 'u32',
+  /**
+   * Not 0: the CPU is inside an instruction that accesses memory, or inside the handler of a shootdown. It is a lock word,
+   * because interrupts are taken between instructions.
+   */
+  insn: 'u32',
 } as const;
 
 export interface Pgtable {
@@ -56,16 +61,23 @@ export interface ArchMachine extends LockingMachine, NotifierMachine, ArchTables
 }
 
 export interface ReservedArch {
-  readonly pgtable: Reserved<typeof pgtableSpec>;
+  readonly pgtable: Reserved<PgtableSpec>;
   readonly tlb: Reserved<typeof tlbSpec>;
   readonly tlbCpu: Reserved<typeof tlbCpuSpec>;
   readonly config: Pick<MachineConfig, 'nrCpus' | 'nrFrames' | 'tlbEntries'>;
 }
 
-export function reserveArch(layout: Layout, config: Pick<MachineConfig, 'nrCpus' | 'nrFrames' | 'nrTables' | 'tlbEntries'>): ReservedArch {
+export type ArchConfig = Pick<MachineConfig, 'nrCpus' | 'nrFrames' | 'nrTables' | 'tlbEntries'>;
+
+export function reserveArch(layout: Layout, config: ArchConfig): ReservedArch {
+  return reserveArchTables(layout, config, 2 * TABLE_ENTRIES);
+}
+
+/** For an arch whose tables have another size. @param wordsPerTable of the buffer */
+export function reserveArchTables(layout: Layout, config: ArchConfig, wordsPerTable: number): ReservedArch {
   const { nrCpus, tlbEntries } = config;
   return {
-    pgtable: reserve(layout, 'pgtable', config.nrTables + 1, pgtableSpec),
+    pgtable: reserve(layout, 'pgtable', config.nrTables + 1, { entries: ['u32', wordsPerTable] }),
     tlb: reserve(layout, 'tlb', nrCpus * tlbEntries, tlbSpec),
     tlbCpu: reserve(layout, 'tlbCpu', nrCpus, tlbCpuSpec),
     config,

@@ -1,5 +1,5 @@
-export { TABLE_ENTRIES, reserveArch, viewArch, whereOfSlot } from './arch-machine.js';
-export type { ArchMachine, ArchTables, Pgtable, ReservedArch, Tlb } from './arch-machine.js';
+export { reserveArch, reserveArchTables, viewArch, whereOfSlot } from './arch-machine.js';
+export type { ArchConfig, ArchMachine, ArchTables, Pgtable, ReservedArch, Tlb } from './arch-machine.js';
 export {
   HPAGE_PMD_NR, PGDIR_SHIFT, PGDIR_SIZE, PMD_SHIFT, PMD_SIZE, PTRS_PER_PGD, PTRS_PER_PMD, PTRS_PER_PTE, PTRS_PER_PUD, PUD_SHIFT, PUD_SIZE, TASK_SIZE,
   pgdAddrEnd, pgdClear, pgdNone, pgdOffset, pgdPage, pgdPopulate, pmdAddrEnd, pmdClear, pmdIsEmpty, pmdNone, pmdOffset, pmdPage, pmdPopulate,
@@ -13,4 +13,4 @@ export {
   pageClearDirty, pageTestAndClearYoung, pageTestDirty, pteClearNotPresentFull, ptepClearFlush, ptepClearFlushYoung, ptepGetAndClear, ptepGetAndClearFull,
   ptepModifyRange, ptepSetAccessFlags, ptepSetWrprotect, ptepTestAndClearYoung,
 } from './pgtable.js';
-export { flushTlbMm, flushTlbPage, flushTlbRange, hwAccess, localFlushTlbPage, localFlushTlbRange, smpProcessorId, tlbHits } from './tlb.js';
+export { flushTlbMm, flushTlbPage, flushTlbRange, hwAccess, hwRetire, localFlushTlbPage, localFlushTlbRange, smpProcessorId } from './tlb.js';

@@ -7,11 +7,10 @@ import { PAGE_SIZE, READ } from '@mmun/include';
 import type { Mm, Pfn, Pgprot, Pte, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { point } from '@mmun/locking';
 import {
-  flushTlbPage, pteClear, pteMkold, pteModify, ptePresent, pteSame, pteWrprotect, pteYoung, ptepGet, setPteAt,
+  flushTlbPage, pteClear, pteMkold, pteModify, ptePresent, pteSame, pteWrprotect, pteYoung, ptepGet, setPteAt, whereOfSlot,
   ptepGetAndClear as asmPtepGetAndClear, ptepTestAndClearYoung as asmPtepTestAndClearYoung,
 } from '#asm';
 import { mmuNotifierAgePage, mmuNotifierPtep } from '#mmu-notifier';
-import { whereOfSlot } from './arch-machine.js';
 import type { ArchMachine } from './arch-machine.js';
 
 export function* ptepSetAccessFlags(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep, entry: Pte, _isDirty: boolean): Task<Step, boolean> {

@@ -1,74 +1,72 @@
 /**
- * Translations that CPUs cache. Each CPU has a direct-mapped TLB of `tlbEntries`, empty after it has switched to another
- * mm. A miss walks the tables as hardware does: without a lock, level by level.
+ * Translations that CPUs cache, and the instructions that use them. Each CPU has a direct-mapped TLB of `tlbEntries`,
+ * empty after it has switched to another mm. A miss walks the tables as hardware does: without a lock, level by level.
  *
- * The walk of a pte, its accessed and dirty bits, and the fill are one step, because a CPU takes the interrupt of a
- * shootdown between two instructions and never inside one.
+ * A CPU takes the interrupt of a shootdown between two instructions and never inside one. So an instruction holds the
+ * CPU's `insn` word from its first look at the TLB until it has touched memory, and whoever drops entries of that CPU
+ * holds the same word:
  *
- * Deviation: threads do not migrate. Thread n runs on CPU n modulo the number of CPUs.
+ *   instruction on CPU k         shootdown, for CPU k
+ *   insn[k]: taken
+ *   TLB, or pgd .. pte and fill
+ *   the word of memory           insn[k]: waits
+ *   insn[k]: free  ------------> taken, drops entries, free
+ *
+ * Without a TLB (`tlbEntries` 0) nobody waits for anybody here: that is for a machine whose threads are not interleaved.
  */
-import { PAGE_SHIFT, PAGE_SIZE, PF_PROT, PF_USER, PF_WRITE, READ, WRITE } from '@mmun/include';
+import { ACQUIRE, PAGE_SHIFT, PAGE_SIZE, PF_PROT, PF_USER, PF_WRITE, READ, RELEASE, WRITE } from '@mmun/include';
 import type { Mm, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
-import { current, point } from '@mmun/locking';
-import { hwTranslate, pgdNone, pgdOffset, pmdNone, pmdOffset, pteDirty, pteOffset, pteYoung, ptepGet, pudNone, pudOffset } from '#asm';
-import { whereOfSlot } from './arch-machine.js';
+import { current, point, pointUntil } from '@mmun/locking';
+import {
+  PTRS_PER_PMD, PTRS_PER_PUD, TASK_SIZE, hwTranslate, pgdNone, pgdOffset, pmdNone, pmdOffset, pteDirty, pteOffset, ptePresent, pteWrite, pteYoung, ptepGet, pudNone,
+  pudOffset, whereOfSlot,
+} from '#asm';
 import type { ArchMachine, ArchTables } from './arch-machine.js';
 
 const VALID = 1;
 /** The entry may be used for writes, and the pte's dirty bit is set. */
 const WRITABLE = 2;
+const ANY = -1;
 
-/** The CPU that the current thread runs on. smp_processor_id() */
+/** The CPU that the current thread runs on: `thread.cpu`, which is state. smp_processor_id() */
 export function smpProcessorId(m: ArchMachine): number {
-  return current(m) % m.tlb.nrCpus;
+  return m.thread.cpu[current(m)];
 }
 
 export function* hwAccess(m: ArchMachine, cpu: number, mm: Mm, address: Vaddr, isWrite: boolean): Task<Step, number> {
-  const { entriesPerCpu, activeMm, state } = m.tlb;
-  if (entriesPerCpu !== 0) {
-    if (activeMm[cpu] !== mm) yield* switchMm(m, cpu, mm);
-    const entry = tlbEntry(m, cpu, address);
-    yield* point(m, READ, whereOf(state, entry));
-    if (tlbHits(m, cpu, mm, address, isWrite)) return m.tlb.pfn[entry];
-  }
-  const fault = PF_USER | (isWrite ? PF_WRITE : 0);
-  const ptep = yield* hwWalk(m, mm, address);
-  if (ptep === 0) return -fault;
-  if (isSettled(m, ptep, isWrite)) yield* point(m, READ, whereOfSlot(m, ptep));
-  if (!isSettled(m, ptep, isWrite)) yield* point(m, WRITE, whereOfSlot(m, ptep));
-  const pfn = hwTranslate(m, ptep, isWrite);
-  if (pfn === 0) return -fault;
-  if (pfn < 0) return -(fault | PF_PROT);
-  if (entriesPerCpu !== 0) tlbFill(m, cpu, mm, address, pfn, isWrite);
+  if (address >= TASK_SIZE) return -(PF_USER | (isWrite ? PF_WRITE : 0));
+  if (m.tlb.entriesPerCpu === 0) return yield* hwWalkAndTranslate(m, mm, address, isWrite);
+  yield* insnBegin(m, cpu);
+  if (m.tlb.activeMm[cpu] !== mm) yield* switchMm(m, cpu, mm);
+  if (tlbHits(m, cpu, mm, address, isWrite)) return m.tlb.pfn[tlbEntry(m, cpu, address)];
+  const pfn = yield* hwWalkAndTranslate(m, mm, address, isWrite);
+  if (pfn > 0) tlbFill(m, cpu, mm, address, pfn, isWrite);
+  else yield* insnEnd(m, cpu);
   return pfn;
 }
 
-/** The CPU would translate `address` without a walk. Plain: for the access that follows in the same step. */
-export function tlbHits(m: ArchTables, cpu: number, mm: Mm, address: Vaddr, isWrite: boolean): boolean {
-  const entry = tlbEntry(m, cpu, address);
-  const wanted = isWrite ? VALID | WRITABLE : VALID;
-  const { state, vpn } = m.tlb;
-  return (state[entry] & wanted) === wanted && vpn[entry] === vpnOf(address) && m.tlb.mm[entry] === mm;
+export function* hwRetire(m: ArchMachine, cpu: number): Task<Step> {
+  if (m.tlb.entriesPerCpu !== 0) yield* insnEnd(m, cpu);
 }
 
-/** Drops the entry of one CPU for a page. One step on that CPU. */
+/** Drops the entry of one CPU for a page. One step, between two instructions of that CPU. */
 export function* localFlushTlbPage(m: ArchMachine, cpu: number, mm: Mm, address: Vaddr): Task<Step> {
-  const entry = tlbEntry(m, cpu, address);
-  const { state } = m.tlb;
-  yield* point(m, WRITE, whereOf(state, entry));
-  if (tlbHits(m, cpu, mm, address, false)) state[entry] = 0;
+  yield* insnBegin(m, cpu);
+  if (tlbHits(m, cpu, mm, address, false)) m.tlb.state[tlbEntry(m, cpu, address)] = 0;
+  yield* insnEnd(m, cpu);
 }
 
-/** Drops what one CPU has of `[start, end)`, entry by entry. */
+/** Drops what one CPU has of `[start, end)`. One step, between two instructions of that CPU. */
 export function* localFlushTlbRange(m: ArchMachine, cpu: number, mm: Mm, start: Vaddr, end: Vaddr): Task<Step> {
   const { entriesPerCpu, state, vpn } = m.tlb;
   const first = vpnOf(start);
   const last = vpnOf((end - 1) as Vaddr);
+  yield* insnBegin(m, cpu);
   for (let entry = cpu * entriesPerCpu; entry < (cpu + 1) * entriesPerCpu; entry++) {
-    yield* point(m, WRITE, whereOf(state, entry));
     if (m.tlb.mm[entry] === mm && vpn[entry] >= first && vpn[entry] <= last) state[entry] = 0;
   }
+  yield* insnEnd(m, cpu);
 }
 
 /** Broadcast, as an arch without interrupts for it would: every CPU in turn, whatever it runs. */
@@ -88,37 +86,64 @@ export function* flushTlbMm(m: ArchMachine, mm: Mm): Task<Step> {
   for (let cpu = 0; cpu < m.tlb.nrCpus; cpu++) yield* localFlushTlbRange(m, cpu, mm, 0 as Vaddr, all);
 }
 
-/** switch_mm(): loading CR3 empties the TLB. */
+function* insnBegin(m: ArchMachine, cpu: number): Task<Step> {
+  const { insn } = m.tlb;
+  yield* pointUntil(m, ACQUIRE, whereOf(insn, cpu), ANY, 0);
+  insn[cpu] = current(m) + 1;
+}
+
+function* insnEnd(m: ArchMachine, cpu: number): Task<Step> {
+  const { insn } = m.tlb;
+  yield* point(m, RELEASE, whereOf(insn, cpu));
+  insn[cpu] = 0;
+}
+
+/** switch_mm(): loading CR3 empties the TLB. What other CPUs read of it is who runs the mm. */
 function* switchMm(m: ArchMachine, cpu: number, mm: Mm): Task<Step> {
   const { entriesPerCpu, activeMm, state } = m.tlb;
   yield* point(m, WRITE, whereOf(activeMm, cpu));
   activeMm[cpu] = mm;
-  for (let entry = cpu * entriesPerCpu; entry < (cpu + 1) * entriesPerCpu; entry++) {
-    if (state[entry] === 0) continue;
-    yield* point(m, WRITE, whereOf(state, entry));
-    state[entry] = 0;
-  }
+  for (let entry = cpu * entriesPerCpu; entry < (cpu + 1) * entriesPerCpu; entry++) state[entry] = 0;
 }
 
-/** The slot of the pte, 0 where a level is missing. A point before each entry that is read. */
+/** @returns as hwAccess */
+function* hwWalkAndTranslate(m: ArchMachine, mm: Mm, address: Vaddr, isWrite: boolean): Task<Step, number> {
+  const fault = PF_USER | (isWrite ? PF_WRITE : 0);
+  const ptep = yield* hwWalk(m, mm, address);
+  if (ptep === 0) return -fault;
+  yield* point(m, READ, whereOfSlot(m, ptep));
+  if (needsUpdate(m, ptep, isWrite)) yield* point(m, WRITE, whereOfSlot(m, ptep));
+  const pfn = hwTranslate(m, ptep, isWrite);
+  if (pfn === 0) return -fault;
+  return pfn < 0 ? -(fault | PF_PROT) : pfn;
+}
+
+/** The slot of the pte, 0 where a level is missing. A point before each entry that is read; a folded level has none. */
 function* hwWalk(m: ArchMachine, mm: Mm, address: Vaddr): Task<Step, Ptep> {
   const none = 0 as Ptep;
   const pgdp = pgdOffset(m, mm, address);
   yield* point(m, READ, whereOfSlot(m, pgdp));
   if (pgdNone(m, pgdp)) return none;
   const pudp = pudOffset(m, pgdp, address);
-  yield* point(m, READ, whereOfSlot(m, pudp));
+  if (PTRS_PER_PUD > 1) yield* point(m, READ, whereOfSlot(m, pudp));
   if (pudNone(m, pudp)) return none;
   const pmdp = pmdOffset(m, pudp, address);
-  yield* point(m, READ, whereOfSlot(m, pmdp));
+  if (PTRS_PER_PMD > 1) yield* point(m, READ, whereOfSlot(m, pmdp));
   if (pmdNone(m, pmdp)) return none;
   return pteOffset(m, pmdp, address);
 }
 
-/** The access would set no bit that is not set. */
-function isSettled(m: ArchMachine, ptep: Ptep, isWrite: boolean): boolean {
+/** The access sets a bit that is not set: a locked update after the read, which decides anew. */
+function needsUpdate(m: ArchMachine, ptep: Ptep, isWrite: boolean): boolean {
   const pte = ptepGet(m, ptep);
-  return pteYoung(pte) && (!isWrite || pteDirty(pte));
+  return ptePresent(pte) && (!pteYoung(pte) || (isWrite && pteWrite(pte) && !pteDirty(pte)));
+}
+
+function tlbHits(m: ArchTables, cpu: number, mm: Mm, address: Vaddr, isWrite: boolean): boolean {
+  const entry = tlbEntry(m, cpu, address);
+  const wanted = isWrite ? VALID | WRITABLE : VALID;
+  const { state, vpn } = m.tlb;
+  return (state[entry] & wanted) === wanted && vpn[entry] === vpnOf(address) && m.tlb.mm[entry] === mm;
 }
 
 function tlbFill(m: ArchTables, cpu: number, mm: Mm, address: Vaddr, pfn: number, isWrite: boolean): void {

@@ -1,13 +1,13 @@
 // inherited: the machine's storage and the walking of four levels
 export {
-  HPAGE_PMD_NR, PGDIR_SHIFT, PGDIR_SIZE, PMD_SHIFT, PMD_SIZE, PTRS_PER_PGD, PTRS_PER_PMD, PTRS_PER_PTE, PTRS_PER_PUD, PUD_SHIFT, PUD_SIZE, TABLE_ENTRIES,
+  HPAGE_PMD_NR, PGDIR_SHIFT, PGDIR_SIZE, PMD_SHIFT, PMD_SIZE, PTRS_PER_PGD, PTRS_PER_PMD, PTRS_PER_PTE, PTRS_PER_PUD, PUD_SHIFT, PUD_SIZE,
   TASK_SIZE, pgdAddrEnd, pgdClear, pgdNone, pgdOffset, pgdPage, pgdPopulate, pmdAddrEnd, pmdClear, pmdIsEmpty, pmdNone, pmdOffset, pmdPage, pmdPopulate,
   pteOffset, pudAddrEnd, pudClear, pudNone, pudOffset, pudPage, pudPopulate, reserveArch, tableInit, viewArch, walkPte, whereOfSlot,
 } from '@mmun/arch-generic';
-export type { ArchMachine, ArchTables, Pgtable, ReservedArch, Tlb } from '@mmun/arch-generic';
+export type { ArchConfig, ArchMachine, ArchTables, Pgtable, ReservedArch, Tlb } from '@mmun/arch-generic';
 // inherited: what 2.6.24 does not override
 export {
-  hwAccess, pageClearDirty, pageTestAndClearYoung, pageTestDirty, pteClearNotPresentFull, ptepClearFlush, ptepClearFlushYoung, smpProcessorId, tlbHits,
+  hwAccess, hwRetire, pageClearDirty, pageTestAndClearYoung, pageTestDirty, pteClearNotPresentFull, ptepClearFlush, ptepClearFlushYoung, smpProcessorId,
 } from '@mmun/arch-generic';
 // overridden
 export {

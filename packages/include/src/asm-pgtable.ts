@@ -237,13 +237,17 @@ export interface AsmTlb<M> {
   /** The same for all of an mm. */
   flushTlbMm(m: M, mm: Mm): Task<Step>;
   /**
-   * One access by the processor: the CPU's TLB, else a walk of the tables without a lock, which sets accessed and, for a
-   * write, dirty, and fills the TLB.
+   * The translation of one access by the processor: the CPU's TLB, else a walk of the tables without a lock, which sets
+   * accessed and, for a write, dirty, and fills the TLB.
    * @context none: this is hardware
    * @returns the frame, or minus the PF_ error code of the fault that it raises (never 0)
+   * @owes where it returns a frame, the access and then `hwRetire`: until then the CPU is inside an instruction and takes
+   *   no interrupt, so no shootdown comes between translation and access. `tlbEntries` 0: nothing holds off anybody
    * @absent inherited, over `hwTranslate`
    */
   hwAccess(m: M, cpu: number, mm: Mm, address: Vaddr, isWrite: boolean): Task<Step, number>;
+  /** The instruction of which `hwAccess` was the translation is over. @context none: this is hardware @absent inherited */
+  hwRetire(m: M, cpu: number): Task<Step>;
   /**
    * What the last step of a walk does to the pte. One atomic step that follows a point of the caller, so it is plain.
    * @returns the frame, 0 where the entry is not present, -1 where it forbids the access @absent own

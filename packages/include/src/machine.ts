@@ -20,7 +20,7 @@ export interface MachineConfig {
   readonly nrTables: number;
   readonly nrInodes: number;
   readonly nrFiles: number;
-  /** Registered notifiers, of all mms. */
+  /** Registered notifiers, of all mms, and RCU callbacks that wait for a grace period. */
   readonly nrNotifiers: number;
   /** 32-bit words of content that each frame keeps: 1 in a toy machine, 1024 for whole pages. */
   readonly pageContentWords: number;

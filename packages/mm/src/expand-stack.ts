@@ -1,12 +1,12 @@
 // Models stack expansion: mm/mmap.c and mm/vma.c (6.18).
-import { EFAULT, ENOMEM, EPERM, PAGE_SIZE, STACK_GUARD_GAP_PAGES, VM_ACCESS_FLAGS, VM_GROWSDOWN, VM_LOCKED } from '@mmun/include';
+import { EFAULT, ENOMEM, EPERM, PAGE_SIZE, VM_ACCESS_FLAGS, VM_GROWSDOWN, VM_LOCKED } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { current } from '@mmun/locking';
 import { mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount } from './limits.js';
 import { groupLeader, vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { anonVmaPrepare } from './rmap.js';
-import { vmaSetRange } from './vma-tree.js';
+import { STACK_GUARD_GAP, vmaSetRange } from './vma-tree.js';
 
 /**
  * Grows a stack down to the page of `address`. It does not merge with what it then touches.
@@ -38,7 +38,7 @@ export function* expandStack(m: Machine, vma: Vma, address: Vaddr): Task<MaySlee
 function isTooClose(m: Machine, vma: Vma, start: number): boolean {
   const prev = m.vma.vmPrev[vma];
   if (prev === 0 || (m.vma.vmFlags[prev] & VM_GROWSDOWN) !== 0) return false;
-  return (m.vma.vmFlags[prev] & VM_ACCESS_FLAGS) !== 0 && start - m.vma.vmEnd[prev] < STACK_GUARD_GAP_PAGES * PAGE_SIZE;
+  return (m.vma.vmFlags[prev] & VM_ACCESS_FLAGS) !== 0 && start - m.vma.vmEnd[prev] < STACK_GUARD_GAP;
 }
 
 /** acct_stack_growth() */

@@ -1,4 +1,4 @@
-export { boot, config, defaultConfig, getCurrent, mmOf, newProcess, run, setCurrent, setRlimit, setTaskCpu } from './machine.js';
+export { boot, config, defaultConfig, getCurrent, mmOf, newProcess, run, setCurrent, setRlimit, setTaskCpu, toyConfig } from './machine.js';
 export { VM_OPS_ANON, VM_OPS_FILE, VM_OPS_SHMEM, VM_OPS_SPECIAL, currentMm, mmapSemOf, pageTableLockOf } from './mm-types.js';
 export type { Machine } from './mm-types.js';
 export { filpClose, filpOpen, newInode } from './file-table.js';

@@ -32,8 +32,8 @@ export const defaultConfig: MachineConfig = {
  * image of arch toy is the one it is made for, whose 16 pages are all the addresses there are.
  */
 export const toyConfig: MachineConfig = {
-  nrCpus: 2, nrTasks: 4, nrMms: 2, nrVmas: 8, nrAnonVmas: 4, nrAnonVmaChains: 8,
-  nrFrames: 8, nrTables: 8, nrInodes: 2, nrFiles: 2, nrNotifiers: 2, pageContentWords: 1, tlbEntries: 4,
+  nrCpus: 2, nrTasks: 4, nrMms: 2, nrVmas: 8, nrAnonVmas: 6, nrAnonVmaChains: 12,
+  nrFrames: 8, nrTables: 10, nrInodes: 2, nrFiles: 2, nrNotifiers: 2, pageContentWords: 1, tlbEntries: 4,
   settings: {
     ...defaultConfig.settings,
     mmapMinAddr: PAGE_SIZE, transparentHugepage: 'never', rlimitStack: 4 * PAGE_SIZE, faultAroundBytes: PAGE_SIZE, splitPtlockCpus: 2,

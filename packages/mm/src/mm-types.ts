@@ -209,7 +209,7 @@ export interface ReservedMm {
 }
 
 export function reserveMm(layout: Layout, c: MachineConfig): ReservedMm {
-  const gatherPages = c.tlbEntries === 0 ? 0 : Math.min(FREE_PTE_NR, c.nrFrames + c.nrTables);
+  const gatherPages = c.tlbEntries === 0 ? 0 : Math.min(FREE_PTE_NR, c.nrFrames);
   return {
     mm: reserve(layout, 'mm', c.nrMms + 1, mmSpec), mmPool: reservePool(layout, 'mm', c.nrMms + 1),
     vma: reserve(layout, 'vma', c.nrVmas + 1, vmaSpec), vmaPool: reservePool(layout, 'vma', c.nrVmas + 1),

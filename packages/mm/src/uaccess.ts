@@ -1,14 +1,17 @@
 // Models include/asm-x86/uaccess.h: one word of user memory, as an instruction reads or writes it.
 /**
- * Translation and access are one instruction: after the point the translation is asked for again, and where it is gone
- * the instruction starts over. So no access reaches a frame by a translation that was flushed, and whatever else it
- * reaches by one that was not is a finding of the oracles.
+ * A thread acts as the CPU that it runs on (`thread.cpu`): its TLB, else a walk, else a fault and the instruction starts
+ * over. Translation and access are one instruction, so no shootdown comes between them: an access reaches no frame by a
+ * translation that was flushed, and whatever it reaches by one that was not is a finding of the oracles.
+ *
+ * Without a TLB there is nothing to shoot down; the translation is then asked for again right before the access. Points
+ * cannot say that this step looks at two places, so a machine that is explored has a TLB.
  */
 import { EFAULT, PAGE_SIZE, READ, WRITE } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { point } from '@mmun/locking';
-import { hwAccess, ptepGet, pteWrite, ptePfn, ptePresent, smpProcessorId, tlbHits, walkPte } from '#asm';
+import { hwAccess, hwRetire, ptepGet, pteWrite, ptePfn, ptePresent, smpProcessorId, walkPte } from '#asm';
 import { doPageFault } from './fault.js';
 import { currentMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -16,7 +19,10 @@ import type { Machine } from './mm-types.js';
 /** Reads the 32-bit word at `address` as the current thread. @context process; may sleep @returns the word, or -EFAULT where a signal would come */
 export function* userRead(m: Machine, address: Vaddr): Task<MaySleep, number> {
   const at = yield* userAccess(m, address, false);
-  return at < 0 ? at : m.pageContent[at];
+  if (at < 0) return at;
+  const word = m.pageContent[at];
+  yield* hwRetire(m, smpProcessorId(m));
+  return word;
 }
 
 /** Writes it. @returns 0, or -EFAULT where a signal would come */
@@ -24,10 +30,11 @@ export function* userWrite(m: Machine, address: Vaddr, word: number): Task<MaySl
   const at = yield* userAccess(m, address, true);
   if (at < 0) return at;
   m.pageContent[at] = word;
+  yield* hwRetire(m, smpProcessorId(m));
   return 0;
 }
 
-/** @returns where in pageContent the word lies, with no step between this and the access; or -EFAULT */
+/** @returns where in pageContent the word lies, with no step between this and the access; or -EFAULT @owes hwRetire after the access */
 function* userAccess(m: Machine, address: Vaddr, isWrite: boolean): Task<MaySleep, number> {
   const mm = currentMm(m);
   const cpu = smpProcessorId(m);
@@ -38,14 +45,13 @@ function* userAccess(m: Machine, address: Vaddr, isWrite: boolean): Task<MaySlee
       continue;
     }
     const at = pfn * m.bootConfig.pageContentWords + wordOf(m, address);
-    if (isWrite) yield* point(m, WRITE, whereOf(m.pageContent, at));
-    else yield* point(m, READ, whereOf(m.pageContent, at));
-    if (isStillTranslated(m, cpu, mm, address, isWrite, pfn)) return at;
+    yield* point(m, isWrite ? WRITE : READ, whereOf(m.pageContent, at));
+    if (m.tlb.entriesPerCpu !== 0 || isStillTranslated(m, mm, address, isWrite, pfn)) return at;
   }
 }
 
-function isStillTranslated(m: Machine, cpu: number, mm: Mm, address: Vaddr, isWrite: boolean, pfn: number): boolean {
-  if (m.tlb.entriesPerCpu !== 0) return tlbHits(m, cpu, mm, address, isWrite);
+/** What stands in for the TLB where there is none. */
+function isStillTranslated(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean, pfn: number): boolean {
   const ptep = walkPte(m, mm, address);
   if (ptep === 0) return false;
   const pte = ptepGet(m, ptep);

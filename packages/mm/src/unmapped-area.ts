@@ -5,7 +5,7 @@
  */
 import { EINVAL, ENOMEM, MAP_ABOVE4G, MAP_FIXED, MAP_SHARED, MAP_TYPE, PAGE_SIZE } from '@mmun/include';
 import type { File, Mm, Vaddr } from '@mmun/include';
-import { PMD_SIZE, TASK_SIZE } from '#asm';
+import { HPAGE_PMD_NR, PMD_SIZE, TASK_SIZE } from '#asm';
 import type { Machine } from './mm-types.js';
 import { isPageAligned } from './vma.js';
 import { findVma, unmappedAreaBottomup, unmappedAreaTopdown, vmStartGap } from './vma-tree.js';
@@ -29,9 +29,9 @@ export function getUnmappedArea(m: Machine, mm: Mm, file: File, addr: number, le
 
 /** File systems that want huge pages, and anonymous mappings of whole huge pages, ask for an aligned place first. */
 function search(m: Machine, mm: Mm, file: File, addr: number, len: number, pgoff: number, flags: number): number {
-  const wantsAligned = file !== 0
+  const wantsAligned = HPAGE_PMD_NR !== 0 && (file !== 0
     ? m.inode.isThpAligned[m.file.inode[file]] === 1
-    : (flags & MAP_TYPE) !== MAP_SHARED && addr === 0 && len % PMD_SIZE === 0;
+    : (flags & MAP_TYPE) !== MAP_SHARED && addr === 0 && len % PMD_SIZE === 0);
   if (wantsAligned) {
     const aligned = thpGetUnmappedArea(m, mm, addr, len, file === 0 ? 0 : pgoff * PAGE_SIZE, flags);
     if (aligned !== 0) return aligned;

@@ -8,9 +8,11 @@
  */
 import { PAGE_SHIFT, STACK_GUARD_GAP_PAGES, VM_GROWSDOWN } from '@mmun/include';
 import type { Mm, Vaddr, Vma } from '@mmun/include';
+import { TASK_SIZE } from '#asm';
 import type { Machine, VmaTable } from './mm-types.js';
 
-const STACK_GUARD_GAP = STACK_GUARD_GAP_PAGES << PAGE_SHIFT;
+/** Bytes below a stack that stay free; where addresses are few, a sixteenth of them all. */
+export const STACK_GUARD_GAP: number = Math.min(STACK_GUARD_GAP_PAGES << PAGE_SHIFT, TASK_SIZE / 16);
 const NONE = 0 as Vma;
 
 /** Start of a VMA together with the gap that a stack keeps below it. vm_start_gap() */

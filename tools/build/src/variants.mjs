@@ -8,15 +8,20 @@
  * @property {'generic' | 'x86' | 's390' | 'toy'} arch
  * @property {'v5' | 'range' | 'off'} design of the notifier
  * @property {'checked' | 'fast'} build
- * @property {boolean} tested whether the whole suite runs against it
+ * @property {'all' | 'toy' | 'none'} specs which run against it: the whole suite; the specs of the archs and `*.toy.spec.ts`,
+ *   which explore whole machines and run on no other image; or none
  */
 
 /** @type {readonly Variant[]} */
 export const VARIANTS = [
-  { name: 'x86', arch: 'x86', design: 'v5', build: 'checked', tested: true },
-  { name: 'x86-off', arch: 'x86', design: 'off', build: 'checked', tested: true },
-  { name: 'x86-fast', arch: 'x86', design: 'v5', build: 'fast', tested: true },
-  { name: 'x86-off-fast', arch: 'x86', design: 'off', build: 'fast', tested: false },
+  { name: 'x86', arch: 'x86', design: 'v5', build: 'checked', specs: 'all' },
+  { name: 'x86-off', arch: 'x86', design: 'off', build: 'checked', specs: 'all' },
+  { name: 'x86-fast', arch: 'x86', design: 'v5', build: 'fast', specs: 'all' },
+  { name: 'x86-off-fast', arch: 'x86', design: 'off', build: 'fast', specs: 'none' },
+  { name: 'toy', arch: 'toy', design: 'v5', build: 'checked', specs: 'toy' },
+  { name: 'toy-off', arch: 'toy', design: 'off', build: 'checked', specs: 'toy' },
+  { name: 'toy-fast', arch: 'toy', design: 'v5', build: 'fast', specs: 'none' },
+  { name: 'toy-off-fast', arch: 'toy', design: 'off', build: 'fast', specs: 'none' },
 ];
 
 /** The image that specs of image-independent packages run under. */

@@ -66,6 +66,10 @@ describe('conditions', () => {
       '@mmun/arch-x86 @mmun/notifier-off @mmun/explore',
       '@mmun/arch-x86 @mmun/fast',
       '@mmun/arch-x86 @mmun/notifier-off @mmun/fast',
+      '@mmun/arch-toy @mmun/explore',
+      '@mmun/arch-toy @mmun/notifier-off @mmun/explore',
+      '@mmun/arch-toy @mmun/fast',
+      '@mmun/arch-toy @mmun/notifier-off @mmun/fast',
     ]);
   });
 
