@@ -55,9 +55,9 @@ export class EffectQueue {
 
   /** The next effect, or null where the queue is empty or its first slot is not ready. */
   take(): Effect | null {
-    const items = this.#items;
-    while (this.#head < items.length) {
-      const item = items[this.#head] as Item;
+    // #advance may replace the array.
+    while (this.#head < this.#items.length) {
+      const item = this.#items[this.#head] as Item;
       if (item.kind === 'pending-call') {
         const isHere = item.place === this.#firstSeq + this.#head;
         if (item.place === UNDECIDED || (isHere && !(item.isReturned && !item.isWaitingForMmap))) return null;

@@ -53,6 +53,19 @@ describe('the order of effects', () => {
       sh 8/8 @22 FAULT 0x5000`)).toEqual(['8 munmap=0', '7 munmap=0', '8 fault 5000']);
   });
 
+  it('outlasts thousands of calls without effect that wait behind one', () => {
+    const idle = Array.from({ length: 6000 }, (_, i) => `8 @${20 + i} munmap(0x2000, 4096) = ?`).join('\n');
+    expect(order(`
+      7 @10 munmap(0x1000, 4096 <unfinished ...>
+      8 @11 brk(NULL) = 0x1000
+      ${idle}
+      7 @9000 <... munmap resumed>) = 0
+      7 @9500 brk(NULL) = 0x2000`, `
+      sh 8/8 @12 LOCK
+      sh 7/7 @8000 LOCK
+      sh 7/7 @9501 LOCK`)).toEqual(['8 brk=1000', '7 munmap=0', '7 brk=2000']);
+  });
+
   it('puts a call that took no lock at its entry, before an event of the same stamp', () => {
     expect(order(`
       7 @10 munmap(0x1000, 4096) = 0
