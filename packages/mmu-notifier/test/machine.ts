@@ -1,6 +1,6 @@
 import type { Mm, MmuNotifier, MmuNotifierOps, PointKind, Scheduler, Task, TaskStruct, Where } from '@mmun/include';
 import { allocate, newLayout } from '@mmun/lib';
-import { reserveLocking, reserveRcu, runToCompletion, setCurrent, viewLocking, viewRcu } from '@mmun/locking';
+import { current, reserveLocking, reserveRcu, runToCompletion, setCurrent, viewLocking, viewRcu } from '@mmun/locking';
 import type { RcuMachine } from '@mmun/locking';
 import { addNotifierOps, mmuNotifierAlloc, reserveNotifier, viewNotifier } from '@mmun/mmu-notifier';
 import type { NotifierMachine } from '@mmun/mmu-notifier';
@@ -38,9 +38,15 @@ export function recordPoints(m: TestMachine): { readonly kind: PointKind; readon
 
 /** Two or more tasks by hand: each `step` runs one thread up to its next point. */
 export function threads(m: TestMachine, tasks: readonly Task<string, unknown>[]): { step(thread: number): boolean; finish(thread: number): void } {
+  const asked = new Set<TaskStruct>();
   const always: Scheduler = {
     point: () => true,
-    until: (_kind, where, mask, value) => (m.words[where] & mask) !== value,
+    until: (_kind, where, mask, value) => {
+      const task = current(m);
+      if (asked.has(task) && (m.words[where] & mask) === value) return !asked.delete(task);
+      asked.add(task);
+      return true;
+    },
     choose: () => 0,
     touch: () => undefined,
   };
