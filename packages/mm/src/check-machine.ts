@@ -6,7 +6,6 @@ import { poolHighest, poolIsLive } from '@mmun/lib';
 import { checkPages } from './check-pages.js';
 import { isDataMapping } from './limits.js';
 import type { Machine } from './mm-types.js';
-import { vmStartGap } from './vma-tree.js';
 
 /** @returns empty where every count, list and tree agrees */
 export function checkMachine(m: Machine): Finding[] {
@@ -57,7 +56,7 @@ function checkTree(m: Machine, node: Vma, parent: number, report: Report): { cou
   const left = checkTree(m, v.left[node] as Vma, node, report);
   const right = checkTree(m, v.right[node] as Vma, node, report);
   const height = Math.max(left.height, right.height) + 1;
-  const own = vmStartGap(m, node) - (v.vmPrev[node] === 0 ? 0 : v.vmEnd[v.vmPrev[node]]);
+  const own = v.vmStart[node] - (v.vmPrev[node] === 0 ? 0 : v.vmEnd[v.vmPrev[node]]);
   const gap = Math.max(own, left.gap, right.gap);
   if (v.parent[node] !== parent) report('vma-tree', `${where} has a wrong parent`);
   if (v.height[node] !== height || Math.abs(left.height - right.height) > 1) report('vma-tree', `${where} is out of balance`);

@@ -4,7 +4,7 @@ import { mmuNotifierRelease } from '#mmu-notifier';
 import { TASK_SIZE } from '#asm';
 import { freePgtables, unmapVmas } from './memory.js';
 import type { Machine } from './mm-types.js';
-import { removeVma } from './vma.js';
+import { removeVma, unlinkVma } from './vma.js';
 
 /**
  * Tears an address space down that nobody uses any more. The secondary MMUs are told after the pages and the page
@@ -15,6 +15,7 @@ export function* exitMmap(m: Machine, mm: Mm): Task<MaySleep> {
   const first = m.mm.mmap[mm] as Vma;
   if (first !== 0) {
     yield* unmapVmas(m, first, 0 as Vaddr, TASK_SIZE);
+    for (let vma = first; vma !== 0; vma = m.vma.vmNext[vma] as Vma) yield* unlinkVma(m, vma);
     yield* freePgtables(m, mm, 0 as Vaddr, TASK_SIZE, 0 as Vaddr, TASK_SIZE);
   }
   yield* mmuNotifierRelease(m, mm);

@@ -50,6 +50,8 @@ const vmaSpec = {
   /** Pages: into the file, or the address of birth for anonymous memory. */
   vmPgoff: 'f64',
   vmFile: 'u32',
+  /** @guardedBy iMmapLock. The VMA is about to go and has left its file's i_mmap: nobody who unmaps the file may touch it. */
+  isFileUnlinked: 'u8',
   /** VM_OPS_ kind. */
   vmOps: 'u8',
   /** Index into the machine's special names; 0 none. */

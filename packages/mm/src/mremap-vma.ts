@@ -18,7 +18,7 @@ import { movePageTables } from './mremap.js';
 import { doMunmap } from './munmap.js';
 import { anonVmaClone, unlinkAnonVmas } from './rmap.js';
 import { getUnmappedArea } from './unmapped-area.js';
-import { isPageAligned, pageAlign, removeVma, vmAreaDup } from './vma.js';
+import { isPageAligned, pageAlign, removeVma, vmAreaDup, vmaMaySplit } from './vma.js';
 import { vmaMergeNewRange } from './vma-merge.js';
 import { findVma, findVmaIntersection, findVmaPrev, vmaLink } from './vma-tree.js';
 
@@ -200,6 +200,8 @@ function* moveVma(m: Machine, vrm: Remap): Task<MaySleep, number> {
   const { mm, addr, oldLen, newLen } = vrm;
   const vmFlags = m.vma.vmFlags[vrm.vma];
   if (m.mm.mapCount[mm] >= m.bootConfig.settings.maxMapCount - MAPS_IN_RESERVE) return -ENOMEM;
+  const isWhole = m.vma.vmStart[vrm.vma] === addr && m.vma.vmEnd[vrm.vma] === addr + oldLen;
+  if (!isWhole && !vmaMaySplit(m, vrm.vma)) return -EINVAL;
   if ((vmFlags & VM_ACCOUNT) !== 0 && !vmEnoughMemory(m, newLen / PAGE_SIZE)) return -ENOMEM;
   const fresh = yield* copyVma(m, vrm);
   if (fresh < 0) return fresh;

@@ -11,7 +11,7 @@ import { vmStatAccount } from './limits.js';
 import { freePgtables, unmapVmas } from './memory.js';
 import { currentMm, mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { isPageAligned, pageAlign, removeVma, splitVmaUnchecked, vmaPages } from './vma.js';
+import { isPageAligned, pageAlign, removeVma, splitVmaUnchecked, unlinkVma, vmaPages } from './vma.js';
 import { findVma, vmaUnlink } from './vma-tree.js';
 
 export function* sysMunmap(m: Machine, addr: Vaddr, lenBytes: number): Task<MaySleep, number> {
@@ -60,6 +60,7 @@ export function* unmapRange(m: Machine, mm: Mm, start: Vaddr, end: Vaddr): Task<
 /** Zaps the pages of detached VMAs and frees the page tables that nothing else needs. @locks mmap_sem W */
 function* unmapRegion(m: Machine, mm: Mm, first: Vma, prev: Vma, next: Vma, start: Vaddr, end: Vaddr): Task<MaySleep> {
   yield* unmapVmas(m, first, start, end);
+  for (let vma = first; vma !== next; vma = m.vma.vmNext[vma] as Vma) yield* unlinkVma(m, vma);
   const floor = prev === 0 ? 0 : m.vma.vmEnd[prev];
   const ceiling = next === 0 ? TASK_SIZE : m.vma.vmStart[next];
   yield* freePgtables(m, mm, floor as Vaddr, ceiling as Vaddr, start, end);

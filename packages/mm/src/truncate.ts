@@ -55,12 +55,12 @@ export function* unmapMappingRange(m: Machine, inode: Inode, from: number, to: n
   yield* spinUnlock(m, lock);
 }
 
-/** The next VMA in table order after `vma` that maps some page of `[from, to)`. Stands in for the tree i_mmap. */
+/** @locks i_mmap_lock. The next VMA in table order after `vma` that maps some page of `[from, to)`. Stands in for the tree i_mmap. */
 function vmaIntervalNext(m: Machine, inode: Inode, vma: Vma, from: number, to: number): Vma {
   const v = m.vma;
   const last = poolHighest(m.vmaPool);
   for (let next = vma + 1; next <= last; next++) {
-    if (v.vmFile[next] === 0 || !poolIsLive(m.vmaPool, next) || vmaInode(m, next as Vma) !== inode) continue;
+    if (v.vmFile[next] === 0 || v.isFileUnlinked[next] !== 0 || !poolIsLive(m.vmaPool, next) || vmaInode(m, next as Vma) !== inode) continue;
     const nrPages = (v.vmEnd[next] - v.vmStart[next]) / PAGE_SIZE;
     if (v.vmPgoff[next] < to && v.vmPgoff[next] + nrPages > from) return next as Vma;
   }

@@ -3,15 +3,12 @@
  * A thread acts as the CPU that it runs on (`thread.cpu`): its TLB, else a walk, else a fault and the instruction starts
  * over. Translation and access are one instruction, so no shootdown comes between them: an access reaches no frame by a
  * translation that was flushed, and whatever it reaches by one that was not is a finding of the oracles.
- *
- * Without a TLB there is nothing to shoot down; the translation is then asked for again right before the access. Points
- * cannot say that this step looks at two places, so a machine that is explored has a TLB.
  */
 import { EFAULT, PAGE_SIZE, READ, WRITE } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
-import { point } from '@mmun/locking';
-import { hwAccess, hwRetire, ptepGet, pteWrite, ptePfn, ptePresent, smpProcessorId, walkPte } from '#asm';
+import { touch } from '@mmun/locking';
+import { hwAccess, hwRetire, smpProcessorId } from '#asm';
 import { doPageFault } from './fault.js';
 import { currentMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -34,28 +31,20 @@ export function* userWrite(m: Machine, address: Vaddr, word: number): Task<MaySl
   return 0;
 }
 
-/** @returns where in pageContent the word lies, with no step between this and the access; or -EFAULT @owes hwRetire after the access */
+/** @returns where in pageContent the word lies, to be accessed in the step that has begun; or -EFAULT @owes hwRetire after the access */
 function* userAccess(m: Machine, address: Vaddr, isWrite: boolean): Task<MaySleep, number> {
   const mm = currentMm(m);
   const cpu = smpProcessorId(m);
   for (;;) {
     const pfn = yield* hwAccess(m, cpu, mm, address, isWrite);
-    if (pfn < 0) {
-      if ((yield* doPageFault(m, address, -pfn)) !== 0) return -EFAULT;
-      continue;
+    if (pfn > 0) {
+      const at = pfn * m.bootConfig.pageContentWords + wordOf(m, address);
+      touch(m, READ, whereOf(m.framePool.rows.gen, pfn));
+      touch(m, isWrite ? WRITE : READ, whereOf(m.pageContent, at));
+      return at;
     }
-    const at = pfn * m.bootConfig.pageContentWords + wordOf(m, address);
-    yield* point(m, isWrite ? WRITE : READ, whereOf(m.pageContent, at));
-    if (m.tlb.entriesPerCpu !== 0 || isStillTranslated(m, mm, address, isWrite, pfn)) return at;
+    if ((yield* doPageFault(m, address, -pfn)) !== 0) return -EFAULT;
   }
-}
-
-/** What stands in for the TLB where there is none. */
-function isStillTranslated(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean, pfn: number): boolean {
-  const ptep = walkPte(m, mm, address);
-  if (ptep === 0) return false;
-  const pte = ptepGet(m, ptep);
-  return ptePresent(pte) && ptePfn(pte) === pfn && (!isWrite || pteWrite(pte));
 }
 
 /** Fewer words than a page has: they stand for it in turn. */

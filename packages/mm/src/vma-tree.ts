@@ -124,25 +124,48 @@ export function vmaSetRange(m: Machine, vma: Vma, start: number, end: number, pg
   vmaGapsChanged(m, vma);
 }
 
-/** The bounds of a linked VMA or whether it grows down have changed: its gap and the next one's are computed anew. */
-export function vmaGapsChanged(m: Machine, vma: Vma): void {
+/** The bounds of a linked VMA have changed: its gap and the next one's are computed anew. */
+function vmaGapsChanged(m: Machine, vma: Vma): void {
   gapUpdate(m.vma, vma);
   if (m.vma.vmNext[vma] !== 0) gapUpdate(m.vma, m.vma.vmNext[vma]);
 }
 
 /**
  * The highest address at which `length` bytes fit between `low` and `high`, against the end of the gap.
- * @returns -1 where none does. vm_unmapped_area() with VM_UNMAPPED_AREA_TOPDOWN
+ *
+ * The gap is looked for as if stacks kept none below them. Where the one that was found ends at a stack, the search
+ * begins again below what the stack keeps, so that other gaps in there are passed over too.
+ * @returns -1 where none fits. unmapped_area_topdown()
  */
 export function unmappedAreaTopdown(m: Machine, mm: Mm, length: number, low: number, high: number): number {
-  const last = lastVma(m, mm);
-  const top = last === 0 ? low : Math.max(m.vma.vmEnd[last], low);
-  if (high - top >= length) return high - length;
-  return highestGap(m.vma, m.mm.vmaRoot[mm], length, low, high);
+  for (let limit = high; ;) {
+    const end = highestGapEnd(m, mm, length, low, limit);
+    if (end === -1) return -1;
+    const next = findVma(m, mm, end as Vaddr);
+    if (next === 0 || startGap(m.vma, next) >= end) return end - length;
+    limit = startGap(m.vma, next);
+  }
 }
 
 /** The lowest address at which `length` bytes fit. unmapped_area() @returns -1 where none does. */
 export function unmappedAreaBottomup(m: Machine, mm: Mm, length: number, low: number, high: number): number {
+  for (let limit = low; ;) {
+    const start = lowestGapStart(m, mm, length, limit, high);
+    if (start === -1) return -1;
+    const next = findVma(m, mm, start as Vaddr);
+    if (next === 0 || startGap(m.vma, next) >= start + length - 1) return start;
+    limit = m.vma.vmEnd[next];
+  }
+}
+
+function highestGapEnd(m: Machine, mm: Mm, length: number, low: number, high: number): number {
+  const last = lastVma(m, mm);
+  const top = last === 0 ? low : Math.max(m.vma.vmEnd[last], low);
+  if (high - top >= length) return high;
+  return highestGap(m.vma, m.mm.vmaRoot[mm], length, low, high);
+}
+
+function lowestGapStart(m: Machine, mm: Mm, length: number, low: number, high: number): number {
   const found = lowestGap(m.vma, m.mm.vmaRoot[mm], length, low, high);
   if (found !== -1) return found;
   const last = lastVma(m, mm);
@@ -165,8 +188,8 @@ function highestGap(v: VmaTable, node: number, length: number, low: number, high
     if (found !== -1) return found;
   }
   const gapStart = Math.max(v.vmPrev[node] === 0 ? 0 : v.vmEnd[v.vmPrev[node]], low);
-  const gapEnd = Math.min(startGap(v, node), high);
-  if (gapEnd - gapStart >= length) return gapEnd - length;
+  const gapEnd = Math.min(v.vmStart[node], high);
+  if (gapEnd - gapStart >= length) return gapEnd;
   return v.vmStart[node] > low ? highestGap(v, v.left[node], length, low, high) : -1;
 }
 
@@ -177,7 +200,7 @@ function lowestGap(v: VmaTable, node: number, length: number, low: number, high:
     if (found !== -1) return found;
   }
   const gapStart = Math.max(v.vmPrev[node] === 0 ? 0 : v.vmEnd[v.vmPrev[node]], low);
-  const gapEnd = Math.min(startGap(v, node), high);
+  const gapEnd = Math.min(v.vmStart[node], high);
   if (gapEnd - gapStart >= length) return gapStart;
   return v.vmEnd[node] < high ? lowestGap(v, v.right[node], length, low, high) : -1;
 }
@@ -188,10 +211,10 @@ function startGap(v: VmaTable, vma: number): number {
   return start > STACK_GUARD_GAP ? start - STACK_GUARD_GAP : 0;
 }
 
-/** Bytes between the VMA before (or 0) and this one; negative where a stack's gap reaches into it. */
+/** Bytes between the VMA before (or 0) and this one. */
 function gapBefore(v: VmaTable, vma: number): number {
   const prev = v.vmPrev[vma];
-  return startGap(v, vma) - (prev === 0 ? 0 : v.vmEnd[prev]);
+  return v.vmStart[vma] - (prev === 0 ? 0 : v.vmEnd[prev]);
 }
 
 function subtreeGapOf(v: VmaTable, node: number): number {

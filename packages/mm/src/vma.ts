@@ -2,10 +2,12 @@
 /**
  * Every function here wants mmap_sem held for write.
  */
-import { ENOMEM, PAGE_SIZE } from '@mmun/include';
+import { EINVAL, ENOMEM, PAGE_SIZE } from '@mmun/include';
 import type { File, MaySleep, Mm, Task, Vma } from '@mmun/include';
 import { poolAlloc, poolFree } from '@mmun/lib';
+import { spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
 import { fput, getFile } from './file-table.js';
+import { VM_OPS_SPECIAL, vmaInode } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { anonVmaClone, unlinkAnonVmas } from './rmap.js';
 import { vmaLink, vmaSetRange, vmaUnlink } from './vma-tree.js';
@@ -19,6 +21,7 @@ export function vmAreaAlloc(m: Machine, mm: Mm): Vma {
   v.vmFlags[vma] = 0;
   v.vmPgoff[vma] = 0;
   v.vmFile[vma] = 0;
+  v.isFileUnlinked[vma] = 0;
   v.vmOps[vma] = 0;
   v.vmName[vma] = 0;
   v.anonVma[vma] = 0;
@@ -45,10 +48,28 @@ export function vmAreaDup(m: Machine, orig: Vma): Vma {
 
 /** Gives back a VMA that is in no tree, with its file and its anon_vmas. */
 export function* removeVma(m: Machine, vma: Vma): Task<MaySleep> {
-  if (m.vma.anonVmaChain[vma] !== 0) yield* unlinkAnonVmas(m, vma);
+  yield* unlinkVma(m, vma);
   if (m.vma.vmFile[vma] !== 0) yield* fput(m, m.vma.vmFile[vma] as File);
   m.vma.vmFile[vma] = 0;
   poolFree(m.vmaPool, vma);
+}
+
+/**
+ * Takes a VMA out of the reach of rmap: its anon_vmas and its file's i_mmap. Before its page tables go, since who walks
+ * by rmap holds neither mmap_sem nor a reference to the mm. The first half of free_pgtables().
+ * @locks none of rmap's
+ */
+export function* unlinkVma(m: Machine, vma: Vma): Task<MaySleep> {
+  if (m.vma.anonVmaChain[vma] !== 0) yield* unlinkAnonVmas(m, vma);
+  if (m.vma.vmFile[vma] !== 0 && m.vma.isFileUnlinked[vma] === 0) yield* unlinkFileVma(m, vma);
+}
+
+/** unlink_file_vma() */
+function* unlinkFileVma(m: Machine, vma: Vma): Task<MaySleep> {
+  const lock = spinlockAt(m.inode.iMmapLock, vmaInode(m, vma));
+  yield* spinLock(m, lock);
+  m.vma.isFileUnlinked[vma] = 1;
+  yield* spinUnlock(m, lock);
 }
 
 /** Takes a VMA out of its mm and gives it back. */
@@ -61,10 +82,11 @@ export function* vmaRemoveFromMm(m: Machine, mm: Mm, vma: Vma): Task<MaySleep> {
 /**
  * Splits at `addr`, a page boundary inside the VMA; `isNewBelow` says which half the new VMA is.
  * The number of VMAs is not limited here: see splitVma.
- * @returns the new VMA, or -ENOMEM
+ * @returns the new VMA, -EINVAL where the kernel owns the mapping, or -ENOMEM
  */
 export function* splitVmaUnchecked(m: Machine, mm: Mm, vma: Vma, addr: number, isNewBelow: boolean): Task<MaySleep, Vma | number> {
   const v = m.vma;
+  if (!vmaMaySplit(m, vma)) return -EINVAL;
   const fresh = vmAreaDup(m, vma);
   if (fresh === 0) return -ENOMEM;
   const start = v.vmStart[vma];
@@ -90,6 +112,11 @@ export function* splitVmaUnchecked(m: Machine, mm: Mm, vma: Vma, addr: number, i
   vmaLink(m, mm, fresh);
   m.mm.mapCount[mm]++;
   return fresh;
+}
+
+/** What the kernel mapped itself, [vdso] and [vvar], stays whole. special_mapping_split() */
+export function vmaMaySplit(m: Machine, vma: Vma): boolean {
+  return m.vma.vmOps[vma] !== VM_OPS_SPECIAL;
 }
 
 /** Splits unless the mm has as many VMAs as it may have. @returns the new VMA, or -ENOMEM */
