@@ -6,18 +6,21 @@
  * CPU's `insn` word from its first look at the TLB until it has touched memory, and whoever drops entries of that CPU
  * holds the same word:
  *
- *   instruction on CPU k         shootdown, for CPU k
- *   insn[k]: taken
- *   TLB, or pgd .. pte and fill
- *   the word of memory           insn[k]: waits
- *   insn[k]: free  ------------> taken, drops entries, free
+ *   instruction on CPU k              shootdown, for CPU k
+ *   insn[k]: taken, TLB, top entry
+ *   .. pte, accessed, dirty, fill
+ *   memory, insn[k]: free             insn[k]: waits
+ *                        ---------->  taken, drops entries, free
  *
- * Without a TLB (`tlbEntries` 0) nobody waits for anybody here: that is for a machine whose threads are not interleaved.
+ * Each line on the left is a step. A hit is one step in all: what it looks at before it touches memory belongs to the CPU
+ * alone. Between the walk and the memory another CPU may clear the pte, but not be done with its flush.
+ *
+ * Without a TLB (`tlbEntries` 0) nobody waits for anybody: then the read of the pte and the access are one step.
  */
 import { ACQUIRE, PAGE_SHIFT, PAGE_SIZE, PF_PROT, PF_USER, PF_WRITE, READ, RELEASE, WRITE } from '@mmun/include';
 import type { Mm, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
-import { current, point, pointUntil } from '@mmun/locking';
+import { current, point, pointUntil, touch } from '@mmun/locking';
 import {
   PTRS_PER_PMD, PTRS_PER_PUD, TASK_SIZE, hwTranslate, pgdNone, pgdOffset, pmdNone, pmdOffset, pteDirty, pteOffset, ptePresent, pteWrite, pteYoung, ptepGet, pudNone,
   pudOffset, whereOfSlot,
@@ -35,13 +38,14 @@ export function smpProcessorId(m: ArchMachine): number {
 }
 
 export function* hwAccess(m: ArchMachine, cpu: number, mm: Mm, address: Vaddr, isWrite: boolean): Task<Step, number> {
-  if (address >= TASK_SIZE) return -(PF_USER | (isWrite ? PF_WRITE : 0));
-  if (m.tlb.entriesPerCpu === 0) return yield* hwWalkAndTranslate(m, mm, address, isWrite);
+  const fault = PF_USER | (isWrite ? PF_WRITE : 0);
+  if (address >= TASK_SIZE) return -fault;
+  if (m.tlb.entriesPerCpu === 0) return yield* hwWalk(m, mm, address, isWrite, fault);
   yield* insnBegin(m, cpu);
-  if (m.tlb.activeMm[cpu] !== mm) yield* switchMm(m, cpu, mm);
+  if (m.tlb.activeMm[cpu] !== mm) switchMm(m, cpu, mm);
   if (tlbHits(m, cpu, mm, address, isWrite)) return m.tlb.pfn[tlbEntry(m, cpu, address)];
-  const pfn = yield* hwWalkAndTranslate(m, mm, address, isWrite);
-  if (pfn > 0) tlbFill(m, cpu, mm, address, pfn, isWrite);
+  const pfn = yield* hwWalk(m, mm, address, isWrite, fault);
+  if (pfn > 0) yield* tlbFill(m, cpu, mm, address, pfn, isWrite);
   else yield* insnEnd(m, cpu);
   return pfn;
 }
@@ -99,30 +103,30 @@ function* insnEnd(m: ArchMachine, cpu: number): Task<Step> {
 }
 
 /** switch_mm(): loading CR3 empties the TLB. What other CPUs read of it is who runs the mm. */
-function* switchMm(m: ArchMachine, cpu: number, mm: Mm): Task<Step> {
+function switchMm(m: ArchMachine, cpu: number, mm: Mm): void {
   const { entriesPerCpu, activeMm, state } = m.tlb;
-  yield* point(m, WRITE, whereOf(activeMm, cpu));
+  touch(m, WRITE, whereOf(activeMm, cpu));
   activeMm[cpu] = mm;
   for (let entry = cpu * entriesPerCpu; entry < (cpu + 1) * entriesPerCpu; entry++) state[entry] = 0;
 }
 
 /** @returns as hwAccess */
-function* hwWalkAndTranslate(m: ArchMachine, mm: Mm, address: Vaddr, isWrite: boolean): Task<Step, number> {
-  const fault = PF_USER | (isWrite ? PF_WRITE : 0);
-  const ptep = yield* hwWalk(m, mm, address);
+function* hwWalk(m: ArchMachine, mm: Mm, address: Vaddr, isWrite: boolean, fault: number): Task<Step, number> {
+  const ptep = yield* hwWalkTables(m, mm, address);
   if (ptep === 0) return -fault;
   yield* point(m, READ, whereOfSlot(m, ptep));
-  if (needsUpdate(m, ptep, isWrite)) yield* point(m, WRITE, whereOfSlot(m, ptep));
+  if (needsUpdate(m, ptep, isWrite)) touch(m, WRITE, whereOfSlot(m, ptep));
   const pfn = hwTranslate(m, ptep, isWrite);
   if (pfn === 0) return -fault;
   return pfn < 0 ? -(fault | PF_PROT) : pfn;
 }
 
-/** The slot of the pte, 0 where a level is missing. A point before each entry that is read; a folded level has none. */
-function* hwWalk(m: ArchMachine, mm: Mm, address: Vaddr): Task<Step, Ptep> {
+/** The slot of the pte, 0 where a level is missing. A folded level is no read; the first is one with the look at the TLB. */
+function* hwWalkTables(m: ArchMachine, mm: Mm, address: Vaddr): Task<Step, Ptep> {
   const none = 0 as Ptep;
   const pgdp = pgdOffset(m, mm, address);
-  yield* point(m, READ, whereOfSlot(m, pgdp));
+  if (m.tlb.entriesPerCpu === 0) yield* point(m, READ, whereOfSlot(m, pgdp));
+  else touch(m, READ, whereOfSlot(m, pgdp));
   if (pgdNone(m, pgdp)) return none;
   const pudp = pudOffset(m, pgdp, address);
   if (PTRS_PER_PUD > 1) yield* point(m, READ, whereOfSlot(m, pudp));
@@ -133,7 +137,7 @@ function* hwWalk(m: ArchMachine, mm: Mm, address: Vaddr): Task<Step, Ptep> {
   return pteOffset(m, pmdp, address);
 }
 
-/** The access sets a bit that is not set: a locked update after the read, which decides anew. */
+/** The access sets a bit that is not set: a locked update, which fails and walks anew where the pte was changed meanwhile. */
 function needsUpdate(m: ArchMachine, ptep: Ptep, isWrite: boolean): boolean {
   const pte = ptepGet(m, ptep);
   return ptePresent(pte) && (!pteYoung(pte) || (isWrite && pteWrite(pte) && !pteDirty(pte)));
@@ -146,13 +150,15 @@ function tlbHits(m: ArchTables, cpu: number, mm: Mm, address: Vaddr, isWrite: bo
   return (state[entry] & wanted) === wanted && vpn[entry] === vpnOf(address) && m.tlb.mm[entry] === mm;
 }
 
-function tlbFill(m: ArchTables, cpu: number, mm: Mm, address: Vaddr, pfn: number, isWrite: boolean): void {
+/** The walk is over; memory is touched in the step that follows. */
+function* tlbFill(m: ArchMachine, cpu: number, mm: Mm, address: Vaddr, pfn: number, isWrite: boolean): Task<Step> {
   const entry = tlbEntry(m, cpu, address);
   const { tlb } = m;
   tlb.state[entry] = isWrite ? VALID | WRITABLE : VALID;
   tlb.pfn[entry] = pfn;
   tlb.mm[entry] = mm;
   tlb.vpn[entry] = vpnOf(address);
+  yield* point(m, READ, whereOf(tlb.state, entry));
 }
 
 function tlbEntry(m: ArchTables, cpu: number, address: Vaddr): number {
