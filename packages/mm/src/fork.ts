@@ -9,6 +9,7 @@ import {
 import type { MaySleep, Mm, Step, Task, TaskStruct, Vma } from '@mmun/include';
 import { poolAlloc, poolFree } from '@mmun/lib';
 import { current, downWrite, refcountAt, refcountDecAndTest, refcountInc, refcountSet, upWrite } from '@mmun/locking';
+import { flushTlbMm } from '#asm';
 import { mmuNotifierMmInit } from '#mmu-notifier';
 import { exitMmap } from './exit-mmap.js';
 import { vmEnoughMemory, vmStatAccount } from './limits.js';
@@ -122,6 +123,7 @@ function* dupMm(m: Machine, oldMm: Mm): Task<MaySleep, Mm | number> {
   t.mmapBase[mm] = t.mmapBase[oldMm];
   yield* downWrite(m, mmapSemOf(m, oldMm));
   const error = yield* dupMmap(m, mm as Mm, oldMm);
+  yield* flushTlbMm(m, oldMm);
   yield* upWrite(m, mmapSemOf(m, oldMm));
   if (error === 0) return mm;
   yield* mmput(m, mm as Mm);
