@@ -18,6 +18,8 @@ interface Counted {
   /** Ptes and page-cache links by frame. */
   readonly mapped: Int32Array;
   readonly cached: Int32Array;
+  /** Entries of secondary MMUs, each of which may hold a reference. */
+  readonly followed: Int32Array;
   nrTables: number;
 }
 
@@ -26,7 +28,8 @@ export function checkPages(m: Machine): Finding[] {
   const found: Finding[] = [];
   const report: Report = (code, message) => found.push({ code, message, replay: '', steps: [] });
   const { nrFrames } = m.bootConfig;
-  const counted: Counted = { mapped: new Int32Array(nrFrames + 1), cached: new Int32Array(nrFrames + 1), nrTables: 0 };
+  const counted: Counted = { mapped: new Int32Array(nrFrames + 1), cached: new Int32Array(nrFrames + 1), followed: new Int32Array(nrFrames + 1), nrTables: 0 };
+  for (const { driver } of m.secondaries) driver.audit((_instance, _mm, _address, pfn) => { counted.followed[pfn]++; });
   for (let mm = 1; mm <= poolHighest(m.mmPool); mm++) if (poolIsLive(m.mmPool, mm)) checkMmPages(m, mm as Mm, counted, report);
   if (counted.nrTables !== poolUsed(m.tablePool)) report('table-leak', `${poolUsed(m.tablePool)} table pages are in use and ${counted.nrTables} are reached`);
   checkPageCache(m, counted, report);
@@ -109,7 +112,7 @@ function checkPageCache(m: Machine, counted: Counted, report: Report): void {
   }
 }
 
-/** References are those of ptes and of the cache; what goes beyond is a pin of someone, which is allowed. */
+/** References are those of ptes, of the cache and of secondary entries; at rest nobody else has any. */
 function checkFrame(m: Machine, pfn: Pfn, counted: Counted, report: Report): void {
   const { refcount, mapcount, flags } = m.page;
   if ((flags[pfn] & PG_RESERVED) !== 0) return;
@@ -122,12 +125,8 @@ function checkFrame(m: Machine, pfn: Pfn, counted: Counted, report: Report): voi
   }
   if (mapcount[pfn] !== mapped) report('bad-mapcount', `frame ${pfn} counts ${mapcount[pfn]} mappings and has ${mapped}`);
   if (refcount[pfn] < mapped + cached) report('refcount-low', `frame ${pfn} has ${refcount[pfn]} references and needs ${mapped + cached}`);
-  if (refcount[pfn] > mapped + cached && !isPinned(m, pfn)) {
-    report('refcount-leak', `frame ${pfn} has ${refcount[pfn]} references; ${mapped} mappings and ${cached} of the page cache explain the others not`);
+  const followed = counted.followed[pfn];
+  if (refcount[pfn] > mapped + cached + followed) {
+    report('refcount-leak', `frame ${pfn} has ${refcount[pfn]} references; ${mapped} mappings, ${cached} of the page cache and ${followed} secondary entries explain the others not`);
   }
-}
-
-/** Pins are known only where someone may pin: where secondary MMUs are attached. */
-function isPinned(m: Machine, _pfn: Pfn): boolean {
-  return m.secondaries.length > 0;
 }

@@ -4,6 +4,7 @@ import { mmuNotifierRelease } from '#mmu-notifier';
 import { TASK_SIZE } from '#asm';
 import { freePgtables, unmapVmas } from './memory.js';
 import type { Machine } from './mm-types.js';
+import { tlbFinishMmu, tlbGatherMmu } from './mmu-gather.js';
 import { removeVma, unlinkVma } from './vma.js';
 
 /**
@@ -14,9 +15,11 @@ import { removeVma, unlinkVma } from './vma.js';
 export function* exitMmap(m: Machine, mm: Mm): Task<MaySleep> {
   const first = m.mm.mmap[mm] as Vma;
   if (first !== 0) {
+    tlbGatherMmu(m, mm, true);
     yield* unmapVmas(m, first, 0 as Vaddr, TASK_SIZE);
     for (let vma = first; vma !== 0; vma = m.vma.vmNext[vma] as Vma) yield* unlinkVma(m, vma);
     yield* freePgtables(m, mm, 0 as Vaddr, TASK_SIZE, 0 as Vaddr, TASK_SIZE);
+    yield* tlbFinishMmu(m);
   }
   yield* mmuNotifierRelease(m, mm);
   let vma = first;

@@ -22,3 +22,7 @@ export { checkMachine } from './check-machine.js';
 export { notifierCounts } from '#mmu-notifier';
 export { attachSecondaryMmu, attachedSecondaries, isFrameLive, isMmAlive, primaryTranslation, secondaryMmuRefusal, vmaAfter } from './services.js';
 export { userRead, userWrite } from './uaccess.js';
+export {
+  auditTlb, contentWhere, describeWord, frameGeneration, frameWhere, heldLocks, isPageDirty, isPageOfFile, kernelThread, nameOfWhere, taskCpu, tlbTranslation, translationWhere,
+} from './inspect.js';
+export { rcuDoBatch } from '@mmun/locking';

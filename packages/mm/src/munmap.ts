@@ -9,6 +9,7 @@ import { downWrite, upWrite } from '@mmun/locking';
 import { TASK_SIZE } from '#asm';
 import { vmStatAccount } from './limits.js';
 import { freePgtables, unmapVmas } from './memory.js';
+import { tlbFinishMmu, tlbGatherMmu } from './mmu-gather.js';
 import { currentMm, mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { isPageAligned, pageAlign, removeVma, splitVmaUnchecked, unlinkVma, vmaPages } from './vma.js';
@@ -59,11 +60,13 @@ export function* unmapRange(m: Machine, mm: Mm, start: Vaddr, end: Vaddr): Task<
 
 /** Zaps the pages of detached VMAs and frees the page tables that nothing else needs. @locks mmap_sem W */
 function* unmapRegion(m: Machine, mm: Mm, first: Vma, prev: Vma, next: Vma, start: Vaddr, end: Vaddr): Task<MaySleep> {
+  tlbGatherMmu(m, mm, false);
   yield* unmapVmas(m, first, start, end);
   for (let vma = first; vma !== next; vma = m.vma.vmNext[vma] as Vma) yield* unlinkVma(m, vma);
   const floor = prev === 0 ? 0 : m.vma.vmEnd[prev];
   const ceiling = next === 0 ? TASK_SIZE : m.vma.vmStart[next];
   yield* freePgtables(m, mm, floor as Vaddr, ceiling as Vaddr, start, end);
+  yield* tlbFinishMmu(m);
 }
 
 /** The VMAs from `first` up to `stop` leave tree, list and totals; they stay linked to each other. */

@@ -1,0 +1,54 @@
+/**
+ * What a kernel debugger offers: looking at a machine from outside, at any moment and without a step of its own.
+ *
+ * Those who judge a machine (oracles, tests, viewers) read through these functions and never through the tables of mm, so
+ * that they work with every image. None of them changes the machine, takes a lock or is a scheduling point.
+ *
+ * A judgement that is made in the middle of a run depends on every word that it read: the `...Where` functions name those
+ * words, so that the one who judges can tell the scheduler (`Scheduler.touch`), and no order of steps that would have been
+ * judged otherwise is left out of a search.
+ */
+import type { Mm, Pfn, TaskStruct, Vaddr, Where } from './handles.js';
+import type { BootedMachine } from './image.js';
+import type { MaySleep, Task } from './task.js';
+
+/** One translation that a CPU has cached. */
+export type TlbVisitor = (cpu: number, mm: Mm, address: Vaddr, pfn: Pfn, isWritable: boolean) => void;
+
+/** The part of an image that is for those who look and judge. */
+export interface InspectedImage<M extends BootedMachine = BootedMachine> {
+  /** The word that decides what `address` translates to: the slot of its pte, or of the lowest entry above that is none. */
+  translationWhere(m: M, mm: Mm, address: Vaddr): Where;
+  /** The word that changes whenever the frame is given out or taken back. */
+  frameWhere(m: M, pfn: Pfn): Where;
+  /** The value of that word: odd while the frame is in use, never the same for two owners. */
+  frameGeneration(m: M, pfn: Pfn): number;
+  /** The word of the frame's content that stands for `address`. */
+  contentWhere(m: M, pfn: Pfn, address: Vaddr): Where;
+  /** Some pte of the frame, or the page itself, is marked as written. Walks all address spaces. */
+  isPageDirty(m: M, pfn: Pfn): boolean;
+  /** The page belongs to a file, which must get what was written to it. */
+  isPageOfFile(m: M, pfn: Pfn): boolean;
+  /** What one CPU has cached for `address`: 2 * pfn, plus 1 where it may write; 0 without an entry. */
+  tlbTranslation(m: M, cpu: number, mm: Mm, address: Vaddr): number;
+  /** Shows what all CPUs have cached. */
+  auditTlb(m: M, visit: TlbVisitor): void;
+  /** The CPU that a thread runs on. */
+  taskCpu(m: M, task: TaskStruct): number;
+  setTaskCpu(m: M, task: TaskStruct, cpu: number): void;
+  /** Locks that a thread holds, oldest first. */
+  heldLocks(m: M, task: TaskStruct): Where[];
+  /** `vma.vmStart[12]`: what a word of the buffer is called. */
+  nameOfWhere(m: M, where: Where): string;
+  /** `0x3000 -> frame 4, writable` for the words of page tables and the like; empty where the number says it all. */
+  describeWord(m: M, where: Where, value: number): string;
+
+  /** A thread without an address space, as those that serve a device are. @returns 0 where the table is full */
+  kernelThread(m: M): TaskStruct;
+  /** Reads the 32-bit word at `address` as the current thread, on its CPU. @returns the word, or -EFAULT where a signal would come */
+  userRead(m: M, address: Vaddr): Task<MaySleep, number>;
+  /** Writes it. @returns 0, or -EFAULT where a signal would come */
+  userWrite(m: M, address: Vaddr, word: number): Task<MaySleep, number>;
+  /** Runs the RCU callbacks that are queued, after a grace period: what the RCU thread does. */
+  rcuDoBatch(m: M): Task<MaySleep>;
+}

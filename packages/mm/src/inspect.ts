@@ -1,0 +1,103 @@
+// No kernel file: what a debugger reads out of a stopped kernel.
+/** The machine as seen from outside: contract and reasons in include/inspection.ts. Nothing here is a step. */
+import { PAGE_SHIFT, PAGE_SIZE } from '@mmun/include';
+import type { Mm, Pfn, Pmdp, Pte, Ptep, TaskStruct, TlbVisitor, Vaddr, Where } from '@mmun/include';
+import { nameOfWhere as nameIn, poolHighest, poolIsLive, whereOf } from '@mmun/lib';
+import { MAX_HELD_LOCKS } from '@mmun/locking';
+import {
+  pgdNone, pgdOffset, pmdNone, pmdOffset, pteDirty, pteNone, pteOffset, ptePfn, ptePresent, pteWrite, ptepGet, pudNone, pudOffset, walkPte, whereOfSlot,
+} from '#asm';
+import { newTask } from './fork.js';
+import type { Machine } from './mm-types.js';
+import { PG_DIRTY, pageIsAnon } from './page-flags.js';
+
+export function translationWhere(m: Machine, mm: Mm, address: Vaddr): Where {
+  if (m.mm.pgd[mm] === 0) return whereOf(m.mm.pgd, mm);
+  const pgdp = pgdOffset(m, mm, address);
+  if (pgdNone(m, pgdp)) return whereOfSlot(m, pgdp);
+  const pudp = pudOffset(m, pgdp, address);
+  if (pudNone(m, pudp)) return whereOfSlot(m, pudp);
+  const pmdp: Pmdp = pmdOffset(m, pudp, address);
+  return pmdNone(m, pmdp) ? whereOfSlot(m, pmdp) : whereOfSlot(m, pteOffset(m, pmdp, address));
+}
+
+export function frameWhere(m: Machine, pfn: Pfn): Where {
+  return whereOf(m.framePool.rows.gen, pfn);
+}
+
+export function frameGeneration(m: Machine, pfn: Pfn): number {
+  return m.framePool.rows.gen[pfn];
+}
+
+export function contentWhere(m: Machine, pfn: Pfn, address: Vaddr): Where {
+  const { pageContentWords } = m.bootConfig;
+  return whereOf(m.pageContent, pfn * pageContentWords + (((address % PAGE_SIZE) >>> 2) % pageContentWords));
+}
+
+export function isPageDirty(m: Machine, pfn: Pfn): boolean {
+  if ((m.page.flags[pfn] & PG_DIRTY) !== 0) return true;
+  for (let mm = 1; mm <= poolHighest(m.mmPool); mm++) if (poolIsLive(m.mmPool, mm) && isMappedDirty(m, mm as Mm, pfn)) return true;
+  return false;
+}
+
+export function isPageOfFile(m: Machine, pfn: Pfn): boolean {
+  return m.page.mapping[pfn] !== 0 && !pageIsAnon(m, pfn);
+}
+
+export function tlbTranslation(m: Machine, cpu: number, mm: Mm, address: Vaddr): number {
+  let found = 0;
+  const page = address - (address % PAGE_SIZE);
+  auditTlb(m, (onCpu, ofMm, at, pfn, isWritable) => {
+    if (onCpu === cpu && ofMm === mm && at === page) found = 2 * pfn + (isWritable ? 1 : 0);
+  });
+  return found;
+}
+
+export function auditTlb(m: Machine, visit: TlbVisitor): void {
+  const { entriesPerCpu, nrCpus, state, pfn, vpn } = m.tlb;
+  for (let entry = 0; entry < nrCpus * entriesPerCpu; entry++) {
+    if (state[entry] === 0) continue;
+    visit(Math.floor(entry / entriesPerCpu), m.tlb.mm[entry] as Mm, (vpn[entry] * 2 ** PAGE_SHIFT) as Vaddr, pfn[entry] as Pfn, (state[entry] & TLB_WRITABLE) !== 0);
+  }
+}
+
+/** As arch-generic's tlb.ts has it. */
+const TLB_WRITABLE = 2;
+
+export function taskCpu(m: Machine, task: TaskStruct): number {
+  return m.thread.cpu[task];
+}
+
+export function heldLocks(m: Machine, task: TaskStruct): Where[] {
+  return Array.from({ length: m.thread.nrHeld[task] }, (_, i) => m.thread.held[task * MAX_HELD_LOCKS + i] as Where);
+}
+
+export function nameOfWhere(m: Machine, where: Where): string {
+  return nameIn(m.layout, where);
+}
+
+/** Only words that hold a pte of one word, as the toy's do, and locks are more than their number. */
+export function describeWord(m: Machine, where: Where, value: number): string {
+  const { buffer, byteOffset, byteLength } = m.pgtable.entries;
+  const offset = where * 4 - byteOffset;
+  if (buffer !== m.buffer || offset < 0 || offset >= byteLength) return '';
+  const pte = value as Pte;
+  if (pteNone(pte)) return 'none';
+  return `frame ${ptePfn(pte)}${ptePresent(pte) ? (pteWrite(pte) ? ', writable' : ', read only') : ', not present'}`;
+}
+
+export function kernelThread(m: Machine): TaskStruct {
+  return newTask(m);
+}
+
+function isMappedDirty(m: Machine, mm: Mm, pfn: Pfn): boolean {
+  for (let vma = m.mm.mmap[mm]; vma !== 0; vma = m.vma.vmNext[vma]) {
+    for (let at = m.vma.vmStart[vma]; at < m.vma.vmEnd[vma]; at += PAGE_SIZE) {
+      const ptep: Ptep = walkPte(m, mm, at as Vaddr);
+      if (ptep === 0) continue;
+      const pte = ptepGet(m, ptep);
+      if (ptePresent(pte) && ptePfn(pte) === pfn && pteDirty(pte)) return true;
+    }
+  }
+  return false;
+}
