@@ -14,6 +14,7 @@ describe('which operation calls which hook', () => {
   /** The golden matrix: history 1.4 and 1.5, by arch that is linked. `own`: not arch-generic's function. */
   const OVERRIDES: Record<string, readonly string[]> = {
     generic: [],
+    toy: ['ptepGetAndClear', 'ptepSetWrprotect', 'ptepSetAccessFlags', 'ptepTestAndClearYoung'],
     x86: ['ptepGetAndClear', 'ptepGetAndClearFull', 'ptepSetWrprotect', 'ptepSetAccessFlags', 'ptepTestAndClearYoung', 'ptepModifyRange'],
   };
   const HOOKS: Record<string, readonly string[]> = { ptepClearFlush: ['invalidatePage'], ptepClearFlushYoung: ['agePage'] };
