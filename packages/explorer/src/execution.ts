@@ -212,6 +212,7 @@ export class Execution implements Scheduler {
     this.endStep(t);
     const next = this.driver.pick(this);
     if (next === t) {
+      this.current = t;
       this.beginStep(t);
       return false;
     }

@@ -1,7 +1,7 @@
 /**
  * The litmus program of the field: unmappers clear ptes, drop the page's reference and
  * invalidate the secondary entry; faulters install one and then access through it. An
- * access that reaches a page nobody holds is the bug.
+ * entry that leads to a page nobody holds is the bug.
  *
  *   A   invalidate and install under the PT lock (v5): right
  *   B   count and sequence around the change, retry in the fault (what was merged): right
@@ -11,7 +11,7 @@
  * lock order: ptl, then mmu, then pages
  */
 import type { Spinlock, Step, Task, Where } from '@mmun/include';
-import type { Program, Thread } from '@mmun/explorer';
+import type { Program, Report, Thread } from '@mmun/explorer';
 import { KernelBug, allocate, nameOfWhere, newLayout, reserve, viewTable } from '@mmun/lib';
 import type { Table } from '@mmun/lib';
 import { reserveLocking, runToCompletion, spinLock, spinUnlock, spinlockAt, viewLocking } from '@mmun/locking';
@@ -58,7 +58,16 @@ export function unmapFault(options: UnmapFaultOptions): Program<UnmapFaultMachin
     boot: () => bootUnmapFault(protocol, pages, faulters + unmappers),
     threads,
     nameOf: (m, where: Where) => nameOfWhere(m.layout, where),
+    afterStep: findStale,
   };
+}
+
+/** No secondary entry leads to a page that nobody holds, whether or not it is used. */
+function findStale({ entry, frame, nrPages }: UnmapFaultMachine, report: (found: Report) => void): void {
+  for (let v = 0; v < nrPages; v++) {
+    const page = entry.spte[v];
+    if (page !== 0 && frame.refs[page] <= 0) report({ code: 'stale-translation', message: `page ${page} is free and secondary entry ${v} still maps it` });
+  }
 }
 
 function bootUnmapFault(protocol: Protocol, nrPages: number, nrTasks: number): UnmapFaultMachine {

@@ -1,0 +1,149 @@
+/**
+ * Schedules drawn at random, and how much is left unknown after so many of them.
+ *
+ *   random   every thread that can run is as likely to come next as any other
+ *   pct      threads have random priorities; at d - 1 random steps the running thread falls
+ *            below all others: a bug that needs d ordered events, n threads and k steps shows
+ *            with probability at least 1 / (n k^(d-1)) in each run (Burckhardt et al. 2010)
+ */
+import { YIELD } from '@mmun/include';
+import { STOP, UNSTARTED } from './execution.js';
+import type { Driver, Execution, RawFinding } from './execution.js';
+import { Rng } from './rng.js';
+import type { AtEnd, ChoicesAt, Found, Limits, Search } from './search.js';
+
+export interface SamplingOptions {
+  readonly seed: number;
+  /** Depth of bugs looked for by pct; 0: random. */
+  readonly depth: number;
+}
+
+const EXECUTIONS_PER_ADVANCE = 64;
+const FIRST_STEPS = 64;
+
+export class Sampling implements Search, Driver {
+  executions = 0;
+  readonly blocked = 0;
+  readonly states = 0;
+  cut = 0;
+  /** There is always another schedule to draw. */
+  readonly isDone = false;
+  readonly found: Map<string, Found> = new Map();
+  private readonly x: Execution;
+  private readonly limits: Limits;
+  private readonly depth: number;
+  private readonly atEnd: AtEnd | null;
+  private readonly rng: Rng;
+  /** Of the present run, thread by step. */
+  private trace: Uint8Array = new Uint8Array(FIRST_STEPS);
+  private traced = 0;
+  private readonly choices: { at: number; options: number[] }[] = [];
+  private readonly priority: Int32Array;
+  private readonly changeAt: Int32Array;
+  private longest = FIRST_STEPS;
+  private lowest = 0;
+
+  constructor(x: Execution, limits: Limits, { seed, depth }: SamplingOptions, atEnd: AtEnd | null = null) {
+    this.x = x;
+    this.limits = limits;
+    this.depth = depth;
+    this.atEnd = atEnd;
+    this.rng = new Rng(seed);
+    this.priority = new Int32Array(x.nrThreads);
+    this.changeAt = new Int32Array(Math.max(depth - 1, 0));
+  }
+
+  get strategy(): string {
+    return this.depth > 0 ? 'pct' : 'random';
+  }
+
+  advance(): void {
+    for (let i = 0; i < EXECUTIONS_PER_ADVANCE; i++) this.one();
+  }
+
+  /** One run. */
+  one(): void {
+    const { x } = this;
+    this.traced = 0;
+    if (this.choices.length > 0) this.choices.length = 0;
+    if (this.depth > 0) this.shuffle();
+    x.run(this);
+    this.executions++;
+    if (x.steps > this.longest) this.longest = Math.min(x.steps, this.limits.maxSteps);
+    if (x.findings.length > 0) this.collect();
+    else if (x.isRunning()) this.cut++;
+    else this.atEnd?.(x);
+  }
+
+  notes(): string[] {
+    const n = Math.max(this.executions, 1);
+    if (this.depth === 0) return [`a bug that one schedule in ${Math.max(Math.floor(n / 3), 1)} shows would have been found with 95 % probability`];
+    const { nrThreads } = this.x;
+    const each = 1 / (nrThreads * this.longest ** (this.depth - 1));
+    const risk = Math.exp(n * Math.log1p(-each));
+    return [`a bug of depth ${this.depth} (${nrThreads} threads, ${this.longest} steps) was missed with at most ${(risk * 100).toPrecision(3)} % probability`];
+  }
+
+  pick(x: Execution): number {
+    const next = x.findings.length > 0 ? STOP : this.depth > 0 && x.steps < this.limits.maxSteps ? this.byPriority(x) : this.anyone(x);
+    if (next === STOP) return STOP;
+    if (x.status[next] !== UNSTARTED) {
+      if (this.traced === this.trace.length) this.lengthen();
+      this.trace[this.traced++] = next;
+    }
+    return next;
+  }
+
+  choose(x: Execution, nrOptions: number): number {
+    if (nrOptions <= 1) return 0;
+    const option = this.rng.below(nrOptions);
+    const at = x.status[x.current] === UNSTARTED ? -1 - x.current : this.traced - 1;
+    const last = this.choices.at(-1);
+    if (last?.at === at) last.options.push(option);
+    else this.choices.push({ at, options: [option] });
+    return option;
+  }
+
+  private anyone(x: Execution): number {
+    const n = x.nrThreads;
+    if (x.steps >= this.limits.maxSteps * 2) return STOP;
+    let count = 0;
+    let enabled = 0;
+    for (let t = 0; t < n; t++) if (x.isEnabled(t)) { enabled |= 1 << t; count++; }
+    if (count === 0) return STOP;
+    for (let at = count === 1 ? 0 : this.rng.below(count); at > 0; at--) enabled &= enabled - 1;
+    return 31 - Math.clz32(enabled & -enabled);
+  }
+
+  private byPriority(x: Execution): number {
+    const { current } = x;
+    if (current >= 0 && (x.kind[current] === YIELD || this.changeAt.includes(x.steps))) this.priority[current] = --this.lowest;
+    let best = STOP;
+    for (let t = 0; t < x.nrThreads; t++) if (x.isEnabled(t) && (best === STOP || this.priority[t] > this.priority[best])) best = t;
+    return best;
+  }
+
+  private shuffle(): void {
+    const { priority, rng } = this;
+    this.lowest = 0;
+    for (let t = 0; t < priority.length; t++) {
+      const at = rng.below(t + 1);
+      priority[t] = priority[at];
+      priority[at] = t + 1;
+    }
+    for (let i = 0; i < this.changeAt.length; i++) this.changeAt[i] = 1 + rng.below(this.longest);
+  }
+
+  private collect(): void {
+    const finding = this.x.findings[0] as RawFinding;
+    if (this.found.has(finding.code)) return;
+    const choices: ChoicesAt[] = this.choices.filter(({ options }) => options.some((o) => o !== 0)).map(({ at, options }) => ({ at, options: options.slice() }));
+    this.found.set(finding.code, { ...finding, schedule: { threads: [...this.trace.subarray(0, this.traced)], choices } });
+  }
+
+  private lengthen(): void {
+    const longer = new Uint8Array(this.trace.length * 2);
+    longer.set(this.trace);
+    this.trace = longer;
+  }
+}
