@@ -27,6 +27,7 @@ const MAY_IMPORT = /** @type {Record<string, readonly string[]>} */ ({
 
 /** What its specs and benches may import besides. */
 const TESTS_MAY_IMPORT = /** @type {Record<string, readonly string[]>} */ ({
+  mm: ['image'], // through the one door: what an image offers
   plugin: ['image', 'kit'],
   check: ['image', 'plugin'],
   image: ['check', 'plugin'],
