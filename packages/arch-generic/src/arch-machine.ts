@@ -1,3 +1,4 @@
+// No kernel original: in C the tables are memory and the TLB is hardware.
 /**
  * The part of a machine that an arch owns: the entries of its page tables and the TLBs of its CPUs.
  *

@@ -1,3 +1,4 @@
+// No kernel original: ptes of an arch that no hardware has.
 /**
  * Ptes of the arch that has no hardware of its own. The layout is chosen to differ from x86's wherever mm could come to
  * rely on one: read and execute are bits of their own, and a page that nobody may touch is present.

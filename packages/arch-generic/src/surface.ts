@@ -1,3 +1,4 @@
+// No kernel original: in C the preprocessor proves it, one config at a time.
 /** Linked alone, the inherited operations are an arch like any other: all of the contract, with its types. */
 import type { AsmPgtable } from '@mmun/include';
 import type { ArchMachine } from './arch-machine.js';

@@ -1,3 +1,4 @@
+// No kernel original: what a TLB and a page walker do in hardware.
 /**
  * Translations that CPUs cache, and the instructions that use them. Each CPU has a direct-mapped TLB of `tlbEntries`,
  * empty after it has switched to another mm. A miss walks the tables as hardware does: without a lock, level by level.

@@ -19,11 +19,11 @@ export const PTRS_PER_PMD: number = 1;
 export const PTRS_PER_PUD: number = 1;
 export const PTRS_PER_PGD: number = TABLE_ENTRIES;
 export const PMD_SHIFT: number = 14;
-export const PUD_SHIFT: number = PMD_SHIFT;
-export const PGDIR_SHIFT: number = PMD_SHIFT;
+export const PUD_SHIFT: number = 14;
+export const PGDIR_SHIFT: number = 14;
 export const PMD_SIZE: number = 1 << PMD_SHIFT;
-export const PUD_SIZE: number = PMD_SIZE;
-export const PGDIR_SIZE: number = PMD_SIZE;
+export const PUD_SIZE: number = 1 << PUD_SHIFT;
+export const PGDIR_SIZE: number = 1 << PGDIR_SHIFT;
 export const TASK_SIZE: Vaddr = (PTRS_PER_PGD * PGDIR_SIZE) as Vaddr;
 export const HPAGE_PMD_NR: number = 0;
 

@@ -1,3 +1,4 @@
+// No kernel original: in C the preprocessor proves it, one config at a time.
 /** The whole contract of an arch, with its types; and nothing that code written for another arch would miss. */
 import type { AsmPgtable } from '@mmun/include';
 import type { ArchMachine } from '@mmun/arch-generic';

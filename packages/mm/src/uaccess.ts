@@ -1,11 +1,11 @@
-// Models include/asm-x86/uaccess.h: one word of user memory, as an instruction reads or writes it.
+// Models include/asm-x86/uaccess_64.h (2.6.24): one word of user memory, as an instruction reads or writes it.
 /**
  * A thread acts as the CPU that it runs on (`thread.cpu`): its TLB, else a walk, else a fault and the instruction starts
  * over. Translation and access are one instruction, so no shootdown comes between them: an access reaches no frame by a
  * translation that was flushed, and whatever it reaches by one that was not is a finding of the oracles.
  */
 import { EFAULT, PAGE_SIZE, READ, WRITE } from '@mmun/include';
-import type { MaySleep, Mm, Task, Vaddr } from '@mmun/include';
+import type { MaySleep, Task, Vaddr } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { touch } from '@mmun/locking';
 import { hwAccess, hwRetire, smpProcessorId } from '#asm';
