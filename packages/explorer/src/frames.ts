@@ -10,7 +10,7 @@ export interface FrameTask {
   readonly isFrame: true;
   readonly make: (...args: unknown[]) => FrameTask;
   readonly self: unknown;
-  readonly nrParams: number;
+  readonly info: FrameInfo;
   readonly body: (frame: FrameTask) => number;
   label: number;
   /** 1: copy the variables out into `saved`; 2: copy them in. */
@@ -18,15 +18,27 @@ export interface FrameTask {
   saved: unknown[] | null;
   parent: FrameTask | null;
   leaf: FrameTask | null;
+  /** Innermost frame while the task runs. */
+  readonly present: FrameTask | null;
   readonly delegate: unknown;
   tryList: number[][] | null;
   opList: [number, unknown][] | null;
 }
 
+/** What the build knows of a function; lists are by label. */
+export interface FrameInfo {
+  readonly file: string;
+  readonly name: string;
+  /** Variables that matter, as bits; null: all. */
+  readonly live: readonly number[] | null;
+  /** Line of the call that a caller waits in, and of what a block begins with or the point in it. */
+  readonly calls: readonly number[];
+  readonly blocks: readonly number[];
+}
+
 interface FrameState {
   readonly make: (...args: unknown[]) => FrameTask;
   readonly self: unknown;
-  readonly nrParams: number;
   readonly label: number;
   readonly variables: unknown[];
   readonly tries: number[][] | null;
@@ -98,7 +110,10 @@ export function saveTask(task: FrameTask, constants: Constants, hash: Hash): Thr
     frame.saved = null;
     hash.add(constants.idOfFunction(frame.make));
     hash.add(frame.label);
+    const { live } = frame.info;
+    const bits = live === null ? -1 : live[frame.label] ?? -1;
     for (let i = 0; i < variables.length; i++) {
+      if (live !== null && (bits & (1 << i)) === 0) variables[i] = undefined;
       const value = variables[i];
       if (typeof value === 'number') hash.addNumber(value);
       else if (mix(value, constants, hash, 0)) {
@@ -110,7 +125,7 @@ export function saveTask(task: FrameTask, constants: Constants, hash: Hash): Thr
     const ops = frame.opList?.map(([op, arg]): [number, unknown] => [op, arg]) ?? null;
     if (tries !== null) for (const region of tries) for (const part of region) hash.add(part ?? -1);
     if (ops !== null) for (const [op, arg] of ops) { hash.add(op); mix(arg, constants, hash, 0); }
-    frames.push({ make: frame.make, self: frame.self, nrParams: frame.nrParams, label: frame.label, variables, tries, ops });
+    frames.push({ make: frame.make, self: frame.self, label: frame.label, variables, tries, ops });
     if (frame === task) break;
   }
   hash.finish();

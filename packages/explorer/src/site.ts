@@ -1,6 +1,7 @@
 /** Where in the kernel's source a thread stands. */
 import type { Execution } from './execution.js';
 import { isFrameTask } from './frames.js';
+import type { FrameTask } from './frames.js';
 
 export interface Site {
   /** Innermost function that is no locking primitive. */
@@ -18,11 +19,6 @@ interface Call {
   readonly line: number;
 }
 
-/** Frames that know their lines, as the build makes them. */
-interface FrameSites {
-  readonly sites?: { readonly file: string; readonly lines: readonly number[] };
-}
-
 const PRIMITIVES = /[\\/]locking[\\/]/;
 const OURS = /[\\/]explorer[\\/]src[\\/]|frame-runtime/;
 const OWN_NAMES = /^(Execution|Player|SchedulePlayer|ScriptPlayer|Frame|siteOf|callsOnStack|point|pointUntil|Generator)\b/;
@@ -37,14 +33,13 @@ export function siteOf(x: Execution, thread: number): Site | null {
   return { fn: call.fn, file: call.file, line: call.line, callers: calls.slice(Math.max(at, 0)).map(({ fn }) => fn) };
 }
 
-/** The frame that runs now is not yet at its leaf's place: the chain is followed from where it was entered. */
-function callsOfFrames(task: unknown): Call[] {
+function callsOfFrames(task: FrameTask): Call[] {
   const calls: Call[] = [];
-  interface Link extends FrameSites { readonly parent: Link | null; readonly label: number; readonly make: { readonly name: string } }
-  for (let frame = (task as { present?: Link | null; leaf: Link | null }).present ?? (task as { leaf: Link | null }).leaf; frame !== null; frame = frame.parent) {
-    calls.push({ fn: frame.make.name, file: frame.sites?.file ?? '', line: frame.sites?.lines[frame.label] ?? 0 });
+  for (let frame = task.present ?? task.leaf; frame !== null; frame = frame.parent) {
+    const { name, file, calls: waits, blocks } = frame.info;
+    calls.push({ fn: name, file, line: (calls.length === 0 ? blocks[frame.label] : waits[frame.label]) ?? 0 });
   }
-  return calls;
+  return calls.filter(({ fn }) => fn !== '');
 }
 
 function callsOnStack(): Call[] {
@@ -58,7 +53,7 @@ function callsOnStack(): Call[] {
     if (match === null) continue;
     const [, name = '', file = '', at = '0'] = match;
     const fn = name.replace(/^(Object|Module|exports)\./, '').replace(/\.next$/, '').replace(/ \[as .*\]$/, '');
-    if (fn === '' || OURS.test(file) || OWN_NAMES.test(fn) || /\.next$|^next$/.test(name)) continue;
+    if (fn === '' || fn.startsWith('<') || fn.startsWith('async ') || /^ModuleJob/.test(fn) || OURS.test(file) || OWN_NAMES.test(fn) || /\.next$|^next$/.test(name)) continue;
     calls.push({ fn, file, line: Number(at) });
   }
   return calls;

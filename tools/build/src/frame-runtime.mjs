@@ -11,13 +11,13 @@ export class Frame {
   /**
    * @param {Function} make the function that makes such a frame
    * @param {unknown} self
-   * @param {number} nrParams
+   * @param {{ file: string, name: string, live: number[] | null, calls: number[], blocks: number[] }} info
    * @param {(frame: Frame) => number} body
    */
-  constructor(make, self, nrParams, body) {
+  constructor(make, self, info, body) {
     this.make = make;
     this.self = self;
-    this.nrParams = nrParams;
+    this.info = info;
     this.body = body;
     this.label = 0;
     /** 0 run, 1 copy the variables out into `saved`, 2 copy them in. */
@@ -32,6 +32,8 @@ export class Frame {
     this.parent = null;
     /** The innermost frame of a chain, known at its outermost. @type {Frame | null} */
     this.leaf = this;
+    /** The frame that runs, known at the outermost while one does. @type {Frame | null} */
+    this.present = null;
     /** @type {Iterator<unknown> | null} */
     this.delegate = null;
     /** @type {number[][] | null} */
@@ -72,6 +74,7 @@ export class Frame {
     if (frame === null) return { value: undefined, done: true };
     frame.sentValue = value;
     for (;;) {
+      this.present = frame;
       let op;
       try {
         op = frame.delegate === null ? frame.body.call(frame.self, frame) : onward(frame, value);
@@ -93,6 +96,7 @@ export class Frame {
       if (op === 4) {
         frame.label++;
         this.leaf = frame;
+        this.present = null;
         if (frame.arg === undefined) return STEPPED;
         const yielded = { value: frame.arg, done: false };
         frame.arg = undefined;

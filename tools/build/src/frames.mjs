@@ -6,6 +6,9 @@
 import { createRequire } from 'node:module';
 import { parseSync, visitorKeys } from 'oxc-parser';
 import MagicString from 'magic-string';
+import { relative } from 'node:path';
+import { liveAt } from './liveness.mjs';
+import { ROOT } from './workspace.mjs';
 
 /** @typedef {import('./straighten.mjs').Node} Node */
 
@@ -39,35 +42,149 @@ export function toFrames(code, id) {
   const text = lowered.outputText.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
   if (!text.includes('__generator(this')) return null;
   const map = JSON.parse(lowered.sourceMapText ?? '{}');
-  return { code: rewrite(text, id), map: { ...map, sources: [id] } };
+  return { code: new Rewriter(text, id, map).rewrite(), map: { ...map, sources: [id] } };
 }
 
-/** @param {string} code @param {string} id */
-function rewrite(code, id) {
-  const { program, errors } = parseSync(`${id}.js`, code, { sourceType: 'module', lang: 'js' });
-  if (errors[0]) throw new Error(`${id}: lowered: ${errors[0].message}`);
-  const out = new MagicString(code);
-  visit(/** @type {any} */ (program), null, out, false);
-  out.prepend(`import { Frame as $Frame, values as $values, closure as $closure } from '${RUNTIME}'; `);
-  return out.toString();
-}
-
-/**
- * @param {Node} node @param {Node | null} parent @param {MagicString} out
- * @param {boolean} isInBody whether the nearest function is a lowered generator's body
- */
-function visit(node, parent, out, isInBody) {
-  if (node.type === 'FunctionExpression' || node.type === 'FunctionDeclaration') {
-    const body = loweredBody(node);
-    if (isInBody && node.type === 'FunctionExpression') {
-      out.appendLeft(node.start, '$closure(');
-      out.appendRight(node.end, ')');
-    }
-    if (body) return frame(node, body, out);
-    isInBody = false;
+class Rewriter {
+  /** @param {string} code @param {string} id @param {{ mappings?: string }} map */
+  constructor(code, id, map) {
+    this.code = code;
+    this.id = id;
+    this.out = new MagicString(code);
+    this.lines = originalLines(map.mappings ?? '');
+    this.starts = [0];
+    for (let at = code.indexOf('\n'); at >= 0; at = code.indexOf('\n', at + 1)) this.starts.push(at + 1);
+    /** @type {string[]} */
+    this.infos = [];
   }
-  if (node.type === 'CallExpression' && node.callee.type === 'Identifier' && node.callee.name === '__values') out.overwrite(node.callee.start, node.callee.end, '$values');
-  for (const child of children(node)) visit(child, node, out, isInBody);
+
+  /** @returns {string} */
+  rewrite() {
+    const { program, errors } = parseSync(`${this.id}.js`, this.code, { sourceType: 'module', lang: 'js' });
+    if (errors[0]) throw new Error(`${this.id}: lowered: ${errors[0].message}`);
+    this.visit(/** @type {any} */ (program), false);
+    const file = JSON.stringify(relative(ROOT, this.id).replaceAll('\\', '/'));
+    this.out.prepend(`import { Frame as $Frame, values as $values, closure as $closure } from '${RUNTIME}'; var $file = ${file}; ${this.infos.join(' ')} `);
+    return this.out.toString();
+  }
+
+  /** @param {Node} node @param {boolean} isInBody whether the nearest function is a lowered generator's body */
+  visit(node, isInBody) {
+    if (node.type === 'FunctionExpression' || node.type === 'FunctionDeclaration') {
+      const lowered = loweredBody(node);
+      if (isInBody && node.type === 'FunctionExpression') {
+        this.out.appendLeft(node.start, '$closure(');
+        this.out.appendRight(node.end, ')');
+      }
+      if (lowered) return this.frame(node, lowered);
+      isInBody = false;
+    }
+    this.renameValues(node);
+    for (const child of children(node)) this.visit(child, isInBody);
+  }
+
+  /** @param {Node} fn @param {{ call: Node, body: Node }} lowered */
+  frame(fn, { call, body }) {
+    const { out } = this;
+    const before = fn.body.body.slice(0, -1);
+    const variables = [...fn.params.map(nameOf), ...before.flatMap(declared)];
+    const name = fn.id?.name ?? '$self';
+    if (!fn.id) out.appendLeft(fn.params[0]?.start === undefined ? this.code.indexOf('(', fn.start) : this.code.lastIndexOf('(', fn.params[0].start), ' $self');
+    const state = body.params[0].name;
+    const hasTry = this.code.slice(body.start, body.end).includes(`${state}.trys`);
+    const info = this.info(fn, body, variables, state, hasTry || before.some(isWork));
+    out.overwrite(call.start, body.start, `new $Frame(${name}, this, ${info}, `);
+    const save = `${state}.saved = [${variables.join(', ')}], 0`;
+    const load = [...variables.map((v, i) => `${v} = ${state}.saved[${i}]`), '0'].join(', ');
+    const first = body.body.body[0];
+    const isSwitch = first?.type === 'SwitchStatement';
+    out.appendLeft(first?.start ?? body.body.end - 1, `if (${state}.io !== 0) return ${state}.io === 1 ? (${save}) : (${load}); ${isSwitch ? '$run: for (;;) ' : ''}`);
+    for (const statement of before) this.visit(statement, false);
+    this.instructions(body.body, state, isSwitch && !hasTry);
+  }
+
+  /**
+   * What is known of a function beforehand, as a constant: which variables matter and which line it is at, by label.
+   * @param {Node} fn @param {Node} body @param {readonly string[]} variables @param {string} state @param {boolean} keepsAll
+   */
+  info(fn, body, variables, state, keepsAll) {
+    /** @type {number[]} */
+    const calls = [];
+    /** @type {number[]} */
+    const blocks = [];
+    for (const { test, consequent } of body.body.body[0]?.cases ?? []) {
+      const point = find(consequent, (n) => n.type === 'CallExpression' && /^point(Until)?$/.test(n.callee.name ?? ''));
+      blocks[test.value] = this.lineOf(point ?? consequent[0] ?? test);
+      const suspends = find(consequent, (n) => n.type === 'ReturnStatement' && [4, 5].includes(n.argument?.elements?.[0]?.value));
+      if (suspends) calls[test.value + 1] = this.lineOf(suspends);
+    }
+    const live = keepsAll ? null : liveAt(body, variables, state);
+    const name = `$info${this.infos.length}`;
+    this.infos.push(`var ${name} = { file: $file, name: ${JSON.stringify(fn.id?.name ?? '')}, nrParams: ${fn.params.length}, live: ${JSON.stringify(live)}, calls: ${list(calls)}, blocks: ${list(blocks)} };`);
+    return name;
+  }
+
+  /** Line of the source, 1 first. @param {Node} node */
+  lineOf(node) {
+    let low = 0;
+    for (let high = this.starts.length; high - low > 1; ) {
+      const middle = (low + high) >> 1;
+      if ((this.starts[middle] ?? Infinity) <= node.start) low = middle;
+      else high = middle;
+    }
+    return (this.lines[low] ?? -1) + 1;
+  }
+
+  /** The returns of a body become small numbers. @param {Node} node @param {string} state @param {boolean} jumps */
+  instructions(node, state, jumps) {
+    if (node.type === 'FunctionExpression' || node.type === 'FunctionDeclaration') return this.visit(node, true);
+    this.renameValues(node);
+    if (node.type === 'ReturnStatement' && node.argument?.type === 'ArrayExpression') {
+      const [op, arg] = node.argument.elements;
+      const value = op.value === 5 && arg?.callee?.name === '__values' ? arg.arguments[0] : arg;
+      this.instruction(node, op.value, value, state, jumps);
+      if (value) this.instructions(value, state, jumps);
+      return;
+    }
+    for (const child of children(node)) this.instructions(child, state, jumps);
+  }
+
+  /** @param {Node} node @param {number} op @param {Node | undefined} value @param {string} state @param {boolean} jumps */
+  instruction(node, op, value, state, jumps) {
+    const { out } = this;
+    if (op === 3 && jumps) return void out.overwrite(node.start, node.end, `{ ${state}.label = ${value?.value}; continue $run; }`);
+    if (op === 4 && (!value || value.type === 'Literal')) return void out.overwrite(node.start, node.end, 'return 4;');
+    if (op === 7) return void out.overwrite(node.start, node.end, 'return 7;');
+    if (!value) return void out.overwrite(node.start, node.end, `{ ${state}.arg = void 0; return ${op}; }`);
+    out.overwrite(node.start, value.start, `{ ${state}.arg = `);
+    out.overwrite(value.end, node.end, `; return ${op}; }`);
+  }
+
+  /** @param {Node} node */
+  renameValues(node) {
+    if (node.type === 'CallExpression' && node.callee.type === 'Identifier' && node.callee.name === '__values') this.out.overwrite(node.callee.start, node.callee.end, '$values');
+  }
+}
+
+/** @param {readonly (number | undefined)[]} numbers */
+function list(numbers) {
+  return `[${Array.from(numbers, (n) => n ?? 0).join(', ')}]`;
+}
+
+/** @param {readonly Node[]} nodes @param {(node: Node) => boolean} test @returns {Node | null} the first, functions within left out */
+function find(nodes, test) {
+  for (const node of nodes) {
+    if (test(node)) return node;
+    if (/Function/.test(node.type)) continue;
+    const inner = find(children(node), test);
+    if (inner) return inner;
+  }
+  return null;
+}
+
+/** Something that runs before the body, and again when a frame is copied. @param {Node} statement */
+function isWork(statement) {
+  return statement.type !== 'VariableDeclaration' || statement.declarations.some((/** @type {Node} */ d) => d.init);
 }
 
 /** @param {Node} node @returns {Node[]} */
@@ -83,48 +200,6 @@ function loweredBody(fn) {
   return { call, body: call.arguments[1] };
 }
 
-/** @param {Node} fn @param {{ call: Node, body: Node }} lowered @param {MagicString} out */
-function frame(fn, { call, body }, out) {
-  const variables = [...fn.params.map(nameOf), ...fn.body.body.flatMap(declared)];
-  const name = fn.id?.name ?? '$self';
-  if (!fn.id) out.appendLeft(fn.params[0]?.start === undefined ? fn.body.start : out.original.lastIndexOf('(', fn.params[0].start), ' $self');
-  const state = body.params[0].name;
-  const text = out.original.slice(body.start, body.end);
-  const hasTry = text.includes(`${state}.trys`);
-  out.overwrite(call.start, body.start, `new $Frame(${name}, this, ${fn.params.length}, `);
-  const save = `${state}.saved = [${variables.join(', ')}], 0`;
-  const load = [...variables.map((v, i) => `${v} = ${state}.saved[${i}]`), '0'].join(', ');
-  const first = body.body.body[0];
-  const isSwitch = first?.type === 'SwitchStatement';
-  out.appendLeft(first?.start ?? body.body.end - 1, `if (${state}.io !== 0) return ${state}.io === 1 ? (${save}) : (${load}); ${isSwitch ? '$run: for (;;) ' : ''}`);
-  for (const statement of fn.body.body.slice(0, -1)) visit(statement, fn, out, false);
-  instructions(body.body, state, isSwitch && !hasTry, out);
-}
-
-/** The returns of a body become small numbers. @param {Node} node @param {string} state @param {boolean} jumps @param {MagicString} out */
-function instructions(node, state, jumps, out) {
-  if (node.type === 'FunctionExpression' || node.type === 'FunctionDeclaration') return visit(node, null, out, true);
-  if (node.type === 'CallExpression' && node.callee.type === 'Identifier' && node.callee.name === '__values') out.overwrite(node.callee.start, node.callee.end, '$values');
-  if (node.type === 'ReturnStatement' && node.argument?.type === 'ArrayExpression') {
-    const [op, arg] = node.argument.elements;
-    instruction(node, op.value, arg, state, jumps, out);
-    if (arg) instructions(arg.type === 'CallExpression' && arg.callee.name === '__values' && op.value === 5 ? arg.arguments[0] : arg, state, jumps, out);
-    return;
-  }
-  for (const child of children(node)) instructions(child, state, jumps, out);
-}
-
-/** @param {Node} node @param {number} op @param {Node | undefined} arg @param {string} state @param {boolean} jumps @param {MagicString} out */
-function instruction(node, op, arg, state, jumps, out) {
-  const value = op === 5 && arg?.callee?.name === '__values' ? arg.arguments[0] : arg;
-  if (op === 3 && jumps) return void out.overwrite(node.start, node.end, `{ ${state}.label = ${value.value}; continue $run; }`);
-  if (op === 4 && (!value || value.type === 'Literal')) return void out.overwrite(node.start, node.end, 'return 4;');
-  if (op === 7) return void out.overwrite(node.start, node.end, 'return 7;');
-  if (!value) return void out.overwrite(node.start, node.end, `{ ${state}.arg = void 0; return ${op}; }`);
-  out.overwrite(node.start, value.start, `{ ${state}.arg = `);
-  out.overwrite(value.end, node.end, `; return ${op}; }`);
-}
-
 /** @param {Node} param */
 function nameOf(param) {
   if (param.type !== 'Identifier') throw new Error(`a lowered parameter is a ${param.type}`);
@@ -136,4 +211,37 @@ function declared(statement) {
   if (statement.type === 'VariableDeclaration') return statement.declarations.map((/** @type {Node} */ d) => nameOf(d.id));
   if (statement.type === 'ForStatement' && statement.init?.type === 'VariableDeclaration') return declared(statement.init);
   return [];
+}
+
+const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** Line of the source by line of the output, both 0 first, from a source map's mappings. @param {string} mappings @returns {number[]} */
+function originalLines(mappings) {
+  let line = 0;
+  return mappings.split(';').map((segments) => {
+    let first = -1;
+    for (const segment of segments.split(',')) {
+      const fields = numbers(segment);
+      if (fields.length < 4) continue;
+      line += fields[2] ?? 0;
+      if (first < 0) first = line;
+    }
+    return first;
+  });
+}
+
+/** @param {string} segment in base 64 VLQ @returns {number[]} */
+function numbers(segment) {
+  const out = [];
+  let value = 0;
+  let shift = 0;
+  for (const digit of segment) {
+    const bits = BASE64.indexOf(digit);
+    value |= (bits & 31) << shift;
+    shift += 5;
+    if ((bits & 32) !== 0) continue;
+    out.push((value & 1) === 1 ? -(value >> 1) : value >> 1);
+    value = shift = 0;
+  }
+  return out;
 }
