@@ -1,35 +1,102 @@
 import fc from 'fast-check';
-import { Dpor, Execution } from '../src/index.js';
+import { Dpor, Execution, LevelSearch, Stateful, explore } from '../src/index.js';
+import type { Program } from '../src/index.js';
+import { smallProgram } from './arbitrary.js';
 import { bruteForce, stateOf } from './brute-force.js';
-import { smallProgram, toProgram } from './random-program.js';
+import type { BruteForce } from './brute-force.js';
+import { inFrames } from './in-frames.js';
+import { toProgram } from './random-program.js';
+import type { Op } from './random-program.js';
 
-const RUNS = Number(process.env['MMUN_RUNS'] ?? 300);
-const LIMIT = 2_000;
+/** Programs per property; MMUN_RUNS=5000 for a long look. */
+const RUNS = Number(process.env['MMUN_RUNS'] ?? 150);
+const LIMIT = 1500;
+const LIMITS = { maxSteps: 1000 };
+
+type Framed = typeof import('./framed.js');
+let framed: Framed;
+
+beforeAll(async () => { framed = await inFrames<Framed>('framed.ts'); }, 60_000);
+
+interface Outcome { readonly codes: string[]; readonly states: string[] }
 
 function sorted(values: Iterable<string>): string[] {
   return [...values].sort();
 }
 
-describe('dpor against every interleaving', () => {
-  it('reaches the same final states and findings, each ordering exactly once', () => {
-    let compared = 0;
-    let blocked = 0;
-    let executions = 0;
-    fc.assert(fc.property(smallProgram, (threads) => {
-      const program = toProgram(threads);
-      const all = bruteForce(program as never, { limit: LIMIT });
-      if (!all.isWhole) return;
-      compared++;
-      const states = new Set<string>();
-      const dpor = new Dpor(new Execution(program as never), { maxSteps: 1000 }, (x) => states.add(stateOf(x)));
-      while (!dpor.isDone) dpor.advance();
-      expect(sorted(dpor.found.keys())).toEqual(sorted(all.codes));
-      expect(sorted(states)).toEqual(sorted(all.states));
-      const isWholeOrder = sorted(all.codes).every((code) => code === 'deadlock');
-      if (isWholeOrder) expect(dpor.executions).toBe(all.orderings);
-      blocked += dpor.blocked;
-      executions += dpor.executions;
-    }), { numRuns: RUNS });
-    console.log(`compared ${compared} of ${RUNS}; ${executions} executions, ${blocked} blocked`);
+function outcome({ codes, states }: BruteForce): Outcome {
+  return { codes: sorted(codes), states: sorted(states) };
+}
+
+/** What the search found, and the ends it reached. */
+function outcomeOf(make: (atEnd: (x: Execution) => void) => { advance(): void; readonly isDone: boolean; readonly found: ReadonlyMap<string, unknown> }): Outcome {
+  const states = new Set<string>();
+  const search = make((x) => states.add(stateOf(x)));
+  while (!search.isDone) search.advance();
+  return { codes: sorted(search.found.keys()), states: sorted(states) };
+}
+
+type Threads = readonly (readonly Op[])[];
+
+/** Runs the property on programs that are small enough for brute force. */
+function against(property: (program: Program<never>, threads: Threads, all: BruteForce) => void, maxPreemptions = Infinity): void {
+  fc.assert(fc.property(smallProgram, (threads) => {
+    const program = toProgram(threads) as unknown as Program<never>;
+    const all = bruteForce(program, { limit: LIMIT, maxPreemptions });
+    if (all.isWhole) property(program, threads, all);
+  }), { numRuns: RUNS });
+}
+
+describe('against every interleaving', () => {
+  it('dpor reaches the same ends and findings, each ordering exactly once, none in vain', () => {
+    against((program, _threads, all) => {
+      let dpor: Dpor | null = null;
+      expect(outcomeOf((atEnd) => (dpor = new Dpor(new Execution(program), LIMITS, atEnd)))).toEqual(outcome(all));
+      const { executions, blocked } = dpor as unknown as Dpor;
+      const isWholeOrder = [...all.codes].every((code) => code === 'deadlock');
+      if (isWholeOrder) expect(executions).toBe(all.orderings);
+      if (isWholeOrder) expect(blocked).toBe(0);
+    });
+  });
+
+  it('stateful reaches the same ends and findings where threads are known by their past', () => {
+    against((program, _threads, all) => {
+      expect(outcomeOf((atEnd) => new Stateful(new Execution(program), LIMITS, 'replay', atEnd))).toEqual(outcome(all));
+    });
+  });
+
+  it('stateful reaches the same ends and findings where threads are known by their local variables', () => {
+    against((_program, threads, all) => {
+      const program = framed.toProgram(threads) as unknown as Program<never>;
+      const x = new framed.Execution(program);
+      expect(framed.hasFrames(x)).toBe(true);
+      expect(outcomeOf((atEnd) => new framed.Stateful(x, LIMITS, 'frames', atEnd as never))).toEqual(outcome(all));
+    });
+  });
+
+  it.each([0, 1, 2])('bounded reaches what brute force reaches with at most %i preemptions', (maxPreemptions) => {
+    against((program, threads, all) => {
+      const options = { maxPreemptions };
+      expect(outcomeOf((atEnd) => new LevelSearch(new Execution(program), LIMITS, 'replay', options, atEnd))).toEqual(outcome(all));
+      const x = new framed.Execution(framed.toProgram(threads) as unknown as Program<never>);
+      expect(outcomeOf((atEnd) => new framed.LevelSearch(x, LIMITS, 'frames', options, atEnd as never))).toEqual(outcome(all));
+    }, maxPreemptions);
+  });
+
+  it('every finding has the fewest preemptions that any schedule has, and repeats', () => {
+    against((program, _threads, all) => {
+      if (all.codes.size === 0) return;
+      const { findings } = explore(program, { strategy: 'dpor', findsAll: true });
+      expect(sorted(findings.map(({ code }) => code))).toEqual(sorted(all.codes));
+      for (const { code, preemptions, isMinimal, replay } of findings) {
+        expect(isMinimal).toBe(true);
+        expect(bruteForce(program, { limit: LIMIT, maxPreemptions: preemptions }).codes).toContain(code);
+        if (preemptions > 0) expect(bruteForce(program, { limit: LIMIT, maxPreemptions: preemptions - 1 }).codes).not.toContain(code);
+        expect(replay.length).toBeLessThanOrEqual(80);
+        const again = explore(program, { replay });
+        expect(again.findings.map((f) => f.code)).toEqual([code]);
+        expect(again.notes).toEqual([]);
+      }
+    });
   });
 });
