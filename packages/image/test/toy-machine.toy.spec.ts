@@ -8,7 +8,7 @@ import * as image from '@mmun/image';
 import {
   CLONE_VM, EFAULT, ENOMEM, MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_GROWSDOWN, MAP_PRIVATE, PAGE_SIZE, PROT_READ, PROT_WRITE, VM_FAULT_SIGSEGV,
 } from '@mmun/include';
-import type { TaskStruct, Task, Vaddr } from '@mmun/include';
+import type { MachineConfig, TaskStruct, Task, Vaddr } from '@mmun/include';
 
 const P = PAGE_SIZE;
 const TASK_SIZE = 16 * P;
@@ -25,8 +25,8 @@ function mmapAt(m: Machine, address: number, pages: number, flags = 0): Task<str
 }
 
 /** A process as execve leaves it: a stack of one page at the top, and mappings to come below its guard gap. */
-function process(): { m: Machine; task: TaskStruct; run<R>(task: Task<string, R>): R; read(address: number): number; write(address: number, word: number): number } {
-  const m = image.boot(image.toyConfig);
+function process(config: Partial<MachineConfig> = {}, settings: Partial<MachineConfig['settings']> = {}): { m: Machine; task: TaskStruct; run<R>(task: Task<string, R>): R; read(address: number): number; write(address: number, word: number): number } {
+  const m = image.boot({ ...image.toyConfig, ...config, settings: { ...image.toyConfig.settings, ...settings } });
   const task = image.newProcess(m);
   image.setCurrent(m, task);
   const stack = { kind: 'stack', start: (TASK_SIZE - P) as Vaddr, end: TASK_SIZE as Vaddr, prot: RW, file: NO_FILE, pgoff: 0, name: '[stack]' } as const;
@@ -103,6 +103,77 @@ describe('a machine of 16 pages', () => {
     expect(cached()).toEqual([0, 0]);
   });
 });
+
+describe('a machine that is out of everything all the time', () => {
+  it.each([1, 2])('refuses calls and leaves no count behind that does not add up (seed %i)', (seed) => {
+    const random = numbers(seed);
+    for (let round = 0; round < 40; round++) {
+      const { m, run } = process({ nrFrames: 8 + random(6), tlbEntries: [4, 0][round % 2] as number }, { faultAroundBytes: [P, 16 * P][round % 2] as number, splitPtlockCpus: 2 + random(2) });
+      const inode = image.newInode(m, { path: '/f', kind: round % 2 === 0 ? 'regular' : 'shmem', major: 8, minor: 1, ino: 7, size: 5 * P, thpAligned: true });
+      const file = image.filpOpen(m, inode, { isReadable: true, isWritable: true });
+      for (let op = 0; op < 40; op++) {
+        const name = anyCall({ m, random, run, inode, file });
+        const found = image.checkMachine(m);
+        if (found.length > 0) throw new Error(`seed ${seed}, round ${round}, call ${op}, ${name}: ${JSON.stringify(found)}`);
+      }
+      run(image.sysExit(m));
+      expect([image.checkMachine(m), m.tablePool.head.used[0]]).toEqual([[], 0]);
+    }
+  });
+});
+
+interface Scarce {
+  readonly m: Machine;
+  readonly inode: ReturnType<typeof image.newInode>;
+  readonly file: ReturnType<typeof image.filpOpen>;
+  random(below: number): number;
+  run<R>(task: Task<string, R>): R;
+}
+
+/** @returns its name */
+function anyCall({ m, random, run, inode, file }: Scarce): string {
+  const a = (random(17) * P) as Vaddr;
+  const lenBytes = (1 + random(4)) * P;
+  const none = 0 as Vaddr;
+  const calls: Readonly<Record<string, () => unknown>> = {
+    mmap: () => run(image.sysMmap(m, random(2) === 0 ? none : a, lenBytes, random(4), ANON | (random(3) === 0 ? MAP_FIXED : 0), NO_FILE, 0)),
+    mmapFile: () => run(image.sysMmap(m, none, lenBytes, random(4), 1 + random(2), file, random(3) * P)),
+    munmap: () => run(image.sysMunmap(m, a, lenBytes)),
+    mprotect: () => run(image.sysMprotect(m, a, lenBytes, random(4))),
+    madvise: () => run(image.sysMadvise(m, a, lenBytes, MADV_DONTNEED)),
+    mremap: () => run(image.sysMremap(m, a, lenBytes, (1 + random(5)) * P, random(2), none)),
+    brk: () => run(image.sysBrk(m, (B + random(3) * P) as Vaddr)),
+    truncate: () => run(image.truncateSetsize(m, inode, random(6) * P)),
+    read: () => run(image.userRead(m, a)),
+    write: () => run(image.userWrite(m, a, 1)),
+    writeToo: () => run(image.userWrite(m, (random(16) * P) as Vaddr, 2)),
+    fork: () => forkAndEnd({ m, run }, a, lenBytes),
+  };
+  const names = Object.keys(calls);
+  const name = names[random(names.length)] as string;
+  calls[name]?.();
+  return name;
+}
+
+function forkAndEnd({ m, run }: Pick<Scarce, 'm' | 'run'>, a: Vaddr, lenBytes: number): void {
+  const parent = image.getCurrent(m);
+  const child = run(image.sysClone(m, 0));
+  if (child < 0) return;
+  image.setCurrent(m, child as TaskStruct);
+  run(image.userWrite(m, a, 99));
+  run(image.sysMunmap(m, a, lenBytes));
+  run(image.sysExit(m));
+  image.setCurrent(m, parent);
+}
+
+/** Linear congruence, so that a seed is a run. */
+function numbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
 
 /** Thread 1 on CPU 0 in a call, thread 2 of the same process on CPU 1 in an access to page A, which both have in their TLB. */
 interface Race {
