@@ -9,9 +9,9 @@ import type { Where } from './handles.js';
 
 /** An unlocked read of a shared word. */
 export const READ = 0;
-/** An unlocked store to, or an atomic update of, a shared word. */
+/** An unlocked store to, or an atomic update of, a shared word; also a try to take a lock, which never waits for it. */
 export const WRITE = 1;
-/** Taking a lock, alone. */
+/** Taking a lock, alone; the thread may have to wait. */
 export const ACQUIRE = 2;
 /** Leaving a lock that was held alone. */
 export const RELEASE = 3;

@@ -3,11 +3,13 @@ export { isLockHeld, lockdepAssertHeld, lockdepAssertNotHeld, mightSleep } from 
 export { MAX_HELD_LOCKS, current, reserveLocking, setCurrent, viewLocking } from './locking-machine.js';
 export type { LockingMachine, ReservedLocking, ThreadTable } from './locking-machine.js';
 export { spinLock, spinTrylock, spinUnlock, spinlockAt } from '#spinlock';
-export { mutexAt, mutexLock, mutexTrylock, mutexUnlock } from '#mutex';
+export { mutexAt, mutexLock, mutexLockNest, mutexTrylock, mutexUnlock, mutexUnlockNest } from '#mutex';
 export { downRead, downReadTrylock, downWrite, downWriteTrylock, downgradeWrite, isHeldForWrite, rwsemAt, upRead, upWrite } from '#rwsem';
 export { refcountAt, refcountDecAndTest, refcountInc, refcountIncNotZero, refcountRead, refcountSet } from './refcount.js';
 export { readSeqcountBegin, readSeqcountRetry, seqcountAt, writeSeqcountBegin, writeSeqcountEnd } from './seqcount.js';
 export { callRcu, rcuDoBatch, rcuPending, rcuReadLock, rcuReadLockHeld, rcuReadUnlock, registerRcuCallback, reserveRcu, synchronizeRcu, viewRcu } from './rcu.js';
 export type { RcuCallback, RcuMachine, RcuTables, ReservedRcu } from './rcu.js';
+export { reserveSrcu, srcuReadLock, srcuReadLockHeld, srcuReadUnlock, synchronizeSrcu, viewSrcu } from './srcu.js';
+export type { ReservedSrcu, SrcuMachine, SrcuTables } from './srcu.js';
 export { run, runToCompletion } from './run.js';
-export { hlistAddHeadRcu, hlistDelPoison, hlistDelRcu, hlistFirst, hlistNext } from './rculist.js';
+export { hlistAddHeadRcu, hlistDelInitRcu, hlistDelPoison, hlistDelRcu, hlistFirst, hlistIsUnhashed, hlistNext } from './rculist.js';

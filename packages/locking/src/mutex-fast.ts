@@ -1,5 +1,5 @@
 /** Mutexes of the fast build: one thread, nobody to keep out. */
-import type { Mutex, Sleep, Step, Task } from '@mmun/include';
+import type { Mutex, Sleep, Step, Task, Where } from '@mmun/include';
 import type { LockingMachine } from './locking-machine.js';
 
 /* @__NO_SIDE_EFFECTS__ */ export function mutexAt(_column: Int32Array | Uint32Array, _element: number): Mutex {
@@ -15,5 +15,13 @@ export function* mutexTrylock(_m: LockingMachine, _mutex: Mutex): Task<Step, boo
 }
 
 export function* mutexUnlock(_m: LockingMachine, _mutex: Mutex): Task<Step> {
+  // nop
+}
+
+export function* mutexLockNest(_m: LockingMachine, _mutex: Mutex, _nest: Where): Task<Sleep<'mutex_lock'>> {
+  // nop
+}
+
+export function* mutexUnlockNest(_m: LockingMachine, _mutex: Mutex): Task<Step> {
   // nop
 }

@@ -34,6 +34,20 @@ export function* hlistDelRcu(m: LockingMachine, nodes: HlistNodes, n: number): T
   nodes.pprev[n] = LIST_POISON2;
 }
 
+/** hlist_del_init_rcu(): as hlistDelRcu, and may be repeated: the node says that it is in no list. */
+export function* hlistDelInitRcu(m: LockingMachine, nodes: HlistNodes, n: number): Task<Step> {
+  if (yield* hlistIsUnhashed(m, nodes, n)) return;
+  yield* unlink(m, nodes, n);
+  yield* point(m, WRITE, whereOf(nodes.pprev, n));
+  nodes.pprev[n] = 0;
+}
+
+/** hlist_unhashed(): in no list, for all that is known without the list's lock. */
+export function* hlistIsUnhashed(m: LockingMachine, nodes: HlistNodes, n: number): Task<Step, boolean> {
+  yield* point(m, READ, whereOf(nodes.pprev, n));
+  return nodes.pprev[n] === 0;
+}
+
 /** hlist_del(): not for lists with readers. A reader that stands on the node runs into the poison. */
 export function* hlistDelPoison(m: LockingMachine, nodes: HlistNodes, n: number): Task<Step> {
   yield* unlink(m, nodes, n);

@@ -5,7 +5,7 @@
  *   | unused   | writers   | writer | readers     |
  *   |          | waiting   | inside |  inside     |
  */
-import { ACQUIRE, ACQUIRE_SHARED, RELEASE, RELEASE_SHARED } from '@mmun/include';
+import { ACQUIRE, ACQUIRE_SHARED, RELEASE, RELEASE_SHARED, WRITE } from '@mmun/include';
 import type { Rwsem, Sleep, Step, Task } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { point, pointUntil } from '#point';
@@ -64,7 +64,7 @@ export function* downWrite(m: LockingMachine, sem: Rwsem): Task<Step | Sleep<'do
 
 /** @returns false where anyone is inside. */
 export function* downWriteTrylock(m: LockingMachine, sem: Rwsem): Task<Step, boolean> {
-  yield* point(m, ACQUIRE, sem);
+  yield* point(m, WRITE, sem);
   if ((m.words[sem] & (READERS | WRITER)) !== 0) return false;
   m.words[sem] = m.words[sem] | WRITER;
   lockAcquired(m, sem);

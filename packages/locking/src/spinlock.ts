@@ -1,5 +1,5 @@
 /** Spinlocks. A word: 0 free, else the holder's thread number + 1. kernel/locking/spinlock.c */
-import { ACQUIRE, RELEASE } from '@mmun/include';
+import { ACQUIRE, RELEASE, WRITE } from '@mmun/include';
 import type { Spinlock, Step, Task } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { point, pointUntil } from '#point';
@@ -23,7 +23,7 @@ export function* spinLock(m: LockingMachine, lock: Spinlock): Task<Step> {
 
 /** @returns false where someone holds it; it then was not waited for. */
 export function* spinTrylock(m: LockingMachine, lock: Spinlock): Task<Step, boolean> {
-  yield* point(m, ACQUIRE, lock);
+  yield* point(m, WRITE, lock);
   if (m.words[lock] !== 0) return false;
   take(m, lock);
   return true;

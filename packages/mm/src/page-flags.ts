@@ -1,5 +1,5 @@
 // Models include/linux/page-flags.h (6.18, the flags that the model needs).
-import { ACQUIRE, RELEASE } from '@mmun/include';
+import { ACQUIRE, RELEASE, WRITE } from '@mmun/include';
 import type { Mm, Pfn, Sleep, Step, Task, Vma } from '@mmun/include';
 import { bugOn, whereOf } from '@mmun/lib';
 import { mightSleep, point, pointUntil } from '@mmun/locking';
@@ -31,7 +31,7 @@ export function* lockPage(m: Machine, pfn: Pfn): Task<Step | Sleep<'lock_page'>>
 
 /** @returns false where someone else holds it */
 export function* trylockPage(m: Machine, pfn: Pfn): Task<Step, boolean> {
-  yield* point(m, ACQUIRE, whereOf(m.page.flags, pfn));
+  yield* point(m, WRITE, whereOf(m.page.flags, pfn));
   if ((m.page.flags[pfn] & PG_LOCKED) !== 0) return false;
   m.page.flags[pfn] = m.page.flags[pfn] | PG_LOCKED;
   return true;
