@@ -30,6 +30,7 @@ export interface Place {
 
 export interface Cursor {
   readonly kind: 'frames' | 'replay';
+  readonly x: Execution;
   /** How the choices of the last step went, and out of how many. */
   readonly choices: readonly number[];
   readonly options: readonly number[];

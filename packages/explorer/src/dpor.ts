@@ -9,9 +9,11 @@
 import type { PointKind, Where } from '@mmun/include';
 import { CRASHED, READY, STOP } from './execution.js';
 import type { Driver, Execution, Observer, RawFinding } from './execution.js';
+import { MAX_SUSPECTS, livelock } from './fairness.js';
 import { Histories, happensBefore } from './happens-before.js';
 import type { Access, Pending, Step } from './happens-before.js';
 import { NO_WORDS, START, clash, isRelease } from './operation.js';
+import { SchedulePlayer } from './replay.js';
 import type { AtEnd, ChoicesAt, Found, Limits, Schedule, Search } from './search.js';
 import { insert, isWeakInitial } from './wakeup-tree.js';
 import type { Branch, Move } from './wakeup-tree.js';
@@ -88,9 +90,9 @@ export class Dpor implements Search, Driver, Observer {
     }
     if (this.isBlocked) this.blocked++;
     else this.executions++;
-    if (this.isCut) this.cut++;
     this.collect(true);
     this.reversePending();
+    if (this.isCut) this.suspect();
     if (!this.isBlocked && !this.isCut && this.x.findings.length === 0) this.atEnd?.(this.x);
     this.backtrack();
   }
@@ -180,6 +182,14 @@ export class Dpor implements Search, Driver, Observer {
     this.seenFindings = 0;
     this.crashes.length = 0;
     this.last.fill(null);
+  }
+
+  /** Too long: unless a fair schedule ends from here, nothing does. */
+  private suspect(): void {
+    if (++this.cut > MAX_SUSPECTS || this.found.has('retry-livelock')) return;
+    const schedule = this.scheduleOf(null);
+    const { finding } = new SchedulePlayer(schedule, this.limits).play(this.x);
+    if (finding?.code === 'retry-livelock') this.found.set(finding.code, livelock(schedule.threads.length, schedule));
   }
 
   private repeat(x: Execution): number {

@@ -2,13 +2,20 @@
 import type { Cursor } from './cursor.js';
 import type { Execution } from './execution.js';
 import { Rng } from './rng.js';
+import type { Found, Schedule } from './search.js';
 
 /** Runs that a livelock must survive. */
 const RUNS = 8;
+/** Places that seem to have no end that a search looks into. */
+export const MAX_SUSPECTS = 32;
+
+export function livelock(step: number, schedule: Schedule): Found {
+  return { code: 'retry-livelock', message: 'from here on the threads that remain go round for ever, whoever is let run', thread: -1, step, schedule };
+}
 
 /** From where the cursor stands; where it stands afterwards is of no use. */
-export function fairlyEnds(cursor: Cursor & { readonly x?: Execution }, maxSteps: number): boolean {
-  const x = cursor.x as Execution;
+export function fairlyEnds(cursor: Cursor, maxSteps: number): boolean {
+  const { x } = cursor;
   const place = cursor.save();
   for (let run = 0; run < RUNS; run++) {
     const rng = new Rng(run + 1);

@@ -1,4 +1,5 @@
 /** Hashes of 64 bits, kept as two numbers of 32. */
+const { imul } = Math;
 
 export class Hash {
   lo = 0;
@@ -10,8 +11,8 @@ export class Hash {
   }
 
   add(word: number): void {
-    const lo = Math.imul(this.lo ^ word, 0x9e3779b1);
-    const hi = Math.imul(this.hi ^ word, 0x85ebca77);
+    const lo = imul(this.lo ^ word, 0x9e3779b1);
+    const hi = imul(this.hi ^ word, 0x85ebca77);
     this.lo = (lo ^ (lo >>> 15)) + (hi >>> 17) | 0;
     this.hi = (hi ^ (hi >>> 13)) + (lo << 5) | 0;
   }
@@ -20,8 +21,8 @@ export class Hash {
     let { lo, hi } = this;
     for (let i = 0; i < words.length; i++) {
       const word = words[i];
-      lo = Math.imul(lo ^ word, 0x9e3779b1);
-      hi = Math.imul(hi ^ word, 0x85ebca77);
+      lo = imul(lo ^ word, 0x9e3779b1);
+      hi = imul(hi ^ word, 0x85ebca77);
       lo = (lo ^ (lo >>> 15)) + (hi >>> 17) | 0;
       hi = (hi ^ (hi >>> 13)) + (lo << 5) | 0;
     }
@@ -45,8 +46,8 @@ export class Hash {
   /** The last turn, without which the end of what was added shows in few bits. */
   finish(): void {
     let { lo, hi } = this;
-    lo = Math.imul(lo ^ (lo >>> 16) ^ hi, 0x21f0aaad);
-    hi = Math.imul(hi ^ (hi >>> 15) ^ lo, 0x735a2d97);
+    lo = imul(lo ^ (lo >>> 16) ^ hi, 0x21f0aaad);
+    hi = imul(hi ^ (hi >>> 15) ^ lo, 0x735a2d97);
     this.lo = lo ^ (lo >>> 15) ^ (hi >>> 7);
     this.hi = hi ^ (hi >>> 16);
   }

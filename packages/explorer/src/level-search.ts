@@ -11,6 +11,7 @@ import { nextChoices, nextStarts } from './choices.js';
 import { newCursor, scheduleOf } from './cursor.js';
 import type { Cursor, Place } from './cursor.js';
 import type { Execution, RawFinding } from './execution.js';
+import { MAX_SUSPECTS, fairlyEnds, livelock } from './fairness.js';
 import { Hash } from './hash.js';
 import type { AtEnd, Found, Limits, Search } from './search.js';
 
@@ -133,6 +134,7 @@ export class LevelSearch implements Search {
     }
     if (depth >= this.limits.maxSteps) {
       this.cut++;
+      this.suspect();
       return false;
     }
     this.cursor.fingerprint();
@@ -149,11 +151,22 @@ export class LevelSearch implements Search {
     return true;
   }
 
+  /** Too long: unless a fair schedule ends from here, nothing does. */
+  private suspect(): void {
+    if (this.cut > MAX_SUSPECTS || this.found.has('retry-livelock')) return;
+    const way = this.cursor.way;
+    if (!fairlyEnds(this.cursor, this.limits.maxSteps)) {
+      this.found.set('retry-livelock', livelock(way?.depth ?? 0, scheduleOf(way, this.cursor.startChoices)));
+      this.preemptions.set('retry-livelock', this.level);
+    }
+  }
+
   /** Everyone else who could run from here; at this level where that is free, else at the next. */
   private fork(thread: number, depth: number, isFree: boolean): Place | null {
     const { x } = this;
     let place: Place | null = null;
-    for (let t = 0; t < x.nrThreads; t++) {
+    // taken from the end: lower threads first
+    for (let t = x.nrThreads - 1; t >= 0; t--) {
       if (!x.isEnabled(t) || (t === thread && !isFree)) continue;
       if (!isFree && this.level >= this.options.maxPreemptions) {
         this.isBeyond = true;

@@ -1,4 +1,5 @@
 /** A seeded source of random numbers: xoshiro128**, small, fast, the same everywhere. */
+const { imul } = Math;
 export class Rng {
   private a: number;
   private b: number;
@@ -10,8 +11,8 @@ export class Rng {
     const next = (): number => {
       state = (state + 0x9e3779b9) >>> 0;
       let z = state;
-      z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
-      z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+      z = imul(z ^ (z >>> 16), 0x21f0aaad);
+      z = imul(z ^ (z >>> 15), 0x735a2d97);
       return (z ^ (z >>> 15)) | 0;
     };
     this.a = next();
@@ -22,8 +23,8 @@ export class Rng {
 
   /** 32 random bits, as a signed number. */
   bits(): number {
-    const scrambled = Math.imul(this.b, 5);
-    const result = Math.imul((scrambled << 7) | (scrambled >>> 25), 9);
+    const scrambled = imul(this.b, 5);
+    const result = imul((scrambled << 7) | (scrambled >>> 25), 9);
     const t = this.b << 9;
     this.c ^= this.a;
     this.d ^= this.b;

@@ -9,8 +9,11 @@
 import { YIELD } from '@mmun/include';
 import { STOP, UNSTARTED } from './execution.js';
 import type { Driver, Execution, RawFinding } from './execution.js';
+import { livelock } from './fairness.js';
 import { Rng } from './rng.js';
 import type { AtEnd, ChoicesAt, Found, Limits, Search } from './search.js';
+
+const { clz32 } = Math;
 
 export interface SamplingOptions {
   readonly seed: number;
@@ -20,6 +23,8 @@ export interface SamplingOptions {
 
 const EXECUTIONS_PER_ADVANCE = 64;
 const FIRST_STEPS = 64;
+/** The bound on steps is followed by as many under a fair schedule. */
+const FAIR = 2;
 
 export class Sampling implements Search, Driver {
   executions = 0;
@@ -40,7 +45,8 @@ export class Sampling implements Search, Driver {
   private readonly choices: { at: number; options: number[] }[] = [];
   private readonly priority: Int32Array;
   private readonly changeAt: Int32Array;
-  private longest = FIRST_STEPS;
+  /** Steps of the longest run so far. */
+  private longest = 1;
   private lowest = 0;
 
   constructor(x: Execution, limits: Limits, { seed, depth }: SamplingOptions, atEnd: AtEnd | null = null) {
@@ -70,8 +76,11 @@ export class Sampling implements Search, Driver {
     x.run(this);
     this.executions++;
     if (x.steps > this.longest) this.longest = Math.min(x.steps, this.limits.maxSteps);
+    if (x.findings.length === 0 && x.isRunning()) {
+      this.cut++;
+      x.findings.push(livelock(x.steps, { threads: [], choices: [] }));
+    }
     if (x.findings.length > 0) this.collect();
-    else if (x.isRunning()) this.cut++;
     else this.atEnd?.(x);
   }
 
@@ -106,21 +115,29 @@ export class Sampling implements Search, Driver {
 
   private anyone(x: Execution): number {
     const n = x.nrThreads;
-    if (x.steps >= this.limits.maxSteps * 2) return STOP;
+    if (x.steps >= this.limits.maxSteps * FAIR) return STOP;
     let count = 0;
     let enabled = 0;
     for (let t = 0; t < n; t++) if (x.isEnabled(t)) { enabled |= 1 << t; count++; }
     if (count === 0) return STOP;
     for (let at = count === 1 ? 0 : this.rng.below(count); at > 0; at--) enabled &= enabled - 1;
-    return 31 - Math.clz32(enabled & -enabled);
+    return 31 - clz32(enabled & -enabled);
   }
 
   private byPriority(x: Execution): number {
     const { current } = x;
-    if (current >= 0 && (x.kind[current] === YIELD || this.changeAt.includes(x.steps))) this.priority[current] = --this.lowest;
+    if (current >= 0 && (x.kind[current] === YIELD || this.isChange(x.steps))) this.priority[current] = --this.lowest;
     let best = STOP;
     for (let t = 0; t < x.nrThreads; t++) if (x.isEnabled(t) && (best === STOP || this.priority[t] > this.priority[best])) best = t;
     return best;
+  }
+
+  /** Each change happens once. */
+  private isChange(step: number): boolean {
+    const at = this.changeAt.indexOf(step);
+    if (step === 0 || at < 0) return false;
+    this.changeAt[at] = 0;
+    return true;
   }
 
   private shuffle(): void {

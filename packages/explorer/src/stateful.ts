@@ -11,11 +11,13 @@ import { nextChoices, nextStarts } from './choices.js';
 import { newCursor, scheduleOf } from './cursor.js';
 import type { Cursor, Place } from './cursor.js';
 import type { Execution, RawFinding } from './execution.js';
-import { fairlyEnds } from './fairness.js';
+import { MAX_SUSPECTS, fairlyEnds, livelock } from './fairness.js';
 import { NO_WORDS, clash } from './operation.js';
 import type { Footprint } from './operation.js';
 import type { AtEnd, Found, Limits, Search } from './search.js';
 import { StateTable } from './state-table.js';
+
+const { clz32, min } = Math;
 
 interface Entry {
   readonly place: Place;
@@ -37,8 +39,6 @@ const ON_PATH = 0x8000;
 const SLEEPERS = 0x7fff;
 const MAX_THREADS = 15;
 const TRANSITIONS_PER_ADVANCE = 500;
-/** States without an end that are looked into more closely. */
-const MAX_SUSPECTS = 32;
 
 export class Stateful implements Search {
   readonly strategy = 'stateful';
@@ -120,7 +120,7 @@ export class Stateful implements Search {
 
   private nextThread(entry: Entry): boolean {
     if (entry.todo === 0) return false;
-    entry.thread = 31 - Math.clz32(entry.todo & -entry.todo);
+    entry.thread = 31 - clz32(entry.todo & -entry.todo);
     entry.todo &= entry.todo - 1;
     entry.nextTry = [];
     return true;
@@ -160,8 +160,8 @@ export class Stateful implements Search {
 
   private enter(from: Entry | null, lo: number, hi: number, sleep: number, todo: number): void {
     if (this.path.length >= this.limits.maxSteps) {
-      this.cut++;
       if (from !== null) from.canEnd = true;
+      if (this.cut++ < MAX_SUSPECTS) this.suspect(this.cursor.save());
       return;
     }
     const entry: Entry = { place: this.cursor.save(), lo, hi, sleep, todo, thread: 0, nextTry: null, low: this.path.length, canEnd: todo === 0, steps: this.stepsOf(sleep, from) };
@@ -177,7 +177,7 @@ export class Stateful implements Search {
     if (from === null) return;
     for (let depth = 0; depth < this.path.length; depth++) {
       const entry = this.path[depth] as Entry;
-      if (entry.lo === lo && entry.hi === hi) from.low = Math.min(from.low, depth);
+      if (entry.lo === lo && entry.hi === hi) from.low = min(from.low, depth);
     }
   }
 
@@ -188,23 +188,20 @@ export class Stateful implements Search {
     const slot = table.find(entry.lo, entry.hi);
     if (!this.path.some(({ lo, hi }) => lo === entry.lo && hi === entry.hi)) table.setNote(slot, table.note(slot) & SLEEPERS);
     const parent = this.path.at(-1);
-    if (!entry.canEnd && entry.low === this.path.length) this.suspect(entry);
+    if (!entry.canEnd && entry.low === this.path.length && this.suspects++ < MAX_SUSPECTS) {
+      this.cursor.restore(entry.place);
+      entry.canEnd = this.suspect(entry.place);
+    }
     if (parent === undefined) return;
-    parent.low = Math.min(parent.low, entry.low);
+    parent.low = min(parent.low, entry.low);
     parent.canEnd ||= entry.canEnd;
   }
 
-  /** No end was found behind this state. A fair schedule has the last word. */
-  private suspect(entry: Entry): void {
-    if (this.suspects >= MAX_SUSPECTS || this.found.has('retry-livelock')) return;
-    this.suspects++;
-    this.cursor.restore(entry.place);
-    if (fairlyEnds(this.cursor, this.limits.maxSteps)) {
-      entry.canEnd = true;
-      return;
-    }
-    const message = 'from here on the threads that remain go round for ever, whoever is let run';
-    this.found.set('retry-livelock', { code: 'retry-livelock', message, thread: -1, step: entry.place.way?.depth ?? 0, schedule: scheduleOf(entry.place.way, this.cursor.startChoices) });
+  /** No end was found behind this place, where the machine is. A fair schedule has the last word. @returns it ends */
+  private suspect({ way }: Place): boolean {
+    if (this.found.has('retry-livelock') || fairlyEnds(this.cursor, this.limits.maxSteps)) return true;
+    this.found.set('retry-livelock', livelock(way?.depth ?? 0, scheduleOf(way, this.cursor.startChoices)));
+    return false;
   }
 
   private remember(): void {

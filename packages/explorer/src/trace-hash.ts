@@ -9,6 +9,8 @@ import { Hash } from './hash.js';
 import { EXCLUSIVE, NOTHING, START, classOf } from './operation.js';
 import type { AccessClass } from './operation.js';
 
+const { imul } = Math;
+
 /** What happened to a word: everything before the present run of accesses of one class, and the run, in no order. */
 interface WordPast {
   lo: number;
@@ -53,8 +55,8 @@ export class TraceHash implements Observer {
   /** The words that the step touched now have it in their past. */
   ended(_x: Execution, thread: number): void {
     for (const past of this.reached) {
-      past.runLo = (past.runLo + Math.imul(this.lo[thread] ^ 0x2545f491, 0x9e3779b1)) | 0;
-      past.runHi = (past.runHi + Math.imul(this.hi[thread] ^ 0x4f6cdd1d, 0x85ebca77)) | 0;
+      past.runLo = (past.runLo + imul(this.lo[thread] ^ 0x2545f491, 0x9e3779b1)) | 0;
+      past.runHi = (past.runHi + imul(this.hi[thread] ^ 0x4f6cdd1d, 0x85ebca77)) | 0;
     }
   }
 

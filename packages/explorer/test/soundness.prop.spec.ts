@@ -1,10 +1,11 @@
+import { inFrames } from '@mmun/test-support';
 import fc from 'fast-check';
+import { join } from 'node:path';
 import { Dpor, Execution, LevelSearch, Stateful, explore } from '../src/index.js';
 import type { Program } from '../src/index.js';
 import { smallProgram } from './arbitrary.js';
 import { bruteForce, stateOf } from './brute-force.js';
 import type { BruteForce } from './brute-force.js';
-import { inFrames } from './in-frames.js';
 import { toProgram } from './random-program.js';
 import type { Op } from './random-program.js';
 
@@ -16,7 +17,7 @@ const LIMITS = { maxSteps: 1000 };
 type Framed = typeof import('./framed.js');
 let framed: Framed;
 
-beforeAll(async () => { framed = await inFrames<Framed>('framed.ts'); }, 60_000);
+beforeAll(async () => { framed = await inFrames<Framed>(join(import.meta.dirname, 'framed.ts')); }, 60_000);
 
 interface Outcome { readonly codes: string[]; readonly states: string[] }
 

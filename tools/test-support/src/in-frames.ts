@@ -1,17 +1,17 @@
-/** Loads a module of this folder with its tasks in the frames form, the form of the images that the explorer is given. */
+/** Loads a module with its tasks in the frames form: what the explorer needs to tell threads apart by value. */
 import { build } from 'esbuild';
 import { mkdtempSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { tasks } from '../../../tools/build/src/esbuild-tasks.mjs';
+import { join } from 'node:path';
+import { tasks } from '@mmun/build/esbuild-tasks';
+import { ROOT } from '@mmun/build/workspace';
 
-const ROOT = resolve(__dirname, '../../..');
-
+/** @param entry absolute path of a source */
 export async function inFrames<T>(entry: string): Promise<T> {
   const outfile = join(mkdtempSync(join(tmpdir(), 'frames-')), 'bundle.cjs');
   await build({
-    entryPoints: [resolve(__dirname, entry)], outfile, absWorkingDir: ROOT, bundle: true, format: 'cjs', platform: 'node', target: 'node20',
+    entryPoints: [entry], outfile, absWorkingDir: ROOT, bundle: true, format: 'cjs', platform: 'node', target: 'node20',
     conditions: ['@mmun/explore', '@mmun/source'], plugins: [tasks('frames')], logLevel: 'error', sourcemap: 'inline',
     nodePaths: [join(ROOT, 'node_modules')],
   });

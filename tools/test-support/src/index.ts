@@ -1,4 +1,5 @@
 export { gate, image, mustFail } from './gate.js';
 export type { Gate, ImageUnderTest } from './gate.js';
+export { inFrames } from './in-frames.js';
 export { typeErrors } from './type-errors.js';
 export type { TypeError } from './type-errors.js';
