@@ -7,7 +7,7 @@ import type { Mm, Pfn, Pgdp, Pmdp, Ptep, Pudp, Step, Task, Vaddr, Vma } from '@m
 import { spinLock, spinUnlock } from '@mmun/locking';
 import {
   PGDIR_SIZE, PMD_SIZE, PTRS_PER_PMD, PTRS_PER_PUD, PUD_SIZE, TASK_SIZE, pgdAddrEnd, pgdClear, pgdNone, pgdOffset, pgdPage, pmdAddrEnd, pmdClear,
-  pmdNone, pmdOffset, pmdPage, pteDirty, pteOffset, ptePfn, ptePresent, pteYoung, ptepGet, ptepGetAndClearFull, ptepNone, pudAddrEnd, pudClear, pudNone,
+  pmdNone, pmdOffset, pmdPage, pteDirty, pteOffset, ptePfn, pteYoung, ptepGet, ptepGetAndClearFull, ptepNone, ptepPfn, ptepPresent, pudAddrEnd, pudClear, pudNone,
   pudOffset, pudPage,
 } from '#asm';
 import { mmuNotifier } from '#mmu-notifier';
@@ -15,6 +15,7 @@ import { tlbFinishMmu, tlbGatherMmu, tlbGathering, tlbIsFull, tlbRemovePage } fr
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { MM_ANONPAGES, PG_DIRTY, PG_REFERENCED, addMmCounter, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
+import { putPage } from './page-alloc.js';
 import { pteLockptr } from './pgalloc.js';
 import { pageRemoveRmap } from './rmap.js';
 
@@ -109,10 +110,12 @@ function* zapPteRange(m: Machine, vma: Vma, pmdp: Pmdp, start: Vaddr, end: Vaddr
   for (let address = start; address < end; address = (address + PAGE_SIZE) as Vaddr, ptep++) {
     if (ptepNone(m, ptep)) continue;
     if (isFileOnly && isPrivateCopy(m, vma, ptep)) continue;
+    // under the ptl only accessed and dirty can still change, so what the slot maps is read first, as integers
+    const isPresent = ptepPresent(m, ptep);
+    const pfn = vmNormalPage(m, vma, ptepPfn(m, ptep));
     const ptent = yield* ptepGetAndClearFull(m, mm, address, ptep, isFull);
-    if (!ptePresent(ptent)) continue;
+    if (!isPresent) continue;
     yield* mmuNotifier(m, mm, 'invalidatePage', address);
-    const pfn = vmNormalPage(m, vma, ptePfn(ptent));
     if (pfn === 0) continue;
     if (pageIsAnon(m, pfn)) nrAnon++;
     else {
@@ -121,7 +124,8 @@ function* zapPteRange(m: Machine, vma: Vma, pmdp: Pmdp, start: Vaddr, end: Vaddr
       addMmCounter(m, mm, mmCounter(m, pfn), -1);
     }
     pageRemoveRmap(m, pfn);
-    yield* tlbRemovePage(m, pfn);
+    if (m.gatherPages === 0) yield* putPage(m, pfn);
+    else yield* tlbRemovePage(m, pfn);
   }
   if (nrAnon !== 0) addMmCounter(m, mm, MM_ANONPAGES, -nrAnon);
   yield* spinUnlock(m, ptl);
