@@ -12,7 +12,6 @@ import {
 } from '@mmun/include';
 import type { AnonVma, File, Inode, MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downWrite, upWrite } from '@mmun/locking';
-import { TASK_SIZE } from '#asm';
 import { filpOpen, getFile, iput, newInode } from './file-table.js';
 import { mmPopulate } from './gup-populate.js';
 import { canDoMlock, isAccountable, mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount } from './limits.js';
@@ -197,9 +196,3 @@ function fileFlags(m: Machine, vmFlags: number, prot: number, flags: number, fil
   if (m.file.isReadable[file] === 0) return -EACCES;
   return (result & VM_GROWSDOWN) !== 0 ? -EINVAL : result;
 }
-
-/** Pages of an address range lie below the end of user space. access_ok() */
-export function isUserRange(start: number, lenBytes: number): boolean {
-  return start <= TASK_SIZE && lenBytes <= TASK_SIZE - start;
-}
-

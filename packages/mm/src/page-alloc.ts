@@ -1,4 +1,4 @@
-// Models mm/page_alloc.c and mm/swap.c (put_page): frames and their references.
+// Models mm/page_alloc.c and put_page of mm/swap.c (2.6.24): frames and their references.
 /**
  * Deviation: a frame is given out and taken back in one step each; zones, per-CPU lists and their lock are not modelled.
  * Deviation: there is no reclaim but this: when no frame is left, clean pages of regular files that nobody maps go.

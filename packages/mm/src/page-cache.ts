@@ -1,4 +1,4 @@
-// Models the page cache of mm/filemap.c: finding, adding and removing pages of an inode.
+// Models the page cache of mm/filemap.c (2.6.24): finding, adding and removing pages of an inode.
 /**
  * Pages keyed by (inode, index), in chains: `pageHash` holds the heads, `page.hashNext` the links. The cache holds one
  * reference to each of its pages. A page's `mapping` is twice its inode; anonymous pages have the odd numbers.

@@ -129,11 +129,6 @@ export function vmaPages(m: Machine, vma: Vma): number {
   return (m.vma.vmEnd[vma] - m.vma.vmStart[vma]) / PAGE_SIZE;
 }
 
-/** Bytes to pages, up. */
-export function pagesOf(lenBytes: number): number {
-  return Math.ceil(lenBytes / PAGE_SIZE);
-}
-
 /** PAGE_ALIGN(). Lengths that wrap around 2^64 in C come out above every limit here. */
 export function pageAlign(bytes: number): number {
   return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
