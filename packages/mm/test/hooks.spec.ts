@@ -3,7 +3,7 @@
  * held, the pte is empty or already changed, the old page is not free.
  */
 import * as image from '@mmun/image';
-import { addNotifierOps, mmuNotifierAlloc, mmuNotifierRegister } from '@mmun/mmu-notifier';
+import { addNotifierOps, mmuNotifierAlloc, mmuNotifierRegister } from '#mmu-notifier';
 import { MADV_DONTNEED, MADV_HUGEPAGE, MAP_PRIVATE, MAP_SHARED, MREMAP_MAYMOVE, PAGE_SIZE, PF_USER, PROT_READ } from '@mmun/include';
 import type { MmuNotifierOps, Task, UnderPteLock, Vaddr } from '@mmun/include';
 import { gate } from '@mmun/test-support';
