@@ -115,9 +115,11 @@ describe('calls of v5', () => {
   });
 
   v5.it('fork: none, which is the bug', () => {
-    const { w, ops } = filled(5);
+    const { w, a, ops } = filled(5);
     w.fork();
     expect(ops()).toEqual({});
+    w.run(image.sysMunmap(w.m, a, 5 * P));
+    expect(ops()).toEqual({ invalidatePage: 5 });
   });
 
   v5.it('copy on write: one, and the old page is still there; where no copy is needed, none', () => {
@@ -148,6 +150,8 @@ describe('calls of v5', () => {
     w.read(a);
     w.write(a, 1);
     expect(ops()).toEqual({});
+    w.run(image.sysMunmap(w.m, a, P));
+    expect(ops()).toEqual({ invalidatePage: 1 });
   });
 
   v5.it('truncation: one for each present page in each mapping', () => {
