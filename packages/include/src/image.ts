@@ -84,10 +84,12 @@ export interface MapsRow {
 export interface NotifierCounts {
   readonly invalidatePage: number;
   readonly invalidatePages: number;
+  /** Under its later name, clear_flush_young, too. */
   readonly agePage: number;
   readonly release: number;
   readonly invalidateRangeStart: number;
   readonly invalidateRangeEnd: number;
+  readonly changePte: number;
 }
 
 export interface KernelImage<M extends BootedMachine = BootedMachine> {

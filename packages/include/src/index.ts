@@ -30,7 +30,9 @@ export type { InspectedImage, TlbVisitor } from './inspection.js';
 export { TABLE_PGD, TABLE_PMD, TABLE_PTE, TABLE_PUD } from './asm-pgtable.js';
 export type { AsmGeometry, AsmLevels, AsmPgtable, AsmPteValues, AsmPtepOps, AsmTlb, TableLevel } from './asm-pgtable.js';
 export type { ColumnType, ColumnView, Table, TableSpec } from './table.js';
-export type { AtomicOp, Design, DesignOps, MaySleepOp, MmuNotifierOps, NotifierOpContext, OpEffects, OpName } from './mmu-notifier.js';
+export type {
+  AtomicOp, Design, DesignOps, MaySleepOp, MmuNotifierOps, NotifierOpContext, NotifierOps, OpEffects, OpName, RangeNotifierOps, RangeOpContext, RangeOpEffects,
+} from './mmu-notifier.js';
 export type {
   AttachedSecondary, InstallEntry, KernelServices, MappedArea, SecondaryCounters, SecondaryDriver, SecondaryImage, SecondaryMachine, SecondaryMmu, SecondaryMmuFor,
   SecondaryTable, TranslationVisitor,

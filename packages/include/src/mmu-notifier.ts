@@ -12,8 +12,8 @@
  * sleep is a `Task<UnderPteLock>`, and `yield* mutexLock()` inside it does not
  * compile.
  */
-import type { Mm, MmuNotifier, Vaddr } from './handles.js';
-import type { MaySleep, Task, UnderPteLock } from './task.js';
+import type { Mm, MmuNotifier, Pte, Vaddr } from './handles.js';
+import type { InSrcuRead, MaySleep, Task, UnderPteLock } from './task.js';
 
 /** The notifier designs that an image can be linked with. */
 export type Design = 'v5' | 'range' | 'off';
@@ -91,14 +91,86 @@ export interface MmuNotifierOps {
   agePage?(mn: MmuNotifier, mm: Mm, address: Vaddr): Task<UnderPteLock, number>;
 }
 
-/** The name of an op. */
-export type OpName = keyof MmuNotifierOps;
+/**
+ * The ops of design `range`. Every op may be absent, but a driver that brings
+ * invalidateRangeStart to keep a count brings invalidateRangeEnd too.
+ *
+ * Each change of ptes stands between a start and an end with the same arguments,
+ * and pages are freed after the start has returned. Between the two the range may
+ * not be entered anew: a driver counts the ranges under way and gives up an entry
+ * whose page it looked up while one was, or before one that is over (`count` and
+ * `sequence`). All ops run inside one SRCU read section that guards the notifier,
+ * so they may not wait for that SRCU's readers; start, end and release may sleep.
+ * Starts and ends nest, and those of several CPUs overlap. A notifier is never
+ * registered between a start and its end. Ops are called newest notifier first.
+ *
+ * @models include/linux/mmu_notifier.h of Linux 4.12
+ */
+export interface RangeNotifierOps {
+  /**
+   * The address space ends, before any of its pages is unmapped; or the driver
+   * unregisters. In a rare race of the two it is called twice.
+   * @context may sleep; beside it other ops may run
+   * @locks none of mm's where the address space ends
+   * @holds all pages are still mapped
+   * @owes no entry of this mm is left and none will be made: no op follows
+   * @absent the driver must make sure by other means that no entry outlives the mm
+   */
+  release?(mn: MmuNotifier, mm: Mm): Task<InSrcuRead>;
 
-/** Ops by context. Each op is in exactly one of the two; `NotifierOpContext` does not compile otherwise. */
+  /**
+   * The ptes of `[start, end)` are about to change, or to go with their pages.
+   * @context may sleep: no spinlock is held
+   * @locks mmap_sem, or the file's and anon_vma's locks, which sleep in this design; none at exit
+   * @holds the pages are mapped with references
+   * @owes no entry maps an address of the range on return, nor comes to until the end
+   * @absent the driver learns of changes by invalidatePage alone, which is not called for ranges
+   */
+  invalidateRangeStart?(mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr): Task<InSrcuRead>;
+
+  /**
+   * They have changed. The same arguments as the start. TLBs of CPUs may not be flushed and gathered pages not be freed yet.
+   * @context, @locks as invalidateRangeStart
+   * @owes the range may be entered again
+   */
+  invalidateRangeEnd?(mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr): Task<InSrcuRead>;
+
+  /**
+   * The pte of one page was cleared by reclaim or write-protected for writeback, with neither start nor end around it.
+   * @context atomic: may not sleep, whatever SRCU allows
+   * @locks ptl(address), the page lock, an rmap lock
+   * @holds the old page keeps a reference until this returns
+   * @owes no entry maps `address` on return, and an entry whose page was looked up before is given up
+   * @absent the driver must pin every page that it maps
+   */
+  invalidatePage?(mn: MmuNotifier, mm: Mm, address: Vaddr): Task<UnderPteLock>;
+
+  /**
+   * The accessed bits of `[start, end)` were tested and cleared: was it used through the secondary MMU? As agePage of v5.
+   * @context atomic: may not sleep @locks ptl(start)
+   * @owes nothing but the answer: 1 used, 0 not
+   * @absent counts as 0
+   */
+  clearFlushYoung?(mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr): Task<UnderPteLock, number>;
+
+  /**
+   * The pte of `address` is about to map another page with the same or newer content. It stands between a start and an
+   * end, so no driver whose start drops entries has anything left to change (the op was removed for that in 2024).
+   * @context atomic: may not sleep @locks ptl(address)
+   * @owes nothing that the start did not ask for
+   * @absent nothing is missed
+   */
+  changePte?(mn: MmuNotifier, mm: Mm, address: Vaddr, pte: Pte): Task<UnderPteLock>;
+}
+
+/** The name of an op of some design. */
+export type OpName = keyof MmuNotifierOps | keyof RangeNotifierOps;
+
+/** Ops of v5 by context. Each op is in exactly one of the two; `NotifierOpContext` does not compile otherwise. */
 export type AtomicOp = 'invalidatePage' | 'invalidatePages' | 'agePage';
 export type MaySleepOp = 'release';
 
-/** Effects that each op may have, by name. */
+/** Effects that each op of v5 may have, by name. */
 export interface OpEffects {
   readonly release: MaySleep;
   readonly invalidatePage: UnderPteLock;
@@ -106,13 +178,28 @@ export interface OpEffects {
   readonly agePage: UnderPteLock;
 }
 
-type EffectsOf<O extends OpName> = Required<MmuNotifierOps>[O] extends (...args: never[]) => Generator<infer E> ? E : never;
-type Sorted<Pair extends { readonly [O in OpName]: EffectsOf<O> }> = Pair;
-type Complete<Names extends OpName, All extends Names> = All;
-/** The proof that the unions, the record and the ops agree. */
-export type NotifierOpContext = Sorted<OpEffects> & Record<Complete<AtomicOp | MaySleepOp, OpName>, unknown>;
+/** Effects that each op of `range` may have, by name. */
+export interface RangeOpEffects {
+  readonly release: InSrcuRead;
+  readonly invalidateRangeStart: InSrcuRead;
+  readonly invalidateRangeEnd: InSrcuRead;
+  readonly invalidatePage: UnderPteLock;
+  readonly clearFlushYoung: UnderPteLock;
+  readonly changePte: UnderPteLock;
+}
+
+type EffectsOf<Ops, O extends keyof Ops> = Required<Ops>[O] extends (...args: never[]) => Generator<infer E> ? E : never;
+type Sorted<Ops, Pair extends { readonly [O in keyof Ops]-?: EffectsOf<Ops, O> }> = Pair;
+type Complete<Names extends All, All> = Names;
+/** The proof that the unions, the records and the ops agree. */
+export type NotifierOpContext = Sorted<MmuNotifierOps, OpEffects> & Record<Complete<AtomicOp | MaySleepOp, keyof MmuNotifierOps>, unknown>;
+export type RangeOpContext = Sorted<RangeNotifierOps, RangeOpEffects> & Record<Complete<keyof RangeOpEffects, keyof RangeNotifierOps>, unknown>;
 
 /** The ops that a driver gives under each design that has any. */
 export interface DesignOps {
   readonly v5: MmuNotifierOps;
+  readonly range: RangeNotifierOps;
 }
+
+/** The ops of some design. */
+export type NotifierOps = DesignOps[keyof DesignOps];

@@ -14,7 +14,7 @@
 import type { Mm, MmuNotifier, Mutex, Pfn, Rwsem, Spinlock, Vaddr, Where } from './handles.js';
 import type { BootedMachine } from './image.js';
 import type { MachineConfig } from './machine.js';
-import type { DesignOps, MmuNotifierOps, OpName } from './mmu-notifier.js';
+import type { DesignOps, NotifierOps, OpName } from './mmu-notifier.js';
 import type { PointKind } from './point.js';
 import type { Table, TableSpec } from './table.js';
 import type { GracePeriod, MaySleep, Sleep, Step, Task, UnderPteLock } from './task.js';
@@ -62,7 +62,8 @@ export type TranslationVisitor = (instance: number, mm: Mm, address: Vaddr, pfn:
  * the process; the plugin knows under which name its device reaches them.
  */
 export interface SecondaryDriver {
-  readonly ops: MmuNotifierOps;
+  /** Those of `services.design`. */
+  readonly ops: NotifierOps;
 
   /**
    * The device starts to follow an address space.
@@ -120,16 +121,20 @@ export interface KernelServices {
   /** container_of(): the instance that a notifier belongs to. */
   notifierInstance(mn: MmuNotifier): number;
   /**
-   * From now on every change of a pte of `mm` is reported. No grace period is needed before ptes are read, as long as
-   * they are read under their PT lock.
-   * @context any; the caller sees to it that the address space does not end meanwhile (mmgetNotZero)
+   * From now on every change of a pte of `mm` is reported, and under `range` every start has its end. No grace period is
+   * needed before ptes are read, as long as they are read under their PT lock.
+   * @context process; the caller sees to it that the address space does not end meanwhile (mmgetNotZero). Under `range` it
+   *   takes mmap_sem and every rmap lock of the mm, and pins the struct
+   * @returns 0, or -EINTR where a signal came while locks were taken
    */
-  mmuNotifierRegister(mn: MmuNotifier, mm: Mm): Task<Step>;
+  mmuNotifierRegister(mn: MmuNotifier, mm: Mm): Task<MaySleep, number>;
   /**
-   * Ends that. Ops may still be running on other CPUs: wait for a grace period before `mn` or what its ops use is freed.
-   * @context any; never during or after release, which took `mn` off the list without a lock
+   * Ends that. v5: ops may still be running on other CPUs, so wait for a grace period before `mn` or what its ops use is
+   * freed; never during or after release, which took `mn` off the list without a lock. `range`: calls release unless the
+   * mm's end did, and when this returns no op is running; at any time, once.
+   * @context process, no lock held
    */
-  mmuNotifierUnregister(mn: MmuNotifier, mm: Mm): Task<Step>;
+  mmuNotifierUnregister(mn: MmuNotifier, mm: Mm): Task<MaySleep>;
 
   // ── life of an address space ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,6 +1,6 @@
 // Models exit_mmap of mm/mmap.c (2.6.24).
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
-import { mmuNotifierRelease } from '#mmu-notifier';
+import { mmuNotifierRelease, mmuNotifierReleaseEarly } from '#mmu-notifier';
 import { TASK_SIZE } from '#asm';
 import { freePgtables, unmapVmas } from './memory.js';
 import type { Machine } from './mm-types.js';
@@ -8,11 +8,12 @@ import { tlbFinishMmu, tlbGatherMmu } from './mmu-gather.js';
 import { removeVma, unlinkVma } from './vma.js';
 
 /**
- * Tears an address space down that nobody uses any more. The secondary MMUs are told after the pages and the page
- * tables have gone: that is where the v5 patch puts the call.
+ * Tears an address space down that nobody uses any more. The secondary MMUs are told once: by v5 after the pages and the
+ * page tables have gone, by the range design while all is still mapped.
  * @context process, no lock held; may sleep
  */
 export function* exitMmap(m: Machine, mm: Mm): Task<MaySleep> {
+  yield* mmuNotifierReleaseEarly(m, mm);
   const first = m.mm.mmap[mm] as Vma;
   if (first !== 0) {
     tlbGatherMmu(m, mm, true);

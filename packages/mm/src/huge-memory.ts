@@ -7,6 +7,7 @@ import { PAGE_SIZE, VM_HUGEPAGE, VM_NOHUGEPAGE, VM_SPECIAL } from '@mmun/include
 import type { MaySleep, Pfn, Pmdp, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { spinLock, spinUnlock } from '@mmun/locking';
 import { HPAGE_PMD_NR, PMD_SIZE, pfnPte, pmdIsEmpty, pmdNone, pteOffset, ptepClearFlush, ptepNone, ptepPfn, setPteAt } from '#asm';
+import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';
 import { FAULT_FLAG_WRITE } from './fault-flags.js';
 import { setAnonPte, vmaPageProt } from './memory-anon.js';
 import { VM_OPS_ANON, vmaMm } from './mm-types.js';
@@ -44,9 +45,14 @@ export function* doHugePmdAnonymousPage(m: Machine, vma: Vma, address: Vaddr, pm
     return false;
   }
   const ptl = pteLockptr(m, mm, pmdp);
+  const first = pteOffset(m, pmdp, start);
+  // only the huge zero page, replaced as a whole, is a change that others must hear of
+  const mmunEnd = ptepNone(m, first) ? start : ((start + PMD_SIZE) as Vaddr);
+  if (mmunEnd !== start) {
+    yield* mmuNotifierInvalidateRangeStart(m, mm, start, mmunEnd);
+  }
   yield* spinLock(m, ptl);
   if (isUntouched(m, pmdp, start, flags)) {
-    const first = pteOffset(m, pmdp, start);
     for (let i = 0; i < HPAGE_PMD_NR; i++) {
       const pfn = chain;
       chain = m.page.hashNext[pfn] as Pfn;
@@ -57,6 +63,9 @@ export function* doHugePmdAnonymousPage(m: Machine, vma: Vma, address: Vaddr, pm
     }
   }
   yield* spinUnlock(m, ptl);
+  if (mmunEnd !== start) {
+    yield* mmuNotifierInvalidateRangeEnd(m, mm, start, mmunEnd);
+  }
   yield* freeChain(m, chain);
   return true;
 }

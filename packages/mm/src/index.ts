@@ -14,7 +14,7 @@ export { sysMincore } from './mincore.js';
 export { mmAlloc, mmdrop, mmgrab, mmput, sysClone } from './fork.js';
 export { sysExecve } from './exec.js';
 export { sysExit } from './exit.js';
-export { procMaps } from './task-mmu.js';
+export { pagemapEntry, procMaps } from './task-mmu.js';
 export { findVma, findVmaIntersection, findVmaPrev } from './vma-tree.js';
 export { truncateSetsize } from './truncate.js';
 export { doPageFault } from './fault.js';

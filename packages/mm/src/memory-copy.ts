@@ -1,8 +1,8 @@
-// Models copy_page_range of mm/memory.c (2.6.24 locks and, as v5, no hook; vma_needs_copy of 6.18).
+// Models copy_page_range of mm/memory.c (2.6.24 locks; hooks of v5, which has none, and of 4.12; vma_needs_copy of 6.18).
 /**
  * fork copies the ptes of memory that cannot be faulted in again, and takes the write permission from private pages in
  * both mms. v5 has no hook here: a secondary MMU that could write a page of the parent still can. That is its best known
- * bug, and stays.
+ * bug, and stays. The range design brackets the copying of private memory, for the parent's mm.
  *
  * Lock order: ptl of the child > ptl of the parent.
  */
@@ -12,6 +12,7 @@ import { refcountAt, refcountInc, spinLock, spinUnlock } from '@mmun/locking';
 import {
   pmdAddrEnd, pteMkclean, pteMkold, pteOffset, ptePfn, pteWrite, pteWrprotect, ptepGet, ptepNone, ptepSetWrprotect, setPteAt,
 } from '#asm';
+import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { PG_ANON_EXCLUSIVE, addMmCounter, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
@@ -28,6 +29,17 @@ const LATENCY = 32;
  */
 export function* copyPageRange(m: Machine, dstVma: Vma, srcVma: Vma): Task<MaySleep, number> {
   if (!vmaNeedsCopy(m, srcVma)) return 0;
+  if (!isCowMapping(m.vma.vmFlags[srcVma])) return yield* copyPmdRanges(m, dstVma, srcVma);
+  const srcMm = vmaMm(m, srcVma);
+  const mmunStart = m.vma.vmStart[srcVma] as Vaddr;
+  const mmunEnd = m.vma.vmEnd[srcVma] as Vaddr;
+  yield* mmuNotifierInvalidateRangeStart(m, srcMm, mmunStart, mmunEnd);
+  const error = yield* copyPmdRanges(m, dstVma, srcVma);
+  yield* mmuNotifierInvalidateRangeEnd(m, srcMm, mmunStart, mmunEnd);
+  return error;
+}
+
+function* copyPmdRanges(m: Machine, dstVma: Vma, srcVma: Vma): Task<MaySleep, number> {
   const srcMm = vmaMm(m, srcVma);
   const dstMm = vmaMm(m, dstVma);
   const end = m.vma.vmEnd[srcVma] as Vaddr;
@@ -50,6 +62,11 @@ export function* copyPageRange(m: Machine, dstVma: Vma, srcVma: Vma): Task<MaySl
 /** Pages of files and of shmem come again by faults; private copies and frames without a file do not. */
 function vmaNeedsCopy(m: Machine, srcVma: Vma): boolean {
   return m.vma.anonVma[srcVma] !== 0 || (m.vma.vmFlags[srcVma] & (VM_PFNMAP | VM_MIXEDMAP)) !== 0;
+}
+
+/** Private memory that can become writable: is_cow_mapping() */
+function isCowMapping(vmFlags: number): boolean {
+  return (vmFlags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE;
 }
 
 /** No hook of v5. */
@@ -82,7 +99,7 @@ function* copyOnePte(m: Machine, dstVma: Vma, srcVma: Vma, dst: Ptep, src: Ptep,
   const vmFlags = m.vma.vmFlags[srcVma];
   let pte = ptepGet(m, src);
   const pfn = vmNormalPage(m, srcVma, ptePfn(pte));
-  if ((vmFlags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE && pteWrite(pte)) {
+  if (isCowMapping(vmFlags) && pteWrite(pte)) {
     yield* ptepSetWrprotect(m, vmaMm(m, srcVma), address, src);
     pte = pteWrprotect(pte);
   }

@@ -1,9 +1,10 @@
-// Models do_wp_page of mm/memory.c (2.6.24 hooks and locks; reuse as in 6.18).
+// Models do_wp_page of mm/memory.c (2.6.24 locks; hooks of v5 and of 4.12; reuse as in 6.18).
 /** Lock order: mmap_sem > ptl > what a notifier takes. */
-import { VM_FAULT_OOM, VM_SHARED, VM_WRITE } from '@mmun/include';
-import type { MaySleep, Pfn, Pte, Ptep, Spinlock, Step, Task, Vaddr, Vma } from '@mmun/include';
+import { PAGE_SIZE, VM_FAULT_OOM, VM_SHARED, VM_WRITE } from '@mmun/include';
+import type { MaySleep, Mm, Pfn, Pte, Ptep, Spinlock, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { spinLock, spinUnlock } from '@mmun/locking';
 import { pfnPte, pteMkdirty, pteMkwrite, pteMkyoung, ptePfn, pteSame, ptepClearFlush, ptepGet, ptepSetAccessFlags, setPteAt, vmGetPageProt } from '#asm';
+import { mmuNotifierChangePte, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { allocPage, clearHighpage, copyUserHighpage, getPage, putPage } from './page-alloc.js';
@@ -62,6 +63,9 @@ function* wpPageCopy(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl: Spin
   }
   if (old === 0) clearHighpage(m, copy);
   else yield* copyUserHighpage(m, copy, old);
+  const mmunStart = address;
+  const mmunEnd = (address + PAGE_SIZE) as Vaddr;
+  yield* mmuNotifierInvalidateRangeStart(m, mm, mmunStart, mmunEnd);
   yield* spinLock(m, ptl);
   const isOurs = pteSame(ptepGet(m, ptep), seen);
   if (isOurs) {
@@ -71,14 +75,21 @@ function* wpPageCopy(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl: Spin
     pageAddNewAnonRmap(m, copy, vma, address);
     m.page.flags[copy] = m.page.flags[copy] | PG_ANON_EXCLUSIVE;
     const entry = pteMkyoung(pteMkdirty(pfnPte(copy, vmGetPageProt(m.vma.vmFlags[vma]))));
-    yield* setPteAt(m, mm, address, ptep, (m.vma.vmFlags[vma] & VM_WRITE) !== 0 ? pteMkwrite(entry) : entry);
+    yield* setPteAtNotify(m, mm, address, ptep, (m.vma.vmFlags[vma] & VM_WRITE) !== 0 ? pteMkwrite(entry) : entry);
     if (old !== 0) pageRemoveRmap(m, old);
   }
   yield* spinUnlock(m, ptl);
+  yield* mmuNotifierInvalidateRangeEnd(m, mm, mmunStart, mmunEnd);
   if (!isOurs) yield* putPage(m, copy);
   if (old !== 0) {
     if (isOurs) yield* putPage(m, old);
     yield* putPage(m, old);
   }
   return 0;
+}
+
+/** The secondary MMUs may switch to the new page in place; today none does. set_pte_at_notify() @locks ptl(address) */
+function* setPteAtNotify(m: Machine, mm: Mm, address: Vaddr, ptep: Ptep, entry: Pte): Task<Step> {
+  yield* mmuNotifierChangePte(m, mm, address, entry);
+  yield* setPteAt(m, mm, address, ptep, entry);
 }

@@ -1,16 +1,16 @@
-// Models mm/memory.c (2.6.24 hooks and locks; 6.18 semantics): taking ptes away, and freeing page tables.
+// Models mm/memory.c (2.6.24 locks; hooks of v5 and of 4.12; 6.18 semantics): taking ptes away, and freeing page tables.
 /**
  * Lock order: mmap_sem > i_mmap_lock > ptl > what a notifier takes.
  */
 import { PAGE_SIZE } from '@mmun/include';
-import type { Mm, Pfn, Pgdp, Pmdp, Ptep, Pudp, Step, Task, Vaddr, Vma } from '@mmun/include';
+import type { MaySleep, Mm, Pfn, Pgdp, Pmdp, Ptep, Pudp, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { spinLock, spinUnlock } from '@mmun/locking';
 import {
   PGDIR_SIZE, PMD_SIZE, PTRS_PER_PMD, PTRS_PER_PUD, PUD_SIZE, TASK_SIZE, pgdAddrEnd, pgdClear, pgdNone, pgdOffset, pgdPage, pmdAddrEnd, pmdClear,
   pmdNone, pmdOffset, pmdPage, pteDirty, pteOffset, ptePfn, pteYoung, ptepGet, ptepGetAndClearFull, ptepNone, ptepPfn, ptepPresent, pudAddrEnd, pudClear, pudNone,
   pudOffset, pudPage,
 } from '#asm';
-import { mmuNotifier } from '#mmu-notifier';
+import { mmuNotifier, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';
 import { tlbFinishMmu, tlbGatherMmu, tlbGathering, tlbIsFull, tlbRemovePage } from './mmu-gather.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -25,20 +25,23 @@ import { pageRemoveRmap } from './rmap.js';
  * @context process @locks mmap_sem, or i_mmap_lock and the VMA's mm alive, or no user of the mm is left
  * @holds the VMAs and the page tables stay
  */
-export function* unmapVmas(m: Machine, startVma: Vma, start: Vaddr, end: Vaddr): Task<Step> {
+export function* unmapVmas(m: Machine, startVma: Vma, start: Vaddr, end: Vaddr): Task<MaySleep> {
   const v = m.vma;
+  const mm = vmaMm(m, startVma);
   const isOwn = tlbGathering(m) === 0;
-  if (isOwn) tlbGatherMmu(m, vmaMm(m, startVma), false);
+  if (isOwn) tlbGatherMmu(m, mm, false);
+  yield* mmuNotifierInvalidateRangeStart(m, mm, start, end);
   for (let vma = startVma; vma !== 0 && v.vmStart[vma] < end; vma = v.vmNext[vma] as Vma) {
     const from = Math.max(v.vmStart[vma], start) as Vaddr;
     const to = Math.min(v.vmEnd[vma], end) as Vaddr;
     if (from < to) yield* unmapPageRange(m, vma, from, to, false);
   }
+  yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);
   if (isOwn) yield* tlbFinishMmu(m);
 }
 
 /** MADV_DONTNEED's part of one VMA: pages go, the VMA stays. @locks mmap_sem */
-export function zapPageRange(m: Machine, vma: Vma, address: Vaddr, sizeBytes: number): Task<Step> {
+export function zapPageRange(m: Machine, vma: Vma, address: Vaddr, sizeBytes: number): Task<MaySleep> {
   return zapMapping(m, vma, address, (address + sizeBytes) as Vaddr, false);
 }
 
@@ -47,9 +50,12 @@ export function zapPageRange(m: Machine, vma: Vma, address: Vaddr, sizeBytes: nu
  * @param isFileOnly private copies stay: zap_details.check_mapping
  * @locks mmap_sem, or i_mmap_lock of the VMA's file
  */
-export function* zapMapping(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, isFileOnly: boolean): Task<Step> {
-  tlbGatherMmu(m, vmaMm(m, vma), false);
+export function* zapMapping(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, isFileOnly: boolean): Task<MaySleep> {
+  const mm = vmaMm(m, vma);
+  tlbGatherMmu(m, mm, false);
+  yield* mmuNotifierInvalidateRangeStart(m, mm, start, end);
   yield* unmapPageRange(m, vma, start, end, isFileOnly);
+  yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);
   yield* tlbFinishMmu(m);
 }
 

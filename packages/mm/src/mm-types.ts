@@ -79,6 +79,8 @@ const anonVmaSpec = {
   rbRoot: 'u32',
   /** @guards the chains of all anon_vmas with this root. */
   lock: 'i32',
+  /** @guardedBy mm_all_locks_mutex. Of a root: the holder of that mutex has taken it. */
+  isAllLocked: 'u8',
 } as const;
 
 const avcSpec = {
@@ -109,6 +111,8 @@ const inodeSpec = {
   refcount: 'i32', nrPages: 'u32',
   /** Guards the tree of VMAs that map the file: i_mmap_lock. */
   iMmapLock: 'i32',
+  /** @guardedBy mm_all_locks_mutex, whose holder has taken iMmapLock. AS_MM_ALL_LOCKS */
+  isAllLocked: 'u8',
 } as const;
 
 const fileSpec = { inode: 'u32', refcount: 'i32', isReadable: 'u8', isWritable: 'u8' } as const;
@@ -131,6 +135,8 @@ const vmSpec = {
   nextShmemIno: 'u32',
   /** Buckets of the page cache are guarded by this. */
   treeLock: 'i32',
+  /** Whoever takes more than one rmap lock at once. mm_all_locks_mutex */
+  mmAllLocksMutex: 'i32',
 } as const;
 
 /** Pages of one gather. asm-generic/tlb.h, 2.6.24 */

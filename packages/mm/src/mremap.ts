@@ -1,9 +1,10 @@
-// Models the page half of mm/mremap.c (2.6.24 hooks and locks).
+// Models the page half of mm/mremap.c (2.6.24 locks; hooks of v5 and of 4.12).
 /** Lock order: mmap_sem > i_mmap_lock > ptl of the old place > ptl of the new. */
 import { PAGE_SIZE } from '@mmun/include';
-import type { Inode, MaySleep, Mm, Pmdp, Step, Task, Vaddr, Vma } from '@mmun/include';
+import type { Inode, MaySleep, Mm, Pmdp, Task, Vaddr, Vma } from '@mmun/include';
 import { spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
 import { pmdAddrEnd, pteNone, pteOffset, ptepClearFlush, ptepNone, setPteAt } from '#asm';
+import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, rmapLock, rmapUnlock } from '#mmu-notifier';
 import { vmaInode, vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { mmFindTable, pmdAllocWalk, pteAlloc, pteLockptr, skipHole } from './pgalloc.js';
@@ -19,6 +20,7 @@ export function* movePageTables(m: Machine, vma: Vma, oldAddr: Vaddr, newVma: Vm
   const mm = vmaMm(m, vma);
   const oldEnd = (oldAddr + len) as Vaddr;
   let old = oldAddr;
+  yield* mmuNotifierInvalidateRangeStart(m, mm, oldAddr, oldEnd);
   while (old < oldEnd) {
     const oldPmdp = mmFindTable(m, mm, old);
     if (oldPmdp < 0) {
@@ -36,16 +38,17 @@ export function* movePageTables(m: Machine, vma: Vma, oldAddr: Vaddr, newVma: Vm
     }
     old = (old + extent) as Vaddr;
   }
+  yield* mmuNotifierInvalidateRangeEnd(m, mm, oldAddr, oldEnd);
   return old - oldAddr;
 }
 
 /** Each pte is cleared by ptepClearFlush, so hook #1 of v5 runs under both ptls. */
-function* movePtes(m: Machine, vma: Vma, mm: Mm, oldPmdp: Pmdp, oldAddr: Vaddr, newPmdp: Pmdp, newAddr: Vaddr, bytes: number): Task<Step> {
+function* movePtes(m: Machine, vma: Vma, mm: Mm, oldPmdp: Pmdp, oldAddr: Vaddr, newPmdp: Pmdp, newAddr: Vaddr, bytes: number): Task<MaySleep> {
   const inode = m.vma.vmFile[vma] === 0 ? (0 as Inode) : vmaInode(m, vma);
   const mappingLock = spinlockAt(m.inode.iMmapLock, inode);
   const oldPtl = pteLockptr(m, mm, oldPmdp);
   const newPtl = pteLockptr(m, mm, newPmdp);
-  if (inode !== 0) yield* spinLock(m, mappingLock);
+  if (inode !== 0) yield* rmapLock(m, mappingLock);
   yield* spinLock(m, oldPtl);
   if (newPtl !== oldPtl) yield* spinLock(m, newPtl);
   let oldPtep = pteOffset(m, oldPmdp, oldAddr);
@@ -57,5 +60,5 @@ function* movePtes(m: Machine, vma: Vma, mm: Mm, oldPmdp: Pmdp, oldAddr: Vaddr, 
   }
   if (newPtl !== oldPtl) yield* spinUnlock(m, newPtl);
   yield* spinUnlock(m, oldPtl);
-  if (inode !== 0) yield* spinUnlock(m, mappingLock);
+  if (inode !== 0) yield* rmapUnlock(m, mappingLock);
 }

@@ -4,12 +4,13 @@
  * that is written; a child's VMA gets one of its own and stays tied to its
  * parent's through a chain, which is what decides whether VMAs may merge.
  *
- * Lock order: mmap_sem, then the lock of the root anon_vma.
+ * Lock order: mmap_sem, then the lock of the root anon_vma, which spins or sleeps as the notifier design needs it.
  */
 import { ENOMEM, VM_ACCESS_FLAGS } from '@mmun/include';
 import type { AnonVma, AnonVmaChain, MaySleep, Pfn, Spinlock, Task, Vaddr, Vma } from '@mmun/include';
 import { bugOn, poolAlloc, poolFree } from '@mmun/lib';
-import { spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
+import { spinlockAt } from '@mmun/locking';
+import { rmapLock, rmapUnlock } from '#mmu-notifier';
 import type { Machine } from './mm-types.js';
 
 export function anonVmaLock(m: Machine, anonVma: AnonVma): Spinlock {
@@ -34,11 +35,11 @@ export function* anonVmaPrepare(m: Machine, vma: Vma): Task<MaySleep, number> {
     m.anonVma.numChildren[anonVma]++;
   }
   const lock = anonVmaLock(m, anonVma);
-  yield* spinLock(m, lock);
+  yield* rmapLock(m, lock);
   m.vma.anonVma[vma] = anonVma;
   anonVmaChainLink(m, vma, avc, anonVma);
   m.anonVma.numActiveVmas[anonVma]++;
-  yield* spinUnlock(m, lock);
+  yield* rmapUnlock(m, lock);
   return 0;
 }
 
@@ -59,11 +60,11 @@ export function* anonVmaClone(m: Machine, dst: Vma, src: Vma): Task<MaySleep, nu
     }
     const anonVma = m.avc.anonVma[pavc] as AnonVma;
     const lock = anonVmaLock(m, anonVma);
-    yield* spinLock(m, lock);
+    yield* rmapLock(m, lock);
     anonVmaChainLink(m, dst, avc, anonVma);
     if (m.vma.anonVma[dst] === 0 && m.vma.anonVma[src] !== 0 && anonVma !== m.vma.anonVma[src]
       && m.anonVma.numChildren[anonVma] < 2 && m.anonVma.numActiveVmas[anonVma] === 0) m.vma.anonVma[dst] = anonVma;
-    yield* spinUnlock(m, lock);
+    yield* rmapUnlock(m, lock);
   }
   if (m.vma.anonVma[dst] !== 0) m.anonVma.numActiveVmas[m.vma.anonVma[dst]]++;
   return 0;
@@ -91,10 +92,10 @@ export function* anonVmaFork(m: Machine, vma: Vma, pvma: Vma): Task<MaySleep, nu
   m.anonVma.refcount[root]++;
   m.vma.anonVma[vma] = anonVma;
   const lock = anonVmaLock(m, anonVma);
-  yield* spinLock(m, lock);
+  yield* rmapLock(m, lock);
   anonVmaChainLink(m, vma, avc, anonVma);
   m.anonVma.numChildren[parent]++;
-  yield* spinUnlock(m, lock);
+  yield* rmapUnlock(m, lock);
   return 0;
 }
 
@@ -104,10 +105,10 @@ export function* unlinkAnonVmas(m: Machine, vma: Vma): Task<MaySleep> {
   for (let avc = m.vma.anonVmaChain[vma]; avc !== 0; avc = sameVma[avc]) {
     const anonVma = anonVmaOf[avc] as AnonVma;
     const lock = anonVmaLock(m, anonVma);
-    yield* spinLock(m, lock);
+    yield* rmapLock(m, lock);
     anonVmaChainUnlink(m, anonVma, avc);
     if (m.anonVma.rbRoot[anonVma] === 0) m.anonVma.numChildren[m.anonVma.parent[anonVma]]--;
-    yield* spinUnlock(m, lock);
+    yield* rmapUnlock(m, lock);
   }
   if (m.vma.anonVma[vma] !== 0) m.anonVma.numActiveVmas[m.vma.anonVma[vma]]--;
   m.vma.anonVma[vma] = 0;
@@ -186,7 +187,7 @@ function anonVmaAlloc(m: Machine): AnonVma {
   a.numChildren[anonVma] = 0;
   a.numActiveVmas[anonVma] = 0;
   a.rbRoot[anonVma] = 0;
-  a.lock[anonVma] = 0;
+  a.lock[anonVma] = a.isAllLocked[anonVma] = 0;
   return anonVma;
 }
 

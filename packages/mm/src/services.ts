@@ -13,8 +13,9 @@ import {
 } from '@mmun/locking';
 import { ptePfn, ptePresent, pteWrite, ptepGet, walkPte } from '#asm';
 import { DESIGN, MMU_NOTIFIER, addNotifierOps, notifierServices } from '#mmu-notifier';
-import type { NotifierServices } from '#mmu-notifier';
+import type { NotifierServices, RegisterHost } from '#mmu-notifier';
 import { mmdrop, mmgrab, mmput } from './fork.js';
+import { mmDropAllLocks, mmTakeAllLocks } from './mm-all-locks.js';
 import type { Machine } from './mm-types.js';
 import { putPage } from './page-alloc.js';
 import { PG_DIRTY } from './page-flags.js';
@@ -44,7 +45,7 @@ export function attachSecondaryMmu(m: Machine, plugin: SecondaryMmuFor<typeof DE
   if (!MMU_NOTIFIER || refusal !== '') throw new KernelBug('secondary-mmu-refused', refusal);
   let ops = 0;
   const driver = plugin.attach(kernelServices(m, plugin.name, () => ops));
-  const missing = (plugin.designs as Readonly<Record<string, readonly OpName[]>>)[DESIGN].filter((op) => driver.ops[op] === undefined);
+  const missing = (plugin.designs as Readonly<Record<string, readonly OpName[]>>)[DESIGN].filter((op) => (driver.ops as Partial<Record<OpName, unknown>>)[op] === undefined);
   if (missing.length > 0) throw new KernelBug('secondary-mmu-op-missing', `plugin \`${plugin.name}\` promises ${missing.join(', ')} under ${DESIGN} and does not bring it`);
   ops = addNotifierOps(m, driver.ops);
   m.secondaries.push({ name: plugin.name, driver });
@@ -88,10 +89,19 @@ function kernelServices(m: Machine, plugin: string, ops: () => number): KernelSe
     design: DESIGN as KernelServices['design'],
     config: m.bootConfig,
     table: <S extends TableSpec>(name: string, spec: S): Table<S> => tableOf(m, `${plugin}.${name}`, spec),
-    ...notifierServices(m, ops),
+    ...notifierServices(m, ops, registerHost(m)),
     ...mmServices(m),
     ...deviceServices(m),
     ...lockServices(m),
+  };
+}
+
+function registerHost(m: Machine): RegisterHost {
+  return {
+    mmTakeAllLocks: (mm) => mmTakeAllLocks(m, mm),
+    mmDropAllLocks: (mm) => mmDropAllLocks(m, mm),
+    mmgrab: (mm) => mmgrab(m, mm),
+    mmdrop: (mm): Task<MaySleep> => mmdrop(m, mm),
   };
 }
 

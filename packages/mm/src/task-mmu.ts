@@ -1,7 +1,9 @@
 // Models fs/proc/task_mmu.c (6.18): what /proc/PID/maps and smaps say.
 import { PAGE_SIZE, VM_EXEC, VM_MAYSHARE, VM_READ, VM_WRITE } from '@mmun/include';
-import type { File, Inode, MapsRow, Mm, Vma } from '@mmun/include';
+import type { File, Inode, MapsRow, Mm, Vaddr, Vma } from '@mmun/include';
+import { ptepPfn, ptepPresent, walkPte } from '#asm';
 import type { Machine } from './mm-types.js';
+import { pageIsAnon } from './page-flags.js';
 import { smapGatherStats } from './smaps.js';
 
 /** Rows by address, each with its pages counted. Not for hot paths: it allocates. */
@@ -9,6 +11,15 @@ export function procMaps(m: Machine, mm: Mm): MapsRow[] {
   const rows: MapsRow[] = [];
   for (let vma = m.mm.mmap[mm] as Vma; vma !== 0; vma = m.vma.vmNext[vma] as Vma) rows.push(mapsRow(m, mm, vma));
   return rows;
+}
+
+/** pte_to_pagemap_entry(); the zero page is neither a file's nor anybody's own */
+export function pagemapEntry(m: Machine, mm: Mm, address: Vaddr): number {
+  const ptep = m.mm.pgd[mm] === 0 ? 0 : walkPte(m, mm, address);
+  if (ptep === 0 || !ptepPresent(m, ptep)) return 0;
+  const pfn = ptepPfn(m, ptep);
+  if (pfn === m.vm.zeroPfn[0]) return pfn * 4;
+  return pfn * 4 + (m.page.mapcount[pfn] === 1 ? 2 : 0) + (pageIsAnon(m, pfn) ? 0 : 1);
 }
 
 function mapsRow(m: Machine, mm: Mm, vma: Vma): MapsRow {

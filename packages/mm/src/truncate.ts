@@ -3,7 +3,8 @@
 import { PAGE_SIZE } from '@mmun/include';
 import type { Inode, MaySleep, Pfn, Task, Vaddr, Vma } from '@mmun/include';
 import { poolHighest, poolIsLive } from '@mmun/lib';
-import { spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
+import { spinlockAt } from '@mmun/locking';
+import { rmapLock, rmapUnlock } from '#mmu-notifier';
 import { zapMapping } from './memory.js';
 import { vmaInode } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -46,13 +47,13 @@ export function truncateInodePages(m: Machine, inode: Inode, from: number): Task
 export function* unmapMappingRange(m: Machine, inode: Inode, from: number, to: number, isEvenCows: boolean): Task<MaySleep> {
   const v = m.vma;
   const lock = spinlockAt(m.inode.iMmapLock, inode);
-  yield* spinLock(m, lock);
+  yield* rmapLock(m, lock);
   for (let vma = vmaIntervalNext(m, inode, 0 as Vma, from, to); vma !== 0; vma = vmaIntervalNext(m, inode, vma, from, to)) {
     const start = v.vmStart[vma] + Math.max(from - v.vmPgoff[vma], 0) * PAGE_SIZE;
     const end = Math.min(v.vmStart[vma] + (to - v.vmPgoff[vma]) * PAGE_SIZE, v.vmEnd[vma]);
     yield* zapMapping(m, vma, start as Vaddr, end as Vaddr, !isEvenCows);
   }
-  yield* spinUnlock(m, lock);
+  yield* rmapUnlock(m, lock);
 }
 
 /** @locks i_mmap_lock. The next VMA in table order after `vma` that maps some page of `[from, to)`. Stands in for the tree i_mmap. */

@@ -5,7 +5,8 @@
 import { EINVAL, ENOMEM, PAGE_SIZE } from '@mmun/include';
 import type { File, MaySleep, Mm, Task, Vma } from '@mmun/include';
 import { poolAlloc, poolFree } from '@mmun/lib';
-import { spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
+import { spinlockAt } from '@mmun/locking';
+import { rmapLock, rmapUnlock } from '#mmu-notifier';
 import { fput, getFile } from './file-table.js';
 import { VM_OPS_SPECIAL, vmaInode } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -67,9 +68,9 @@ export function* unlinkVma(m: Machine, vma: Vma): Task<MaySleep> {
 /** unlink_file_vma() */
 function* unlinkFileVma(m: Machine, vma: Vma): Task<MaySleep> {
   const lock = spinlockAt(m.inode.iMmapLock, vmaInode(m, vma));
-  yield* spinLock(m, lock);
+  yield* rmapLock(m, lock);
   m.vma.isFileUnlinked[vma] = 1;
-  yield* spinUnlock(m, lock);
+  yield* rmapUnlock(m, lock);
 }
 
 /** Takes a VMA out of its mm and gives it back. */

@@ -3,5 +3,9 @@ export {
   mmuNotifierMmInit, mmuNotifierPtep, mmuNotifierRegister, mmuNotifierRelease, mmuNotifierUnregister, notifierCounts, notifierServices,
   reserveNotifier, viewNotifier,
 } from './mmu-notifier.js';
+export {
+  mmuNotifierChangePte, mmuNotifierClearFlushYoung, mmuNotifierInvalidatePage, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart,
+  mmuNotifierReleaseEarly, rmapLock, rmapUnlock,
+} from './range-hooks-nop.js';
 export type { NotifierHost, NotifierMachine, ReservedNotifier } from './mmu-notifier.js';
-export type { NotifierServices, Wanted } from './surface.js';
+export type { NotifierConfig, NotifierServices, RegisterHost, Wanted } from './surface.js';

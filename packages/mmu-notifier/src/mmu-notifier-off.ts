@@ -5,10 +5,11 @@
  * unregister and release, which were macros that ignored their arguments; Lameter
  * asked for functions, and here all are.
  */
-import type { MachineConfig, MaySleep, Mm, MmuNotifier, MmuNotifierOps, NotifierCounts, Step, Task, Vaddr } from '@mmun/include';
+import type { MaySleep, Mm, MmuNotifier, NotifierCounts, NotifierOps, Pte, Spinlock, Step, Task, Vaddr } from '@mmun/include';
 import type { Layout } from '@mmun/lib';
+import { spinLock, spinUnlock } from '@mmun/locking';
 import type { LockingMachine } from '@mmun/locking';
-import type { NotifierServices, Wanted } from './surface.js';
+import type { NotifierConfig, NotifierServices, RegisterHost, Wanted } from './surface.js';
 
 /** Nothing. */
 export type NotifierMachine = Readonly<Record<never, never>>;
@@ -18,7 +19,7 @@ export type NotifierHost = LockingMachine & NotifierMachine;
 export const DESIGN = 'off' as const;
 export const MMU_NOTIFIER = false as const;
 
-export function reserveNotifier(_layout: Layout, _config: Pick<MachineConfig, 'nrMms' | 'nrNotifiers'>): ReservedNotifier {
+export function reserveNotifier(_layout: Layout, _config: NotifierConfig): ReservedNotifier {
   return {};
 }
 
@@ -30,7 +31,7 @@ export function* mmuNotifierRegister(_m: NotifierHost, _mn: MmuNotifier, _mm: Mm
   // nop
 }
 
-export function* mmuNotifierUnregister(_m: NotifierHost, _mn: MmuNotifier, _mm: Mm): Task<Step> {
+export function* mmuNotifierUnregister(_m: NotifierHost, _mn: MmuNotifier, _mm: Mm): Task<MaySleep> {
   // nop
 }
 
@@ -57,16 +58,55 @@ export function* mmuNotifierRelease(_m: NotifierHost, _mm: Mm): Task<MaySleep> {
   // nop
 }
 
+export function mmuNotifierInvalidateRangeStart<M extends number, A extends number, B extends number>(
+  m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep>;
+export function* mmuNotifierInvalidateRangeStart(_m: NotifierHost, _mm: Mm, _start: Vaddr, _end: Vaddr): Task<MaySleep> {
+  // nop
+}
+
+export function mmuNotifierInvalidateRangeEnd<M extends number, A extends number, B extends number>(
+  m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep>;
+export function* mmuNotifierInvalidateRangeEnd(_m: NotifierHost, _mm: Mm, _start: Vaddr, _end: Vaddr): Task<MaySleep> {
+  // nop
+}
+
+export function mmuNotifierInvalidatePage<M extends number, A extends number>(
+  m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
+export function* mmuNotifierInvalidatePage(_m: NotifierHost, _mm: Mm, _address: Vaddr): Task<Step> {
+  // nop
+}
+
+export function* mmuNotifierClearFlushYoung(_m: NotifierHost, _mm: Mm, _start: Vaddr, _end: Vaddr): Task<Step, number> {
+  return 0;
+}
+
+export function* mmuNotifierChangePte(_m: NotifierHost, _mm: Mm, _address: Vaddr, _pte: Pte): Task<Step> {
+  // nop
+}
+
+export function* mmuNotifierReleaseEarly(_m: NotifierHost, _mm: Mm): Task<MaySleep> {
+  // nop
+}
+
+/** What is called under it may not sleep, so it spins. */
+export function* rmapLock(m: NotifierHost, lock: Spinlock): Task<MaySleep> {
+  yield* spinLock(m, lock);
+}
+
+export function* rmapUnlock(m: NotifierHost, lock: Spinlock): Task<MaySleep> {
+  yield* spinUnlock(m, lock);
+}
+
 export function mmuNotifierMmInit(_m: NotifierHost, _mm: Mm): void {
   // nop
 }
 
-export function addNotifierOps(_m: NotifierHost, _ops: MmuNotifierOps): number {
+export function addNotifierOps(_m: NotifierHost, _ops: NotifierOps): number {
   return 0;
 }
 
 /** Nobody can attach, so nobody gets these. */
-export function notifierServices(_m: NotifierHost, _ops: () => number): NotifierServices {
+export function notifierServices(_m: NotifierHost, _ops: () => number, _host: RegisterHost): NotifierServices {
   return {} as NotifierServices;
 }
 

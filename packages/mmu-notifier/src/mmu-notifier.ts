@@ -12,12 +12,12 @@
  * head.lock is a leaf.
  */
 import { CALL, READ } from '@mmun/include';
-import type { MachineConfig, MaySleep, Mm, MmuNotifier, MmuNotifierOps, NotifierCounts, Spinlock, Step, Task, Vaddr, Where } from '@mmun/include';
+import type { MaySleep, Mm, MmuNotifier, NotifierCounts, NotifierOps, Spinlock, Step, Task, Vaddr, Where } from '@mmun/include';
 import { bugOn, poolAlloc, poolFree, poolIsLive, reserve, reservePool, viewPool, viewTable, whereOf } from '@mmun/lib';
 import type { Layout, Pool, Reserved, ReservedPool, Table } from '@mmun/lib';
 import { hlistAddHeadRcu, hlistDelPoison, hlistDelRcu, hlistFirst, hlistNext, point, rcuReadLock, rcuReadUnlock, spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
 import type { LockingMachine } from '@mmun/locking';
-import type { NotifierServices, Wanted } from './surface.js';
+import type { NotifierConfig, NotifierServices, RegisterHost, Wanted } from './surface.js';
 
 /** struct mmu_notifier_head, one row per mm. */
 const headSpec = {
@@ -72,7 +72,7 @@ export const DESIGN = 'v5' as const;
 /** CONFIG_MMU_NOTIFIER. */
 export const MMU_NOTIFIER = true as const;
 
-export function reserveNotifier(layout: Layout, config: Pick<MachineConfig, 'nrMms' | 'nrNotifiers'>): ReservedNotifier {
+export function reserveNotifier(layout: Layout, config: NotifierConfig): ReservedNotifier {
   return {
     head: reserve(layout, 'mmuNotifierHead', config.nrMms + 1, headSpec),
     notifier: reserve(layout, 'mmuNotifier', config.nrNotifiers + 1, notifierSpec),
@@ -104,7 +104,7 @@ export function* mmuNotifierRegister(m: NotifierHost, mn: MmuNotifier, mm: Mm): 
  * No hook starts to call the notifier any more; one that started before may still be in it, until a grace period is over.
  * @context any. After release, or beside it, this is list corruption in the patch as posted, and a KernelBug here
  */
-export function* mmuNotifierUnregister(m: NotifierHost, mn: MmuNotifier, mm: Mm): Task<Step> {
+export function* mmuNotifierUnregister(m: NotifierHost, mn: MmuNotifier, mm: Mm): Task<MaySleep> {
   const lock = headLock(m, mm);
   yield* spinLock(m, lock);
   yield* hlistDelRcu(m, m.notifier, mn);
@@ -185,17 +185,20 @@ export function mmuNotifierMmInit(m: NotifierHost, mm: Mm): void {
 }
 
 /** Makes ops known to the machine; at attach. @returns what mmuNotifierAlloc takes */
-export function addNotifierOps(m: NotifierHost, ops: MmuNotifierOps): number {
+export function addNotifierOps(m: NotifierHost, ops: NotifierOps): number {
   return m.notifierOps.push(ops as CalledOps) - 1;
 }
 
 /** The part of KernelServices that is about notifiers, for a plugin. @param ops which ops its notifiers get; known only after its attach */
-export function notifierServices(m: NotifierHost, ops: () => number): NotifierServices {
+export function notifierServices(m: NotifierHost, ops: () => number, _host: RegisterHost): NotifierServices {
   return {
     mmuNotifierAlloc: (instance) => mmuNotifierAlloc(m, ops(), instance),
     mmuNotifierFree: (mn) => { mmuNotifierFree(m, mn); },
     notifierInstance: (mn) => mmuNotifierInstance(m, mn),
-    mmuNotifierRegister: (mn, mm) => mmuNotifierRegister(m, mn, mm),
+    * mmuNotifierRegister(mn: MmuNotifier, mm: Mm): Task<MaySleep, number> {
+      yield* mmuNotifierRegister(m, mn, mm);
+      return 0;
+    },
     mmuNotifierUnregister: (mn, mm) => mmuNotifierUnregister(m, mn, mm),
   };
 }
@@ -226,7 +229,7 @@ export function notifierCounts(m: NotifierHost): NotifierCounts | null {
   const { invalidatePage, invalidatePages, agePage, release } = m.notifierCount;
   return {
     invalidatePage: invalidatePage[0], invalidatePages: invalidatePages[0], agePage: agePage[0], release: release[0],
-    invalidateRangeStart: 0, invalidateRangeEnd: 0,
+    invalidateRangeStart: 0, invalidateRangeEnd: 0, changePte: 0,
   };
 }
 

@@ -1,7 +1,8 @@
 export {
-  DESIGN, MMU_NOTIFIER, addNotifierOps, mmuNotifier, mmuNotifierAgePage, mmuNotifierAlloc, mmuNotifierFree, mmuNotifierInstance,
-  mmuNotifierMmInit, mmuNotifierPtep, mmuNotifierRegister, mmuNotifierRelease, mmuNotifierUnregister, notifierCounts, notifierServices,
-  reserveNotifier, viewNotifier,
+  DESIGN, MMU_NOTIFIER, addNotifierOps, mmuNotifier, mmuNotifierAgePage, mmuNotifierAlloc, mmuNotifierChangePte, mmuNotifierClearFlushYoung,
+  mmuNotifierFree, mmuNotifierInstance, mmuNotifierInvalidatePage, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, mmuNotifierMmInit,
+  mmuNotifierPtep, mmuNotifierRegister, mmuNotifierRelease, mmuNotifierReleaseEarly, mmuNotifierUnregister, notifierCounts, notifierServices,
+  reserveNotifier, rmapLock, rmapUnlock, viewNotifier,
 } from './mmu-notifier-off.js';
 export type { NotifierHost, NotifierMachine, ReservedNotifier } from './mmu-notifier-off.js';
-export type { NotifierServices, Wanted } from './surface.js';
+export type { NotifierConfig, NotifierServices, RegisterHost, Wanted } from './surface.js';

@@ -4,10 +4,11 @@
  * function that is missing, or one whose parameters differ in one design, does not
  * compile here.
  */
-import type { Design, KernelServices, MachineConfig, MaySleep, Mm, MmuNotifier, MmuNotifierOps, NotifierCounts, Step, Task, Vaddr } from '@mmun/include';
+import type { Design, KernelServices, MachineConfig, MaySleep, Mm, MmuNotifier, NotifierCounts, NotifierOps, Pte, Spinlock, Step, Task, Vaddr } from '@mmun/include';
 import type { Layout } from '@mmun/lib';
 import type * as v5 from './index.js';
 import type * as off from './off.js';
+import type * as range from './range.js';
 
 /**
  * The type of a parameter that must be a `Type`: of anything else the compiler says in one line that `Message` was
@@ -18,6 +19,19 @@ export type Wanted<Type, Given, Message extends string> = Given extends Type ? G
 /** What a plugin is handed of this package. */
 export type NotifierServices = Pick<KernelServices, 'mmuNotifierAlloc' | 'mmuNotifierFree' | 'notifierInstance' | 'mmuNotifierRegister' | 'mmuNotifierUnregister'>;
 
+/** What of mm registering needs, where the design needs it. */
+export interface RegisterHost {
+  /** Nobody of the mm is between a start and its end, nor comes to be until the drop. mm_take_all_locks() @returns 0 or -EINTR */
+  mmTakeAllLocks(mm: Mm): Task<MaySleep, number>;
+  mmDropAllLocks(mm: Mm): Task<MaySleep>;
+  /** The struct lives on as long as someone is registered. */
+  mmgrab(mm: Mm): Task<Step>;
+  mmdrop(mm: Mm): Task<MaySleep>;
+}
+
+/** What every design is told of the machine's size. */
+export type NotifierConfig = Pick<MachineConfig, 'nrMms' | 'nrNotifiers' | 'nrTasks'>;
+
 interface Dispatch<Host> {
   <M extends number, A extends number>(
     m: Host, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePage', address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
@@ -25,19 +39,34 @@ interface Dispatch<Host> {
     m: Host, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePages', start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<Step>;
 }
 
+type Bracket<Host> = <M extends number, A extends number, B extends number>(
+  m: Host, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>) => Task<MaySleep>;
+
 interface NotifierSurface<Host, Machine, Reserved> {
-  reserveNotifier: (layout: Layout, config: Pick<MachineConfig, 'nrMms' | 'nrNotifiers'>) => Reserved;
+  reserveNotifier: (layout: Layout, config: NotifierConfig) => Reserved;
   viewNotifier: (buffer: ArrayBuffer, reserved: Reserved) => Machine;
   mmuNotifierRegister: (m: Host, mn: MmuNotifier, mm: Mm) => Task<Step>;
-  mmuNotifierUnregister: (m: Host, mn: MmuNotifier, mm: Mm) => Task<Step>;
+  mmuNotifierUnregister: (m: Host, mn: MmuNotifier, mm: Mm) => Task<MaySleep>;
+  // the hooks of v5
   mmuNotifier: Dispatch<Host>;
   mmuNotifierPtep: <M extends number, A extends number>(
     m: Host, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePage', address: Wanted<Vaddr, A, 'a Vaddr'>) => Task<Step>;
   mmuNotifierAgePage: (m: Host, mm: Mm, address: Vaddr) => Task<Step, number>;
   mmuNotifierRelease: (m: Host, mm: Mm) => Task<MaySleep>;
+  // the hooks of range
+  mmuNotifierInvalidateRangeStart: Bracket<Host>;
+  mmuNotifierInvalidateRangeEnd: Bracket<Host>;
+  mmuNotifierInvalidatePage: <M extends number, A extends number>(m: Host, mm: Wanted<Mm, M, 'an Mm'>, address: Wanted<Vaddr, A, 'a Vaddr'>) => Task<Step>;
+  mmuNotifierClearFlushYoung: (m: Host, mm: Mm, start: Vaddr, end: Vaddr) => Task<Step, number>;
+  mmuNotifierChangePte: (m: Host, mm: Mm, address: Vaddr, pte: Pte) => Task<Step>;
+  mmuNotifierReleaseEarly: (m: Host, mm: Mm) => Task<MaySleep>;
+  // the locks that a walker of the rmap holds around a hook: they sleep where the hook may
+  rmapLock: (m: Host, lock: Spinlock) => Task<MaySleep>;
+  rmapUnlock: (m: Host, lock: Spinlock) => Task<MaySleep>;
+  // those who drive
   mmuNotifierMmInit: (m: Host, mm: Mm) => void;
-  addNotifierOps: (m: Host, ops: MmuNotifierOps) => number;
-  notifierServices: (m: Host, ops: () => number) => NotifierServices;
+  addNotifierOps: (m: Host, ops: NotifierOps) => number;
+  notifierServices: (m: Host, ops: () => number, host: RegisterHost) => NotifierServices;
   mmuNotifierAlloc: (m: Host, ops: number, instance: number) => MmuNotifier;
   mmuNotifierFree: (m: Host, mn: MmuNotifier) => void;
   mmuNotifierInstance: (m: Host, mn: MmuNotifier) => number;
@@ -54,7 +83,9 @@ type Differing<Module, Surface> = Exclude<keyof Module, keyof Surface> | {
 type None<Names extends never> = Names;
 
 type SurfaceV5 = NotifierSurface<v5.NotifierHost, v5.NotifierMachine, v5.ReservedNotifier> & Constants<'v5', true>;
+type SurfaceRange = NotifierSurface<range.NotifierHost, range.NotifierMachine, range.ReservedNotifier> & Constants<'range', true>;
 type SurfaceOff = NotifierSurface<off.NotifierHost, off.NotifierMachine, off.ReservedNotifier> & Constants<'off', false>;
 
 export type V5IsTheSurface = None<Differing<typeof import('./index.js'), SurfaceV5>>;
+export type RangeIsTheSurface = None<Differing<typeof import('./range.js'), SurfaceRange>>;
 export type OffIsTheSurface = None<Differing<typeof import('./off.js'), SurfaceOff>>;

@@ -80,7 +80,7 @@ describe('v5', () => {
     expect(run(m, mmuNotifierAgePage(m, MM, A))).toBe(1);
     run(m, mmuNotifierRelease(m, MM));
     expect(log).toEqual(['a.invalidatePage(1, 4096)', 'a.agePage(1, 4096)', 'a.release(1)']);
-    expect(notifierCounts(m)).toEqual({ invalidatePage: 1, invalidatePages: 0, agePage: 1, release: 1, invalidateRangeStart: 0, invalidateRangeEnd: 0 });
+    expect(notifierCounts(m)).toEqual({ invalidatePage: 1, invalidatePages: 0, agePage: 1, release: 1, invalidateRangeStart: 0, invalidateRangeEnd: 0, changePte: 0 });
   });
 
   it('ages a page as young when any notifier used it, and still asks the others', () => {
@@ -185,7 +185,7 @@ describe('off', () => {
   it('keeps no state', () => {
     const layout = newLayout();
     const before = layout.bytes;
-    const reserved = off.reserveNotifier(layout, { nrMms: 100, nrNotifiers: 100 });
+    const reserved = off.reserveNotifier(layout, { nrMms: 100, nrNotifiers: 100, nrTasks: 100 });
     expect(layout.bytes).toBe(before);
     expect(off.viewNotifier(allocate(layout), reserved)).toEqual({});
   });

@@ -101,7 +101,7 @@ function isKernelBug(error: unknown): error is Error & { readonly code: string }
 }
 
 const NO_CALLS: NotifierCounts = {
-  invalidatePage: 0, invalidatePages: 0, agePage: 0, release: 0, invalidateRangeStart: 0, invalidateRangeEnd: 0,
+  invalidatePage: 0, invalidatePages: 0, agePage: 0, release: 0, invalidateRangeStart: 0, invalidateRangeEnd: 0, changePte: 0,
 };
 
 class RunTotal {
@@ -142,6 +142,7 @@ function addCounts(a: NotifierCounts, b: NotifierCounts): NotifierCounts {
     release: a.release + b.release,
     invalidateRangeStart: a.invalidateRangeStart + b.invalidateRangeStart,
     invalidateRangeEnd: a.invalidateRangeEnd + b.invalidateRangeEnd,
+    changePte: a.changePte + b.changePte,
   };
 }
 
