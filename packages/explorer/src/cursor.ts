@@ -10,7 +10,7 @@
 import { STOP } from './execution.js';
 import type { Driver, Execution } from './execution.js';
 import { Constants, Opaque, isFrameTask, loadTask, saveTask } from './frames.js';
-import type { FrameTask, ThreadState } from './frames.js';
+import type { ThreadState } from './frames.js';
 import { Hash } from './hash.js';
 import type { ChoicesAt, Schedule } from './search.js';
 import { TraceHash } from './trace-hash.js';
@@ -42,7 +42,8 @@ export interface Cursor {
   begin(starts: readonly (readonly number[])[]): void;
   /** One step; choices beyond `choices` fall on option 0. */
   take(thread: number, choices: readonly number[]): void;
-  save(): Place;
+  /** @param isLight it is unlikely to be needed: then coming back may take long */
+  save(isLight?: boolean): Place;
   restore(place: Place): void;
   /** The state's fingerprint, in `lo` and `hi`. */
   fingerprint(): void;
@@ -58,10 +59,10 @@ abstract class Stepper implements Driver {
   hi = 0;
   choices: readonly number[] = [];
   readonly options: number[] = [];
-  readonly startChoices: (readonly number[])[] = [];
+  startChoices: (readonly number[])[] = [];
   readonly startOptions: (readonly number[])[] = [];
   protected readonly hash: Hash = new Hash();
-  private given: number[] = [];
+  private given: readonly number[] = [];
 
   constructor(x: Execution) {
     this.x = x;
@@ -76,7 +77,7 @@ abstract class Stepper implements Driver {
     const at = this.options.length;
     this.options.push(nrOptions);
     const option = this.given[at] ?? 0;
-    this.given[at] = option;
+    if (at === this.given.length) this.given = [...this.given, option];
     this.chose(x.current, option);
     return option;
   }
@@ -92,10 +93,10 @@ abstract class Stepper implements Driver {
   }
 
   protected step(thread: number, choices: readonly number[]): void {
-    this.options.length = 0;
-    this.given = choices.slice();
+    if (this.options.length > 0) this.options.length = 0;
+    this.given = choices;
     this.x.take(thread);
-    this.choices = this.given;
+    this.choices = this.given.length === this.options.length ? this.given : this.given.slice(0, this.options.length);
   }
 
   take(thread: number, choices: readonly number[]): void {
@@ -117,17 +118,17 @@ abstract class Stepper implements Driver {
 }
 
 interface FramesPlace extends Place {
-  readonly words: Int32Array;
-  readonly kind: Uint8Array;
-  readonly where: Int32Array;
-  readonly mask: Int32Array;
-  readonly value: Int32Array;
-  readonly isWait: Uint8Array;
-  readonly status: Uint8Array;
-  readonly threads: (ThreadState | null)[];
+  /** The machine's words, then for each thread kind, where, mask, value, isWait and status; null: to be reached by its way. */
+  readonly words: Int32Array | null;
+  readonly threads: readonly (ThreadState | null)[];
   readonly steps: number;
   readonly current: number;
+  readonly starts: readonly (readonly number[])[];
 }
+
+const PER_THREAD = 6;
+
+const NO_THREADS: readonly (ThreadState | null)[] = [];
 
 export class FramesCursor extends Stepper implements Cursor {
   readonly kind = 'frames';
@@ -142,6 +143,7 @@ export class FramesCursor extends Stepper implements Cursor {
 
   begin(starts: readonly (readonly number[])[]): void {
     this.way = null;
+    this.startChoices = [];
     this.x.begin(this);
     for (let t = 0; t < this.x.nrThreads; t++) {
       this.start(t, starts[t] ?? []);
@@ -157,34 +159,56 @@ export class FramesCursor extends Stepper implements Cursor {
     this.note(thread);
   }
 
-  save(): Place {
+  save(isLight = false): Place {
     const { x, way } = this;
-    const place: FramesPlace = {
-      way, words: x.m.words.slice(), kind: x.kind.slice(), where: x.where.slice(), mask: x.mask.slice(), value: x.value.slice(),
-      isWait: x.isWait.slice(), status: x.status.slice(), threads: this.threads.slice(), steps: x.steps, current: x.current,
-    };
+    const place: FramesPlace = { way, words: isLight ? null : this.pack(), threads: isLight ? NO_THREADS : this.threads.slice(), steps: x.steps, current: x.current, starts: this.startChoices };
     return place;
   }
 
-  restore(saved: Place): void {
-    const place = saved as FramesPlace;
+  private pack(): Int32Array {
     const { x } = this;
-    this.way = place.way;
-    x.m.words.set(place.words);
-    for (let t = 0; t < x.nrThreads; t++) {
-      x.kind[t] = place.kind[t];
-      x.where[t] = place.where[t];
-      x.mask[t] = place.mask[t];
-      x.value[t] = place.value[t];
-      x.isWait[t] = place.isWait[t];
-      x.status[t] = place.status[t];
-      if (this.threads[t] === place.threads[t]) continue;
-      this.threads[t] = place.threads[t] as ThreadState | null;
+    const { words } = x.m;
+    const all = new Int32Array(words.length + x.nrThreads * PER_THREAD);
+    all.set(words);
+    for (let t = 0, at = words.length; t < x.nrThreads; t++) {
+      all[at++] = x.kind[t];
+      all[at++] = x.where[t];
+      all[at++] = x.mask[t];
+      all[at++] = x.value[t];
+      all[at++] = x.isWait[t];
+      all[at++] = x.status[t];
+    }
+    return all;
+  }
+
+  restore(saved: Place): void {
+    const { words: all, way, threads, steps, current, starts } = saved as FramesPlace;
+    if (all === null) return this.rerun(way, starts);
+    const { x } = this;
+    const { words } = x.m;
+    this.way = way;
+    for (let i = 0; i < words.length; i++) words[i] = all[i];
+    for (let t = 0, at = words.length; t < x.nrThreads; t++) {
+      x.kind[t] = all[at++];
+      x.where[t] = all[at++];
+      x.mask[t] = all[at++];
+      x.value[t] = all[at++];
+      x.isWait[t] = all[at++];
+      x.status[t] = all[at++];
+      if (this.threads[t] === threads[t]) continue;
+      this.threads[t] = threads[t] as ThreadState | null;
       x.tasks[t] = null;
     }
-    x.steps = place.steps;
-    x.current = place.current;
+    x.steps = steps;
+    x.current = current;
     x.findings.length = 0;
+  }
+
+  private rerun(way: Way | null, starts: readonly (readonly number[])[]): void {
+    this.begin(starts);
+    for (const { thread, choices } of forwards(way)) this.take(thread, choices);
+    this.x.findings.length = 0;
+    this.way = way;
   }
 
   fingerprint(): void {
@@ -233,6 +257,7 @@ export class ReplayCursor extends Stepper implements Cursor {
   begin(starts: readonly (readonly number[])[]): void {
     this.way = null;
     this.starts = starts;
+    this.startChoices = [];
     this.past.reset();
     this.x.observer = this.past;
     this.x.begin(this);
@@ -247,12 +272,7 @@ export class ReplayCursor extends Stepper implements Cursor {
 
   restore(place: Place): void {
     this.begin((place as ReplayPlace).starts);
-    const ways: Way[] = [];
-    for (let way = place.way; way !== null; way = way.before) ways.push(way);
-    for (let i = ways.length - 1; i >= 0; i--) {
-      const { thread, choices } = ways[i] as Way;
-      this.step(thread, choices);
-    }
+    for (const { thread, choices } of forwards(place.way)) this.step(thread, choices);
     this.x.findings.length = 0;
     this.way = place.way;
   }
@@ -283,11 +303,15 @@ export class ReplayCursor extends Stepper implements Cursor {
   }
 }
 
-/** What leads to a place, as a schedule that can be run again. */
-export function scheduleOf(way: Way | null, starts: readonly (readonly number[])[]): Schedule {
+function forwards(way: Way | null): Way[] {
   const ways: Way[] = [];
   for (let w = way; w !== null; w = w.before) ways.push(w);
-  ways.reverse();
+  return ways.reverse();
+}
+
+/** What leads to a place, as a schedule that can be run again. */
+export function scheduleOf(way: Way | null, starts: readonly (readonly number[])[]): Schedule {
+  const ways = forwards(way);
   const choices: ChoicesAt[] = [];
   starts.forEach((options, t) => { if (options.some((option) => option !== 0)) choices.push({ at: -1 - t, options }); });
   ways.forEach(({ choices: options }, at) => { if (options.some((option) => option !== 0)) choices.push({ at, options: options.slice() }); });
@@ -302,6 +326,5 @@ export function newCursor(x: Execution, wants: 'frames' | 'replay'): Cursor {
 /** Whether the first thread's task can be looked into: then all can, or the search will be told. */
 export function hasFrames(x: Execution): boolean {
   const [first] = x.program.threads;
-  return first !== undefined && isFrameTask(first.run(x.m)) ;
+  return first !== undefined && isFrameTask(first.run(x.m));
 }
-export type { FrameTask };

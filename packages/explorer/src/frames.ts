@@ -27,6 +27,9 @@ export interface FrameTask {
 
 /** What the build knows of a function; lists are by label. */
 export interface FrameInfo {
+  /** Given when it is first met. */
+  id?: number;
+  readonly nrParams: number;
   readonly file: string;
   readonly name: string;
   /** Variables that matter, as bits; null: all. */
@@ -39,6 +42,7 @@ export interface FrameInfo {
 interface FrameState {
   readonly make: (...args: unknown[]) => FrameTask;
   readonly self: unknown;
+  readonly nrParams: number;
   readonly label: number;
   readonly variables: unknown[];
   readonly tries: number[][] | null;
@@ -66,8 +70,11 @@ export class Constants {
   private readonly ids: Map<object, number> = new Map();
   private readonly functions: WeakMap<object, number> = new WeakMap();
   private nrFunctions = 0;
+  /** The machine itself: what most frames hold. */
+  readonly root: object;
 
   constructor(root: object) {
+    this.root = root;
     const open: object[] = [root];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       if (this.ids.has(next)) continue;
@@ -92,6 +99,7 @@ export class Constants {
   }
 }
 
+let lastId = 0;
 const MAX_CONSTANTS = 200_000;
 const MAX_DEPTH = 6;
 
@@ -108,13 +116,19 @@ export function saveTask(task: FrameTask, constants: Constants, hash: Hash): Thr
     frame.io = 0;
     const variables = frame.saved as unknown[];
     frame.saved = null;
-    hash.add(constants.idOfFunction(frame.make));
-    hash.add(frame.label);
-    const { live } = frame.info;
-    const bits = live === null ? -1 : live[frame.label] ?? -1;
+    const { info, label } = frame;
+    // a function that was made at run time is not told from others made at its place: its variables would be
+    hash.add(((info.id ??= ++lastId) << 10) ^ label);
+    if (info.name === '') hash.add(constants.idOfFunction(frame.make));
+    const { live } = info;
+    const bits = live === null ? -1 : live[label] ?? -1;
     for (let i = 0; i < variables.length; i++) {
-      if (live !== null && (bits & (1 << i)) === 0) variables[i] = undefined;
+      if ((bits & (1 << i)) === 0 && i < 32) {
+        variables[i] = undefined;
+        continue;
+      }
       const value = variables[i];
+      if (value === constants.root) continue;
       if (typeof value === 'number') hash.addNumber(value);
       else if (mix(value, constants, hash, 0)) {
         variables[i] = copy(value as object, constants, copies);
@@ -125,7 +139,7 @@ export function saveTask(task: FrameTask, constants: Constants, hash: Hash): Thr
     const ops = frame.opList?.map(([op, arg]): [number, unknown] => [op, arg]) ?? null;
     if (tries !== null) for (const region of tries) for (const part of region) hash.add(part ?? -1);
     if (ops !== null) for (const [op, arg] of ops) { hash.add(op); mix(arg, constants, hash, 0); }
-    frames.push({ make: frame.make, self: frame.self, label: frame.label, variables, tries, ops });
+    frames.push({ make: frame.make, nrParams: info.nrParams, self: frame.self, label, variables, tries, ops });
     if (frame === task) break;
   }
   hash.finish();
@@ -139,9 +153,9 @@ export function loadTask(state: ThreadState, constants: Constants): FrameTask {
   let root: FrameTask | null = null;
   let leaf: FrameTask | null = null;
   for (let i = state.frames.length - 1; i >= 0; i--) {
-    const { make, self, variables, label, tries, ops } = state.frames[i] as FrameState;
+    const { make, self, nrParams, variables, label, tries, ops } = state.frames[i] as FrameState;
     const own = copies === null ? variables : variables.map((value) => (isObject(value) && !constants.has(value) ? copy(value, constants, copies) : value));
-    const frame: FrameTask = make.apply(self, own);
+    const frame = remake(make, self, nrParams, own);
     frame.saved = own;
     frame.io = 2;
     frame.body.call(self, frame);
@@ -157,6 +171,18 @@ export function loadTask(state: ThreadState, constants: Constants): FrameTask {
   }
   (root as FrameTask).leaf = leaf;
   return root as FrameTask;
+}
+
+/** Few functions have many parameters, and a plain call is several times faster than `apply`. */
+function remake(make: FrameState['make'], self: unknown, nrParams: number, own: unknown[]): FrameTask {
+  switch (nrParams) {
+    case 0: return make.call(self);
+    case 1: return make.call(self, own[0]);
+    case 2: return make.call(self, own[0], own[1]);
+    case 3: return make.call(self, own[0], own[1], own[2]);
+    case 4: return make.call(self, own[0], own[1], own[2], own[3]);
+    default: return make.apply(self, own);
+  }
 }
 
 function isObject(value: unknown): value is object {

@@ -21,6 +21,8 @@ const { clz32, min } = Math;
 
 interface Entry {
   readonly place: Place;
+  /** The state is on the path already, further up. */
+  readonly isAgain: boolean;
   lo: number;
   hi: number;
   /** Threads, as bits: that sleep here, that are still to be tried, whose step is being tried. */
@@ -146,7 +148,7 @@ export class Stateful implements Search {
     const slot = table.find(lo, hi);
     if (slot < 0) {
       table.add(slot, lo, hi, sleep | ON_PATH);
-      return this.enter(from, lo, hi, sleep, enabled & ~sleep);
+      return this.enter(from, lo, hi, sleep, enabled & ~sleep, false);
     }
     const note = table.note(slot);
     const stored = note & SLEEPERS;
@@ -155,22 +157,25 @@ export class Stateful implements Search {
     const missing = stored & ~sleep;
     if (missing === 0) return;
     table.setNote(slot, (stored & sleep) | ON_PATH);
-    this.enter(from, lo, hi, stored & sleep, missing & enabled);
+    this.enter(from, lo, hi, stored & sleep, missing & enabled, (note & ON_PATH) !== 0);
   }
 
-  private enter(from: Entry | null, lo: number, hi: number, sleep: number, todo: number): void {
+  private enter(from: Entry | null, lo: number, hi: number, sleep: number, todo: number, isAgain: boolean): void {
     if (this.path.length >= this.limits.maxSteps) {
       if (from !== null) from.canEnd = true;
       if (this.cut++ < MAX_SUSPECTS) this.suspect(this.cursor.save());
       return;
     }
-    const entry: Entry = { place: this.cursor.save(), lo, hi, sleep, todo, thread: 0, nextTry: null, low: this.path.length, canEnd: todo === 0, steps: this.stepsOf(sleep, from) };
+    // with one thread to try nobody comes back, except for a choice or a doubt
+    const entry: Entry = { place: this.cursor.save((todo & (todo - 1)) === 0), isAgain, lo, hi, sleep, todo, thread: 0, nextTry: null, low: this.path.length, canEnd: todo === 0, steps: this.stepsOf(sleep, from) };
     this.path.push(entry);
     this.here = entry;
   }
 
   private stepsOf(sleep: number, from: Entry | null): (Footprint | null)[] {
-    return Array.from({ length: this.x.nrThreads }, (_, t) => ((sleep & (1 << t)) !== 0 ? from?.steps[t] ?? null : null));
+    const steps: (Footprint | null)[] = [];
+    for (let t = 0; t < this.x.nrThreads; t++) steps.push((sleep & (1 << t)) !== 0 ? from?.steps[t] ?? null : null);
+    return steps;
   }
 
   private closeCycle(from: Entry | null, lo: number, hi: number): void {
@@ -186,7 +191,7 @@ export class Stateful implements Search {
     this.here = null;
     const { table } = this;
     const slot = table.find(entry.lo, entry.hi);
-    if (!this.path.some(({ lo, hi }) => lo === entry.lo && hi === entry.hi)) table.setNote(slot, table.note(slot) & SLEEPERS);
+    if (!entry.isAgain) table.setNote(slot, table.note(slot) & SLEEPERS);
     const parent = this.path.at(-1);
     if (!entry.canEnd && entry.low === this.path.length && this.suspects++ < MAX_SUSPECTS) {
       this.cursor.restore(entry.place);
