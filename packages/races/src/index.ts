@@ -1,2 +1,11 @@
 export { unmapFault } from './unmap-fault.js';
 export type { Protocol, UnmapFaultMachine, UnmapFaultOptions } from './unmap-fault.js';
+export { defineRace } from './define.js';
+export type { Actor, ActorTask, Race, Setup, SourceEdit, Variant } from './define.js';
+export { RaceContext } from './race-context.js';
+export type { MapOptions, Parameters } from './race-context.js';
+export { RaceDevice } from './race-device.js';
+export { raceProgram } from './race-program.js';
+export type { RaceImage, RaceProgram } from './race-program.js';
+export { lookupThenInstall } from './lookup-then-install.js';
+export { kvm } from '@mmun/plugin-kvm';

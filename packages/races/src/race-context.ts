@@ -13,6 +13,14 @@ import { RaceDevice } from './race-device.js';
 /** Parameters of a race by name: from its definition, or from `--set`. */
 export type Parameters = Readonly<Record<string, number | string>>;
 
+export interface MapOptions {
+  readonly at?: Vaddr;
+  /** PROT_ bits. */
+  readonly prot?: number;
+  /** What is written is not followed: others may share it. */
+  readonly isShared?: boolean;
+}
+
 export class RaceContext {
   readonly image: WatchedImage;
   readonly m: WatchedMachine;
@@ -22,15 +30,18 @@ export class RaceContext {
   readonly dev: RaceDevice;
   /** One for each plugin. */
   readonly devs: readonly RaceDevice[];
+  /** The set-up is over; set once, before the machine is explored. */
+  isRunning = false;
   private nextPage = FIRST_PAGE;
 
-  constructor(oracle: Oracle<WatchedMachine>, m: WatchedMachine, drivers: readonly SecondaryDriver[], parameters: Parameters) {
+  /** @param instances of the plugins, in their order */
+  constructor(oracle: Oracle<WatchedMachine>, m: WatchedMachine, drivers: readonly SecondaryDriver[], instances: readonly number[], parameters: Parameters) {
     this.image = oracle.image;
     this.m = m;
     this.oracle = oracle;
     this.parameters = parameters;
-    this.devs = drivers.map((driver, i) => new RaceDevice(this, driver, i));
-    this.dev = this.devs[0] ?? new RaceDevice(this, null, 0);
+    this.devs = drivers.map((driver, i) => new RaceDevice(this, driver, i, instances[i] ?? 0));
+    this.dev = this.devs[0] ?? new RaceDevice(this, null, 0, 0);
   }
 
   /** The current thread's address space. */
@@ -48,18 +59,25 @@ export class RaceContext {
   }
 
   /**
-   * New private memory that can be read and written, at the lowest address that nobody has been given yet.
-   * @returns its address, or a negative errno
+   * Addresses that nobody is given a second time. For set-ups: an actor that called it would not run the same way twice.
+   * @returns the lowest of them
    */
-  * mmap(pages = 1, { prot = READ_WRITE, isShared = false, at = this.nextPage * PAGE_SIZE }: { prot?: number; isShared?: boolean; at?: number } = {}): Task<MaySleep, Vaddr> {
+  room(pages = 1): Vaddr {
+    if (this.isRunning) throw new TypeError('t.room() and t.mmap() without `at` are for the set-up: an actor names the address');
+    const at = this.nextPage * PAGE_SIZE;
+    this.nextPage += pages;
+    return at as Vaddr;
+  }
+
+  /** Memory that can be read and written, private unless told otherwise. @returns its address, or a negative errno */
+  * mmap(pages = 1, { at = this.room(pages), prot = READ_WRITE, isShared = false }: MapOptions = {}): Task<MaySleep, Vaddr> {
     const mm = this.mm;
     const end = (at + pages * PAGE_SIZE) as Vaddr;
-    yield* beginCall(this.m, 'mmap', mm, at as Vaddr, end);
+    yield* beginCall(this.m, 'mmap', mm, at, end);
     const flags = MAP_ANONYMOUS | MAP_FIXED | (isShared ? MAP_SHARED : MAP_PRIVATE);
-    const result = (yield* this.image.sysMmap(this.m, at as Vaddr, pages * PAGE_SIZE, prot, flags, 0 as File, 0)) as Vaddr;
-    endCall(this.m, 'mmap', mm, at as Vaddr, end, result >= 0);
-    if (isShared) leaveUntracked(this.m, mm, at as Vaddr, end);
-    this.nextPage = Math.max(this.nextPage, end / PAGE_SIZE);
+    const result = (yield* this.image.sysMmap(this.m, at, pages * PAGE_SIZE, prot, flags, 0 as File, 0)) as Vaddr;
+    endCall(this.m, 'mmap', mm, at, end, result >= 0);
+    if (isShared) leaveUntracked(this.m, mm, at, end);
     return result;
   }
 
@@ -84,15 +102,14 @@ export class RaceContext {
     return this.returned('madvise', mm, address, pages, result);
   }
 
-  /** Moves pages to an address that nobody has been given yet. @returns the new address, or a negative errno */
-  * mremap(address: Vaddr, pages = 1, to = (this.nextPage * PAGE_SIZE) as Vaddr): Task<MaySleep, Vaddr> {
+  /** Moves pages to `to`, which t.room() gave. @returns the new address, or a negative errno */
+  * mremap(address: Vaddr, to: Vaddr, pages = 1): Task<MaySleep, Vaddr> {
     const mm = this.mm;
     yield* this.begin('mremap', mm, address, pages);
     yield* this.begin('mremap', mm, to, pages);
     const result = (yield* this.image.sysMremap(this.m, address, pages * PAGE_SIZE, pages * PAGE_SIZE, MREMAP_MAYMOVE_FIXED, to)) as Vaddr;
     this.returned('mremap', mm, address, pages, result);
     this.returned('mremap', mm, to, pages, result);
-    this.nextPage = Math.max(this.nextPage, to / PAGE_SIZE + pages);
     return result;
   }
 

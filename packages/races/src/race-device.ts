@@ -1,20 +1,21 @@
 /** A device as a race plays it: it accesses, on a miss its driver faults, and it tries again. */
-import { EFAULT, READ } from '@mmun/include';
+import { READ } from '@mmun/include';
 import type { MaySleep, Mm, Pfn, SecondaryDriver, Step, Task, Vaddr } from '@mmun/include';
-import { Violation, isSettled, livelock } from '@mmun/oracle';
+import { Violation, isSettled, livelock, spaceOfInstance } from '@mmun/oracle';
 import type { RaceContext } from './race-context.js';
 
 /** Faults of one access before the device lets it be, or before it is asked why. */
 const MAX_FAULTS = 2;
 
 export class RaceDevice {
-  /** What `open` returned last; 0 before. */
-  instance = 0;
+  /** The instance that follows the first process; 0 where the race opens its own. */
+  readonly instance: number;
   private readonly t: RaceContext;
   private readonly attached: SecondaryDriver | null;
   private readonly index: number;
 
-  constructor(t: RaceContext, driver: SecondaryDriver | null, index: number) {
+  constructor(t: RaceContext, driver: SecondaryDriver | null, index: number, instance: number) {
+    this.instance = instance;
     this.t = t;
     this.attached = driver;
     this.index = index;
@@ -26,10 +27,8 @@ export class RaceDevice {
   }
 
   /** Starts to follow an address space; the first process's is followed from the beginning. @returns an instance, or a negative errno */
-  * open(mm: Mm = this.t.mm): Task<MaySleep, number> {
-    const instance = yield* this.driver.create(mm);
-    this.instance = instance;
-    return instance;
+  open(mm: Mm = this.t.mm): Task<MaySleep, number> {
+    return this.driver.create(mm);
   }
 
   close(instance: number = this.instance): Task<MaySleep> {
@@ -37,41 +36,41 @@ export class RaceDevice {
   }
 
   /** Reads the word at `address`. @returns the frame it reached, 0 where it got none */
-  read(address: Vaddr): Task<MaySleep, Pfn> {
-    return this.reach(address, false);
+  read(address: Vaddr, instance: number = this.instance): Task<MaySleep, Pfn> {
+    return this.reach(address, false, instance);
   }
 
   /** Adds one to the word at `address`. @returns as read */
-  write(address: Vaddr): Task<MaySleep, Pfn> {
-    return this.reach(address, true);
+  write(address: Vaddr, instance: number = this.instance): Task<MaySleep, Pfn> {
+    return this.reach(address, true, instance);
   }
 
   /** One access with the entries that there are. @returns the frame, 0 on a miss */
-  access(address: Vaddr, isWrite: boolean): Task<Step, Pfn> {
-    return this.driver.access(this.instance, address, isWrite);
+  access(address: Vaddr, isWrite: boolean, instance: number = this.instance): Task<Step, Pfn> {
+    return this.driver.access(instance, address, isWrite);
   }
 
   /** Only the fault. @returns as SecondaryDriver.fault */
-  fault(address: Vaddr, isWrite: boolean): Task<MaySleep, number> {
-    return this.driver.fault(this.instance, address, isWrite);
+  fault(address: Vaddr, isWrite: boolean, instance: number = this.instance): Task<MaySleep, number> {
+    return this.driver.fault(instance, address, isWrite);
   }
 
-  private* reach(address: Vaddr, isWrite: boolean): Task<MaySleep, Pfn> {
+  private* reach(address: Vaddr, isWrite: boolean, instance: number): Task<MaySleep, Pfn> {
     for (let faults = 0; ; faults++) {
-      const pfn = yield* this.driver.access(this.instance, address, isWrite);
+      const pfn = yield* this.driver.access(instance, address, isWrite);
       if (pfn !== 0) return pfn;
-      if (faults === MAX_FAULTS) return yield* this.lastTry(address, isWrite);
-      if ((yield* this.driver.fault(this.instance, address, isWrite)) !== 0) return 0 as Pfn;
+      if (faults === MAX_FAULTS) return yield* this.lastTry(address, isWrite, instance);
+      if ((yield* this.driver.fault(instance, address, isWrite)) !== 0) return 0 as Pfn;
     }
   }
 
   /** Others may have been in the way so far. If nobody is now, one more fault must be enough. */
-  private* lastTry(address: Vaddr, isWrite: boolean): Task<MaySleep, Pfn> {
-    const mm = this.t.mmOfInstance(this.index, this.instance);
+  private* lastTry(address: Vaddr, isWrite: boolean, instance: number): Task<MaySleep, Pfn> {
+    const mm = spaceOfInstance(this.t.m, this.index, instance);
     const before = this.allowed(mm, address, isWrite);
-    const error = yield* this.driver.fault(this.instance, address, isWrite);
+    const error = yield* this.driver.fault(instance, address, isWrite);
     if (error !== 0) return 0 as Pfn;
-    const pfn = yield* this.driver.access(this.instance, address, isWrite);
+    const pfn = yield* this.driver.access(instance, address, isWrite);
     const isStuck = pfn === 0 && before !== 0 && before === this.allowed(mm, address, isWrite);
     if (isStuck) throw new Violation(livelock(`device ${this.index}`, address, MAX_FAULTS + 1));
     return pfn;
@@ -85,9 +84,4 @@ export class RaceDevice {
     const primary = image.primaryTranslation(m, mm, address);
     return isWrite && primary % 2 === 0 ? 0 : primary;
   }
-}
-
-/** A device that has no such access got told so. */
-export function isRefused(result: number): boolean {
-  return result === -EFAULT;
 }

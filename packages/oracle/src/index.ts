@@ -1,0 +1,11 @@
+export { Oracle } from './oracle.js';
+export type { Booted } from './oracle.js';
+export { CODES, codeOf, isCode } from './codes.js';
+export type { Code } from './codes.js';
+export { Violation, livelock } from './reports.js';
+export { beginCall, beginOnSpace, endCall, endOnSpace, inheritContents, isSettled, leaveUntracked } from './calls.js';
+export type { CallName } from './calls.js';
+export { LockGraph } from './lock-graph.js';
+export { ghostTables } from './ghost.js';
+export type { WatchedImage, WatchedMachine } from './watched.js';
+export { spaceOfInstance, watchPlugin } from './watch-plugin.js';

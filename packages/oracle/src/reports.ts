@@ -1,0 +1,65 @@
+/** Every sentence that a finding is made of. The code is the contract, the words may change. */
+import type { Mm, Pfn, Vaddr } from '@mmun/include';
+import type { Report } from '@mmun/explorer';
+import type { Code } from './codes.js';
+
+/** Thrown inside of the thread that did it, as the kernel's own bugs are; explorers know it by its name and code. */
+export class Violation extends Error {
+  readonly code: Code;
+  constructor({ code, message }: Report) {
+    super(message);
+    this.name = 'KernelBug';
+    this.code = code as Code;
+  }
+}
+
+/** An access or an entry: whose, and what it reaches. */
+export interface Reach {
+  /** `kvm`, `cpu 1` */
+  readonly who: string;
+  readonly mm: Mm;
+  readonly address: Vaddr;
+  readonly pfn: Pfn;
+  readonly isWrite: boolean;
+}
+
+const hex = (address: number): string => `\`0x${address.toString(16)}\``;
+const access = ({ who, mm, address, pfn, isWrite }: Reach): string => `${who} ${isWrite ? 'writes' : 'reads'} ${hex(address)} of mm ${mm} and reaches frame ${pfn}`;
+const entry = ({ who, mm, address, pfn, isWrite }: Reach): string => `${who} has ${isWrite ? 'a writable entry' : 'an entry'} for ${hex(address)} of mm ${mm} that leads to frame ${pfn}`;
+const now = (primary: number): string => (primary === 0 ? 'nothing' : `frame ${Math.floor(primary / 2)}${primary % 2 === 1 ? '' : ', read only'}`);
+
+const report = (code: Code, message: string): Report => ({ code, message });
+
+export const reachesFreeFrame = (reach: Reach): Report => report('stale-translation', `${access(reach)}, which is free`);
+export const reachesDeadSpace = (reach: Reach): Report => report('stale-translation', `${access(reach)}, and that address space has ended`);
+export const staleAfter = (reach: Reach, call: string, primary: number): Report =>
+  report('stale-after-return', `${call} had returned when ${access(reach)}; the process has ${now(primary)} there`);
+export const writesReadOnly = (reach: Reach): Report => report('excess-permission', `${access(reach)}, and the pte forbids writing`);
+export const viewsDiffer = (reach: Reach, primary: number): Report => report('incoherent', `${access(reach)}; the process has ${now(primary)} there, and nothing is changing it`);
+
+export const entryOfFreeFrame = (reach: Reach): Report => report('stale-translation', `at rest ${entry(reach)}, which is free`);
+export const entryOfNothing = (reach: Reach): Report => report('stale-translation', `at rest ${entry(reach)}, and the process has nothing there`);
+export const entryDiffers = (reach: Reach, primary: number): Report => report('incoherent', `at rest ${entry(reach)}, and the process has ${now(primary)} there`);
+export const entryExceeds = (reach: Reach): Report => report('excess-permission', `at rest ${entry(reach)}, and the pte forbids writing`);
+
+export const readsOther = (who: string, mm: Mm, address: Vaddr, got: number, expected: number): Report =>
+  report('lost-write', `${who} reads ${got} at ${hex(address)} of mm ${mm}, where ${expected} was written last`);
+export const readsRelative = (who: string, mm: Mm, address: Vaddr, got: number, other: Mm): Report =>
+  report('cow-leak', `${who} reads ${got} at ${hex(address)} of mm ${mm}: mm ${other} wrote that, to its own private page`);
+export const pageVanished = (mm: Mm, address: Vaddr, expected: number): Report => report('lost-write', `the page at ${hex(address)} of mm ${mm} is gone, and with it the ${expected} written to it`);
+export const dirtyForgotten = (pfn: Pfn): Report => report('lost-dirty', `a device wrote to frame ${pfn}, a page of a file; no entry is left and neither a pte nor the page is dirty`);
+
+export const opAfterClose = (driver: string, op: string, instance: number): Report =>
+  report('callback-after-unregister', `${op} runs for instance ${instance} of ${driver}, which was closed: destroy() had returned`);
+export const closedUnderOp = (driver: string, instance: number): Report =>
+  report('callback-after-unregister', `destroy() of instance ${instance} of ${driver} returns while one of its ops is running`);
+export const neverReleased = (driver: string, instance: number, mm: Mm): Report =>
+  report('missed-release', `mm ${mm} has ended and instance ${instance} of ${driver}, which follows it, was never told`);
+export const spaceLeaked = (mm: Mm, users: number): Report => report('refcount-leak', `no thread is left in mm ${mm}, and \`mm_users\` is still ${users}`);
+
+export const livelock = (who: string, address: Vaddr, tries: number): Report =>
+  report('retry-livelock', `${who} faulted ${tries} times at ${hex(address)}, was told to try again each time, and nothing was changing the page`);
+export const exceptionIn = (what: string, error: string): Report => report('exception', `${what}: ${error}`);
+
+export const lockCircle = (order: readonly string[]): Report => report('lock-order', `each of these is taken while the one before is held: ${order.join(' > ')}`);
+export const unordered = (field: string, first: string, second: string): Report => report('data-race', `${first} and ${second} use \`${field}\` and nothing orders them`);

@@ -1,0 +1,176 @@
+/** A plugin as it is, with an oracle between it and the kernel on the one side and its device on the other. */
+import { ACQUIRE_SHARED, PAGE_SIZE, READ, RELEASE_SHARED, WRITE } from '@mmun/include';
+import type {
+  KernelServices, MaySleep, Mm, MmuNotifier, Pfn, PointKind, SecondaryDriver, SecondaryMmu, Step, Task, Vaddr,
+} from '@mmun/include';
+import { whereOf } from '@mmun/lib';
+import { beginCall, endCall } from './calls.js';
+import { judgeRead, noteDeviceWrite, noteWrite } from './contents.js';
+import { CLOSED, INSTANCES_PER_DRIVER, OPEN, UNREGISTERED, ghostOf, instanceRow } from './ghost.js';
+import type { Ghost } from './ghost.js';
+import { Violation, closedUnderOp, neverReleased, opAfterClose } from './reports.js';
+import { judgeAccess } from './translations.js';
+import type { WatchedImage, WatchedMachine } from './watched.js';
+import type { Report } from '@mmun/explorer';
+
+/** What all watchers of one plugin share. `m` is known once the plugin is attached. */
+interface Watch<M extends WatchedMachine> {
+  readonly image: WatchedImage<M>;
+  readonly name: string;
+  /** 0, 1, ... in the order of attaching. */
+  readonly index: number;
+  readonly m: () => M;
+}
+
+/** The same plugin to kernel and race; each access, op and end of an instance is judged. */
+export function watchPlugin<M extends WatchedMachine>(image: WatchedImage<M>, plugin: SecondaryMmu, index: number, machine: () => M): SecondaryMmu {
+  const watch: Watch<M> = { image, name: plugin.name, index, m: machine };
+  return { ...plugin, attach: (services) => watchDriver(watch, services, plugin.attach(watchServices(watch, services))) };
+}
+
+/** The device reaches memory here, in one step with finding its entry. */
+function watchServices<M extends WatchedMachine>(watch: Watch<M>, services: KernelServices): KernelServices {
+  const { image, name, index } = watch;
+  const reached = (pfn: Pfn, address: Vaddr, isWrite: boolean): Mm => {
+    const m = watch.m();
+    const ghost = ghostOf(m);
+    const instance = ghost.thread.instance[m.cpu.current[0]];
+    const mm = ghost.instance.mm[instanceRow(index, instance)] as Mm;
+    judgeAccess(image, m, { who: name, mm, address, pfn, isWrite }, 0);
+    return mm;
+  };
+  return {
+    ...services,
+    * mmuNotifierUnregister(mn: MmuNotifier, mm: Mm): Task<MaySleep> {
+      yield* services.mmuNotifierUnregister(mn, mm);
+      ghostOf(watch.m()).instance.state[instanceRow(index, services.notifierInstance(mn))] = UNREGISTERED;
+    },
+    deviceRead: (pfn, address): number => {
+      const mm = reached(pfn, address, false);
+      const value = services.deviceRead(pfn, address);
+      judgeRead(watch.m(), name, mm, address, value >>> 0);
+      return value;
+    },
+    deviceWrite: (pfn, address, value): void => {
+      const mm = reached(pfn, address, true);
+      services.deviceWrite(pfn, address, value);
+      noteWrite(watch.m(), mm, address, value >>> 0);
+      noteDeviceWrite(image, watch.m(), pfn);
+    },
+  };
+}
+
+function watchDriver<M extends WatchedMachine>(watch: Watch<M>, services: KernelServices, driver: SecondaryDriver): SecondaryDriver {
+  const { index } = watch;
+  return {
+    ...driver,
+    ops: watchOps(watch, services, driver.ops),
+    * create(mm: Mm): Task<MaySleep, number> {
+      const instance = yield* driver.create(mm);
+      if (instance > 0) opened(watch.m(), index, instance, mm);
+      return instance;
+    },
+    * destroy(instance: number): Task<MaySleep> {
+      yield* driver.destroy(instance);
+      closed(watch, instance);
+    },
+    * fault(instance: number, address: Vaddr, isWrite: boolean): Task<MaySleep, number> {
+      if (!isWrite) return yield* driver.fault(instance, address, isWrite);
+      const m = watch.m();
+      const mm = ghostOf(m).instance.mm[instanceRow(index, instance)] as Mm;
+      const page = (address - (address % PAGE_SIZE)) as Vaddr;
+      yield* beginCall(m, 'a device fault', mm, page, (page + 1) as Vaddr);
+      const result = yield* driver.fault(instance, address, isWrite);
+      endCall(m, 'a device fault', mm, page, (page + 1) as Vaddr, result === 0);
+      return result;
+    },
+    * access(instance: number, address: Vaddr, isWrite: boolean): Task<Step, Pfn> {
+      const { thread } = ghostOf(watch.m());
+      thread.instance[watch.m().cpu.current[0]] = instance;
+      const pfn = yield* driver.access(instance, address, isWrite);
+      thread.instance[watch.m().cpu.current[0]] = 0;
+      return pfn;
+    },
+  };
+}
+
+type Op = (mn: MmuNotifier, ...rest: number[]) => Task<MaySleep, number>;
+
+/** Whatever ops the design has, and as many as the driver brings. */
+function watchOps<M extends WatchedMachine>(watch: Watch<M>, services: KernelServices, ops: SecondaryDriver['ops']): SecondaryDriver['ops'] {
+  const watched = Object.entries(ops).filter(([, op]) => op !== undefined).map(([name, op]) => [name, watchOp(watch, services, name, op.bind(ops) as Op)]);
+  return Object.fromEntries(watched) as SecondaryDriver['ops'];
+}
+
+function watchOp<M extends WatchedMachine>(watch: Watch<M>, services: KernelServices, name: string, op: Op): Op {
+  return function* (mn, a, b, c): Task<MaySleep, number> {
+    const instance = services.notifierInstance(mn);
+    opBegins(watch, name, instance);
+    const result = yield* op(mn, a as number, b as number, c as number);
+    // the driver may have freed the notifier by now
+    opEnds(watch, instance);
+    if (name === 'release') ghostOf(watch.m()).instance.released[instanceRow(watch.index, instance)] = 1;
+    return result;
+  };
+}
+
+/** The address space that an instance of a device follows. */
+export function spaceOfInstance(m: WatchedMachine, driver: number, instance: number): Mm {
+  return ghostOf(m).instance.mm[instanceRow(driver, instance)] as Mm;
+}
+
+function opened(m: WatchedMachine, driver: number, instance: number, mm: Mm): void {
+  const ghost = ghostOf(m);
+  const row = instanceRow(driver, instance);
+  touchInstance(m, ghost, row, WRITE);
+  ghost.instance.state[row] = OPEN;
+  ghost.instance.mm[row] = mm;
+  ghost.instance.released[row] = 0;
+}
+
+/** An instance whose address space is ending cannot be unregistered any more: its ops go on until release. */
+function closed<M extends WatchedMachine>({ image, m: machine, name, index }: Watch<M>, instance: number): void {
+  const m = machine();
+  const ghost = ghostOf(m);
+  const row = instanceRow(index, instance);
+  if (ghost.instance.state[row] !== UNREGISTERED && !image.isMmAlive(m, ghost.instance.mm[row] as Mm)) return;
+  touchInstance(m, ghost, row, WRITE);
+  ghost.instance.state[row] = CLOSED;
+  m.sched.touch(READ, whereOf(ghost.instance.running, row));
+  if (ghost.instance.running[row] > 0) throw new Violation(closedUnderOp(name, instance));
+}
+
+function opBegins<M extends WatchedMachine>({ m: machine, name, index }: Watch<M>, op: string, instance: number): void {
+  const m = machine();
+  const ghost = ghostOf(m);
+  const row = instanceRow(index, instance);
+  touchInstance(m, ghost, row, READ);
+  if (ghost.instance.state[row] === CLOSED) throw new Violation(opAfterClose(name, op, instance));
+  m.sched.touch(ACQUIRE_SHARED, whereOf(ghost.instance.running, row));
+  ghost.instance.running[row] += 1;
+}
+
+function opEnds<M extends WatchedMachine>({ m: machine, index }: Watch<M>, instance: number): void {
+  const m = machine();
+  const ghost = ghostOf(m);
+  const row = instanceRow(index, instance);
+  m.sched.touch(RELEASE_SHARED, whereOf(ghost.instance.running, row));
+  ghost.instance.running[row] -= 1;
+}
+
+function touchInstance(m: WatchedMachine, ghost: Ghost, row: number, kind: PointKind): void {
+  m.sched.touch(kind, whereOf(ghost.instance.state, row));
+}
+
+/** At rest: who follows an address space that has ended was told so. */
+export function auditInstances<M extends WatchedMachine>(image: WatchedImage<M>, m: M, report: (found: Report) => void): void {
+  const { state, released, mm, running } = ghostOf(m).instance;
+  image.attachedSecondaries(m).forEach(({ name, driver }, index) => {
+    if (driver.ops.release === undefined) return;
+    for (let instance = 1; instance < INSTANCES_PER_DRIVER; instance++) {
+      const row = instanceRow(index, instance);
+      const isForgotten = state[row] === OPEN && released[row] === 0 && running[row] === 0 && !image.isMmAlive(m, mm[row] as Mm);
+      if (isForgotten) report(neverReleased(name, instance, mm[row] as Mm));
+    }
+  });
+}

@@ -1,0 +1,69 @@
+/** What a race is: a set-up, actors, what must be found in the wrong variant and never in the right one. */
+import type { MachineConfig, SecondaryMmu, Task } from '@mmun/include';
+import type { Code } from '@mmun/oracle';
+import type { Parameters, RaceContext } from './race-context.js';
+
+/** The same calls as plain functions: for set-ups, where nobody else runs. */
+export type Setup<T = RaceContext> = {
+  readonly [K in keyof T]: T[K] extends (...args: infer A) => Generator<unknown, infer R> ? (...args: A) => R
+    : T[K] extends (...args: never[]) => unknown ? T[K] : K extends 'dev' ? Setup<T[K]> : T[K];
+};
+
+/** One line of real code, changed when the image is linked. */
+export interface SourceEdit {
+  /** From `packages/` on: `mm/src/memory-copy.ts`. */
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** The one change that makes real code wrong, or right. */
+export interface Variant {
+  /** The secondary MMU under test, if any. */
+  readonly plugin?: SecondaryMmu;
+  /** Subpath of `@mmun/image`, without `-fast`; left out: `toy`. */
+  readonly image?: 'toy' | 'toy-off' | 'toy-range';
+  readonly edit?: SourceEdit;
+  /** Replace those of the race. */
+  readonly parameters?: Parameters;
+}
+
+/** An actor's code; `s` is what the set-up returned. */
+export type ActorTask<S> = (t: RaceContext, s: S) => Task<string, unknown>;
+
+export interface Actor<S> {
+  readonly run: ActorTask<S>;
+  /** Acts as a thread that the set-up made, such as a forked child. */
+  readonly as?: (s: S) => number;
+  /** May still wait when all others are done. */
+  readonly isDaemon?: boolean;
+}
+
+export interface Race<S = unknown> {
+  /** Lower case, with hyphens; what `mmun check` takes. */
+  readonly id: string;
+  /** One line on what is at stake. */
+  readonly title: string;
+  /** Message-ID or commit where it was found, or argued about. */
+  readonly source: string;
+  /** What the wrong variant is convicted of: any of these. */
+  readonly finds: readonly Code[];
+  /** By name, with their defaults; `--set` replaces them. */
+  readonly parameters?: Parameters;
+  /** `buggy` is convicted and `fixed` is clean; further ones are for those who ask for them. */
+  readonly variants: Readonly<Record<'buggy' | 'fixed', Variant>> & Readonly<Record<string, Variant>>;
+  /** What differs from the toy machine; CPUs are as many as actors ask for. */
+  readonly config?: Partial<MachineConfig>;
+  /** Left out: each plugin follows the first process before the set-up. */
+  readonly opensDevices?: boolean;
+  /** Runs alone, as the first process; returns what the actors are to know. Numbers and plain objects, for nothing in it may change. */
+  setup(t: Setup): S;
+  /** By name. `cpu0`, `cpu1` are threads of the process on CPUs of their own; any other name is a thread beside it, as a device has one. */
+  readonly actors: Readonly<Record<string, ActorTask<S> | Actor<S>>>;
+}
+
+/** Says what a race is; nothing happens until it is checked. */
+export function defineRace<S>(race: Race<S>): Race<S> {
+  return race;
+}

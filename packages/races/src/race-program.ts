@@ -1,0 +1,113 @@
+/** A race, one of its variants and an image, as a program for the explorer. */
+import { CLONE_VM } from '@mmun/include';
+import type { MachineConfig, SecondaryMmu, Task, TaskStruct } from '@mmun/include';
+import type { Program, Thread } from '@mmun/explorer';
+import { Oracle } from '@mmun/oracle';
+import type { WatchedImage, WatchedMachine } from '@mmun/oracle';
+import type { Actor, ActorTask, Race, Setup, Variant } from './define.js';
+import { RaceContext } from './race-context.js';
+import type { Parameters } from './race-context.js';
+
+export interface RaceProgram extends Program<WatchedMachine> {
+  /** What all executions together show: lock order. */
+  readonly oracle: Oracle<WatchedMachine>;
+}
+
+/** An image that toy races run on. */
+export type RaceImage = WatchedImage & { readonly toyConfig: MachineConfig };
+
+/** A machine as the set-up left it, with the threads that the actors are. */
+interface Stage<S> {
+  readonly m: WatchedMachine;
+  readonly t: RaceContext;
+  readonly s: S;
+  /** By actor. */
+  readonly threads: readonly TaskStruct[];
+}
+
+export function raceProgram<S>(race: Race<S>, variant: Variant, image: RaceImage, parameters: Parameters): RaceProgram {
+  const oracle = new Oracle<WatchedMachine>(image);
+  const stages = new WeakMap<WatchedMachine, Stage<S>>();
+  const bootOne = (): WatchedMachine => {
+    const stage = bootRace(race, variant, oracle, parameters);
+    stages.set(stage.m, stage);
+    return stage.m;
+  };
+  const { threads: handles } = stages.get(bootOne()) as Stage<S>;
+  const threads = Object.entries(race.actors).map(([name, given], i): Thread<WatchedMachine> => {
+    const { run, isDaemon = false } = actorOf(given);
+    return {
+      name, isDaemon, handle: handles[i] as number,
+      run: (m): Task<string, unknown> => {
+        const { t, s } = stages.get(m) as Stage<S>;
+        return run(t, s);
+      },
+    };
+  });
+  return {
+    name: race.id, threads, oracle,
+    boot: bootOne,
+    nameOf: (m, where) => image.nameOfWhere(m, where),
+    atEnd: (m, report) => { oracle.atEnd(m, report); },
+  };
+}
+
+function bootRace<S>(race: Race<S>, variant: Variant, oracle: Oracle<WatchedMachine>, parameters: Parameters): Stage<S> {
+  const { image } = oracle;
+  const plugins: SecondaryMmu[] = variant.plugin === undefined ? [] : [variant.plugin];
+  const { m, drivers } = oracle.boot(configOf(race, image as RaceImage), plugins);
+  const leader = image.newProcess(m);
+  image.setTaskCpu(m, leader, 0);
+  image.setCurrent(m, leader);
+  const mm = image.mmOf(m, leader);
+  const instances = drivers.map((driver) => (race.opensDevices === true ? 0 : image.run(m, driver.create(mm))));
+  const t = new RaceContext(oracle, m, drivers, instances, parameters);
+  const s = race.setup(inSetup(t));
+  image.setCurrent(m, leader);
+  const threads = Object.entries(race.actors).map(([name, given]) => threadOf(t, leader, name, actorOf(given), s));
+  image.setCurrent(m, 0 as TaskStruct);
+  t.isRunning = true;
+  return { m, t, s, threads };
+}
+
+/** The thread that an actor is: cpu0 is the first process itself, other CPUs run threads of it. */
+function threadOf<S>({ image, m }: RaceContext, leader: TaskStruct, name: string, { as }: Actor<S>, s: S): TaskStruct {
+  const cpu = cpuOf(name);
+  let task = leader;
+  if (as !== undefined) task = as(s) as TaskStruct;
+  else if (cpu < 0) task = image.kernelThread(m);
+  else if (cpu > 0) task = image.run(m, image.sysClone(m, CLONE_VM)) as TaskStruct;
+  if (task <= 0) throw new RangeError(`actor \`${name}\`: no thread is left for it: raise \`config.nrTasks\``);
+  if (cpu >= 0) image.setTaskCpu(m, task, cpu);
+  return task;
+}
+
+/** `cpu3` runs on CPU 3; -1 for everyone else. */
+function cpuOf(name: string): number {
+  const match = /^cpu(\d)$/.exec(name);
+  return match === null ? -1 : Number(match[1]);
+}
+
+function configOf<S>({ actors, config }: Race<S>, { toyConfig }: RaceImage): MachineConfig {
+  const nrActors = Object.keys(actors).length;
+  const nrCpus = Math.max(2, ...Object.keys(actors).map((name) => cpuOf(name) + 1));
+  return { ...toyConfig, nrCpus, nrTasks: Math.max(toyConfig.nrTasks, nrActors + 2), ...config };
+}
+
+export function actorOf<S>(given: ActorTask<S> | Actor<S>): Actor<S> {
+  return typeof given === 'function' ? { run: given } : given;
+}
+
+/** Tasks run to their end as soon as they are called. */
+function inSetup(t: RaceContext): Setup {
+  const run = (value: unknown): unknown => t.image.run(t.m, value as Task<string, unknown>);
+  const view = (target: object): object => new Proxy(target, {
+    get(object, key): unknown {
+      const value: unknown = Reflect.get(object, key, object);
+      if (key === 'dev') return view(value as object);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]): unknown => run((value as (...args: unknown[]) => unknown).apply(object, args));
+    },
+  });
+  return view(t) as Setup;
+}
