@@ -90,6 +90,21 @@ describe('merging', () => {
   });
 });
 
+describe('protection', () => {
+  it('a shared page of a regular file that becomes writable still faults at its first write, so that the file is told', () => {
+    const t = process();
+    const inode = image.newInode(t.m, { path: '/f', kind: 'regular', major: 8, minor: 1, ino: 1, size: 4 * P, thpAligned: true });
+    const file = image.filpOpen(t.m, inode, { isReadable: true, isWritable: true });
+    t.map(0, 1, PROT_READ, MAP_SHARED | MAP_FIXED, file);
+    image.run(t.m, image.doPageFault(t.m, t.va(0), PF_USER));
+    t.protect(0, 1, RW);
+    const isWritable = (): boolean => image.primaryTranslation(t.m, t.mm, t.va(0)) % 2 === 1;
+    expect(isWritable()).toBe(false);
+    t.write(0);
+    expect(isWritable()).toBe(true);
+  });
+});
+
 describe('placement', () => {
   it('goes downward from mmap_base, into the highest room that fits', () => {
     const t = process();
