@@ -3,24 +3,36 @@
 //   *.spec.ts, *.prop.spec.ts      every image
 //   *.race.spec.ts                 checked images only: the fast build has no scheduling points
 //   *.type.spec.ts, *.linux.spec.ts, and packages tagged `image:independent`: once, under the first image
-//   *.toy.spec.ts                  images of arch toy, of all packages; besides them those run the specs of the archs only
+//   *.variant.spec.ts              every image but toys: what an arch or a design can change
+//   *.toy.spec.ts                  images of arch toy, of all packages
+//
+// Beside x86, x86-off and x86-fast an image runs the specs of the archs and *.variant.spec.ts only, or nothing; with
+// MMUN_SPECS=all (.ci/run) the whole suite.
 import { conditionsOf, configOf, FIRST, formOf, gatesOf, VARIANTS } from './tools/build/src/variants.mjs';
 import { workspace } from './tools/build/src/workspace.mjs';
 
 const packages = workspace();
 const esmOnly = ['magic-string', 'oxc-parser', '@jridgewell/sourcemap-codec'];
 
+/** @param {import('./tools/build/src/variants.mjs').Variant} variant @returns {import('./tools/build/src/variants.mjs').Specs} */
+function specsOf({ arch, specs }) {
+  return process.env.MMUN_SPECS === 'all' && arch !== 'toy' ? 'all' : specs;
+}
+
 /** @param {import('./tools/build/src/variants.mjs').Variant} variant */
 function project(variant) {
   const isFirst = variant.name === FIRST;
-  const isToy = variant.specs === 'toy';
-  const own = packages.filter((p) => isFirst || !p.tags.includes('image:independent')).filter((p) => !isToy || p.tags.includes('layer:arch')).map((p) => p.folder);
-  const skipped = [...(isFirst ? [] : ['type', 'linux']), ...(variant.build === 'checked' ? [] : ['race']), ...(isToy ? [] : ['toy'])];
+  const specs = specsOf(variant);
+  const own = packages
+    .filter((p) => isFirst || !p.tags.includes('image:independent'))
+    .filter((p) => specs === 'all' || p.tags.includes('layer:arch'))
+    .map((p) => p.folder);
+  const skipped = [...(isFirst ? [] : ['type', 'linux']), ...(variant.build === 'checked' ? [] : ['race']), ...(specs === 'toy' ? [] : ['toy'])];
   return {
     displayName: variant.name,
     rootDir: import.meta.dirname,
     testEnvironment: 'node',
-    testMatch: [...own.map((folder) => `<rootDir>/${folder}/test/**/*.spec.ts`), ...(isToy ? ['<rootDir>/packages/*/test/**/*.toy.spec.ts'] : [])],
+    testMatch: [...own.map((folder) => `<rootDir>/${folder}/test/**/*.spec.ts`), ...(specs === 'all' ? [] : [`<rootDir>/packages/*/test/**/*.${specs}.spec.ts`])],
     testPathIgnorePatterns: ['/node_modules/', '/dist/', '/fixtures/', ...skipped.map((kind) => `\\.${kind}\\.spec\\.ts$`)],
     modulePathIgnorePatterns: ['/\\.nx/', '/tools/check/test/fixtures/'],
     testEnvironmentOptions: { customExportConditions: [...conditionsOf(variant), '@mmun/source', 'node', 'node-addons'] },
@@ -38,6 +50,6 @@ function project(variant) {
 
 // jest takes its configuration from the default export only
 export default {
-  projects: VARIANTS.filter((variant) => variant.specs !== 'none').map(project),
+  projects: VARIANTS.filter((variant) => specsOf(variant) !== 'none').map(project),
   reporters: ['default', '<rootDir>/tools/build/src/jest-reporter.mjs'],
 };

@@ -3,7 +3,7 @@
  * linked. A new arch's main test is `debugVmPgtable(asm)`.
  */
 import { PAGE_SIZE, PF_PROT, PF_USER, PF_WRITE, TABLE_PGD, TABLE_PMD, TABLE_PTE, TABLE_PUD, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from '@mmun/include';
-import type { AsmPgtable, Mm, MmuNotifierOps, Pfn, Pgprot, Pte, Ptep, Task, UnderPteLock, Vaddr, Vma } from '@mmun/include';
+import type { AsmPgtable, Design, Mm, MmuNotifierOps, Pfn, Pgprot, Pte, Ptep, Task, UnderPteLock, Vaddr, Vma } from '@mmun/include';
 import { allocate, newLayout } from '@mmun/lib';
 import { reserveLocking, run, runToCompletion, viewLocking } from '@mmun/locking';
 import type { LockingMachine } from '@mmun/locking';
@@ -315,7 +315,7 @@ function hardwareTests(asm: Arch): void {
   });
   it('ptepClearFlush is the end of the translation before the notifier hears of it, and leaves the slot empty for it', () => {
     const hooks = hooksOf(asm, 'ptepClearFlush');
-    if (DESIGN === 'v5') expect(hooks).toEqual([{ op: 'invalidatePage', isSlotNone: true, cachedOn: [] }]);
+    if ((DESIGN as Design) === 'v5') expect(hooks).toEqual([{ op: 'invalidatePage', isSlotNone: true, cachedOn: [] }]);
     else expect(hooks).toEqual([]);
   });
 }

@@ -48,6 +48,8 @@ const kvmSpec = {
   state: 'u32',
   /** @guardedBy mmuLock. First spte of this machine. */
   sptes: 'u32',
+  /** @guardedBy mmuLock. Under `range`: ranges between their start and end, and changes that are over. Faults read the latter without. */
+  mmuNotifierCount: 'u32', mmuNotifierSeq: 'u32',
 } as const;
 
 /** struct kvm_memory_slot; row KVM_MEMORY_SLOTS * kvm + slot. Unused while npages is 0. */

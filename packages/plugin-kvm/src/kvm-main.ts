@@ -1,4 +1,4 @@
-// Models virt/kvm/kvm_main.c (2.6.27; its notifier ops as of mmu notifiers #v5).
+// Models virt/kvm/kvm_main.c (2.6.27; its notifier ops of mmu notifiers #v5, and of 4.12).
 /**
  * Life and death of a virtual machine, its faults, and what it answers mm.
  *
@@ -7,19 +7,21 @@
  * without a lock, and unregister after or beside that corrupts the list. So
  * unregister happens only with the address space held; where that is no longer
  * possible, release will come or has come, and whichever of release and close is
- * second frees the machine.
+ * second frees the machine. Under `range` unregister and release know of each other, and close is the end.
  */
 import { EAGAIN, EFAULT, ENOMEM, ESRCH, PAGE_SIZE } from '@mmun/include';
 import type {
-  InstallEntry, KernelServices, MaySleep, Mm, MmuNotifier, MmuNotifierOps, OpName, Pfn, SecondaryCounters, SecondaryDriver, SecondaryMmu, Step, Task, TranslationVisitor,
-  UnderPteLock, Vaddr,
+  InSrcuRead, InstallEntry, KernelServices, MaySleep, Mm, MmuNotifier, MmuNotifierOps, OpName, Pfn, RangeNotifierOps, SecondaryCounters, SecondaryDriver, SecondaryMmu,
+  Step, Task, TranslationVisitor, UnderPteLock, Vaddr,
 } from '@mmun/include';
 import { poolAlloc, poolFree } from '@mmun/lib';
 import {
   KVM_CLOSED, KVM_MEMORY_SLOTS, KVM_RELEASED, gfnToHva, hvaToGfn, kvmsOf, mmOf, mmuLockOf, notifierOf, slotsLockOf, tables,
 } from './kvm-host.js';
 import type { Kvms } from './kvm-host.js';
-import { ageHva, forEachSpte, guestAccess, mmuSetSpte, unmapHvaRange, zapAll } from './mmu.js';
+import {
+  ageHva, forEachSpte, guestAccess, mmuSetSpte, rangeEnd, rangeStart, readSeq, setSpteUnlessRetry, unmapHva, unmapHvaRange, zapAll,
+} from './mmu.js';
 
 /** Where one slot lies. KVM_SET_USER_MEMORY_REGION */
 export interface MemoryRegion {
@@ -37,14 +39,17 @@ export interface KvmDriver extends SecondaryDriver {
 }
 
 export interface KvmMmu extends SecondaryMmu {
-  readonly designs: { readonly v5: readonly OpName[] };
+  readonly designs: { readonly v5: readonly OpName[]; readonly range: readonly OpName[] };
   attach(services: KernelServices): KvmDriver;
 }
 
 /** Kernel-based Virtual Machine. A new machine has one slot over the whole address space, at gfn = hva / PAGE_SIZE. */
 export const kvm: KvmMmu = {
   name: 'kvm',
-  designs: { v5: ['release', 'invalidatePage', 'invalidatePages', 'agePage'] },
+  designs: {
+    v5: ['release', 'invalidatePage', 'invalidatePages', 'agePage'],
+    range: ['release', 'invalidateRangeStart', 'invalidateRangeEnd', 'invalidatePage', 'clearFlushYoung'],
+  },
   tables,
   attach: (services: KernelServices): KvmDriver => driverOf(kvmsOf(services)),
 };
@@ -52,13 +57,13 @@ export const kvm: KvmMmu = {
 /** Pages of the largest address space of any arch. */
 const ALL_PAGES = 2 ** 52;
 
+/** What differs from design to design. */
+type ByDesign = Pick<KvmDriver, 'ops' | 'destroy' | 'fault'>;
+
 function driverOf(k: Kvms): KvmDriver {
-  const install: InstallEntry = (vm, hva, pfn, isWritable) => mmuSetSpte(k, vm, hva, pfn, isWritable);
   return {
-    ops: opsOf(k),
+    ...(k.s.design === 'v5' ? v5(k) : range(k)),
     create: (mm: Mm): Task<MaySleep, number> => createVm(k, mm),
-    destroy: (instance: number): Task<MaySleep> => destroyVm(k, instance),
-    fault: (instance: number, address: Vaddr, isWrite: boolean): Task<MaySleep, number> => pageFault(k, install, instance, address, isWrite),
     access: (instance: number, address: Vaddr, isWrite: boolean): Task<Step, Pfn> => guestAccess(k, instance, address, isWrite),
     setMemoryRegion: (instance: number, region: MemoryRegion): Task<MaySleep, number> => setMemoryRegion(k, instance, region),
     audit: (visit: TranslationVisitor): void => { forEachSpte(k, (vm, hva, pfn, isWritable) => { visit(vm, mmOf(k, vm), hva, pfn, isWritable); }); },
@@ -66,7 +71,26 @@ function driverOf(k: Kvms): KvmDriver {
   };
 }
 
-function opsOf(k: Kvms): MmuNotifierOps {
+function v5(k: Kvms): ByDesign {
+  const install: InstallEntry = (vm, hva, pfn, isWritable) => mmuSetSpte(k, vm, hva, pfn, isWritable);
+  const lookup: Lookup = (mm, vm, hva, isWrite) => k.s.withPte(mm, hva, isWrite, install, vm);
+  return {
+    ops: v5Ops(k),
+    destroy: (instance: number): Task<MaySleep> => destroyVm(k, instance),
+    fault: (instance: number, address: Vaddr, isWrite: boolean): Task<MaySleep, number> => pageFault(k, lookup, instance, address, isWrite),
+  };
+}
+
+function range(k: Kvms): ByDesign {
+  const lookup: Lookup = (mm, vm, hva, isWrite) => tryGetPfn(k, mm, vm, hva, isWrite);
+  return {
+    ops: rangeOps(k),
+    destroy: (instance: number): Task<MaySleep> => destroyRegisteredVm(k, instance),
+    fault: (instance: number, address: Vaddr, isWrite: boolean): Task<MaySleep, number> => pageFault(k, lookup, instance, address, isWrite),
+  };
+}
+
+function v5Ops(k: Kvms): MmuNotifierOps {
   return {
     * release(mn: MmuNotifier, _mm: Mm): Task<MaySleep> {
       const vm = k.s.notifierInstance(mn);
@@ -85,13 +109,41 @@ function opsOf(k: Kvms): MmuNotifierOps {
   };
 }
 
+/** No changePte: the start has dropped the entry that it would change. */
+function rangeOps(k: Kvms): RangeNotifierOps {
+  return {
+    * release(mn: MmuNotifier, _mm: Mm): Task<InSrcuRead> {
+      yield* zapAll(k, k.s.notifierInstance(mn));
+    },
+    * invalidateRangeStart(mn: MmuNotifier, _mm: Mm, start: Vaddr, end: Vaddr): Task<InSrcuRead> {
+      yield* rangeStart(k, k.s.notifierInstance(mn), start, end);
+    },
+    * invalidateRangeEnd(mn: MmuNotifier, _mm: Mm, _start: Vaddr, _end: Vaddr): Task<InSrcuRead> {
+      yield* rangeEnd(k, k.s.notifierInstance(mn));
+    },
+    * invalidatePage(mn: MmuNotifier, _mm: Mm, address: Vaddr): Task<UnderPteLock> {
+      yield* unmapHva(k, k.s.notifierInstance(mn), address);
+    },
+    * clearFlushYoung(mn: MmuNotifier, _mm: Mm, start: Vaddr, end: Vaddr): Task<UnderPteLock, number> {
+      let young = 0;
+      for (let hva: number = start; hva < end; hva += PAGE_SIZE) young |= yield* ageHva(k, k.s.notifierInstance(mn), hva as Vaddr);
+      return young;
+    },
+  };
+}
+
 /** kvm_create_vm() */
 function* createVm(k: Kvms, mm: Mm): Task<MaySleep, number> {
   if (!(yield* k.s.mmgetNotZero(mm))) return -ESRCH;
   const vm = yield* newVm(k, mm);
   if (vm > 0) {
     yield* k.s.mmgrab(mm);
-    yield* k.s.mmuNotifierRegister(notifierOf(k, vm), mm);
+    const error = yield* k.s.mmuNotifierRegister(notifierOf(k, vm), mm);
+    if (error !== 0) {
+      yield* freeVm(k, vm);
+      yield* k.s.mmput(mm);
+      return error;
+    }
   }
   yield* k.s.mmput(mm);
   return vm;
@@ -109,6 +161,7 @@ function* newVm(k: Kvms, mm: Mm): Task<Step, number> {
   k.kvm.mn[vm] = mn;
   k.kvm.state[vm] = 0;
   k.kvm.sptes[vm] = 0;
+  k.kvm.mmuNotifierCount[vm] = k.kvm.mmuNotifierSeq[vm] = 0;
   k.slot.npages.fill(0, vm * KVM_MEMORY_SLOTS, (vm + 1) * KVM_MEMORY_SLOTS);
   writeSlot(k, vm, { slot: 0, baseGfn: 0, npages: ALL_PAGES, userspaceAddr: 0 as Vaddr });
   return vm;
@@ -124,6 +177,13 @@ function* destroyVm(k: Kvms, vm: number): Task<MaySleep> {
   yield* k.s.mmuNotifierUnregister(notifierOf(k, vm), mm);
   yield* k.s.mmput(mm);
   yield* k.s.synchronizeRcu();
+  yield* zapAll(k, vm);
+  yield* freeVm(k, vm);
+}
+
+/** The same under `range`, where the mm may have ended before or may end beside it: release is called in any case. */
+function* destroyRegisteredVm(k: Kvms, vm: number): Task<MaySleep> {
+  yield* k.s.mmuNotifierUnregister(notifierOf(k, vm), mmOf(k, vm));
   yield* zapAll(k, vm);
   yield* freeVm(k, vm);
 }
@@ -146,13 +206,32 @@ function* freeVm(k: Kvms, vm: number): Task<MaySleep> {
   yield* k.s.mmdrop(mm);
 }
 
-/** tdp_page_fault(): from gpa to hva by the slots, from hva to an entry under the PT lock. */
-function* pageFault(k: Kvms, install: InstallEntry, vm: number, hva: Vaddr, isWrite: boolean): Task<MaySleep, number> {
+/** From hva to an entry. @returns as SecondaryDriver.fault, and -EAGAIN where the guest shall try again */
+type Lookup = (mm: Mm, vm: number, hva: Vaddr, isWrite: boolean) => Task<MaySleep, number>;
+
+/** Lookups of one fault: the first may itself copy the page that it looks up, which is a change like any other. */
+const MAX_TRIES = 2;
+
+/** try_async_pf() and mmu_notifier_retry(): looks the page up without a lock and drops it where mm was faster. */
+function* tryGetPfn(k: Kvms, mm: Mm, vm: number, hva: Vaddr, isWrite: boolean): Task<MaySleep, number> {
+  let result = -EAGAIN;
+  for (let tries = 0; result === -EAGAIN && tries < MAX_TRIES; tries++) {
+    const seq = yield* readSeq(k, vm);
+    const pfn = yield* k.s.getUserPages(mm, hva, isWrite);
+    if (pfn < 0) return pfn;
+    result = yield* setSpteUnlessRetry(k, vm, hva, pfn as Pfn, isWrite, seq);
+    yield* k.s.putPage(pfn as Pfn);
+  }
+  return result;
+}
+
+/** tdp_page_fault(): from gpa to hva by the slots, from hva to an entry by the lookup of the design. */
+function* pageFault(k: Kvms, lookup: Lookup, vm: number, hva: Vaddr, isWrite: boolean): Task<MaySleep, number> {
   k.stat.faults[0] += 1;
   const lock = slotsLockOf(k, vm);
   yield* k.s.downRead(lock);
   const gfn = hvaToGfn(k, vm, hva);
-  const result = gfn < 0 ? -EFAULT : yield* k.s.withPte(mmOf(k, vm), gfnToHva(k, vm, gfn), isWrite, install, vm);
+  const result = gfn < 0 ? -EFAULT : yield* lookup(mmOf(k, vm), vm, gfnToHva(k, vm, gfn), isWrite);
   yield* k.s.upRead(lock);
   return result === -EAGAIN ? 0 : result;
 }

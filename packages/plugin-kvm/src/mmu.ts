@@ -1,19 +1,34 @@
-// Models arch/x86/kvm/mmu.c (2.6.27; the fault as it had to be under mmu notifiers #v5).
+// Models arch/x86/kvm/mmu.c (2.6.27; under mmu notifiers #v5 with the fault that it would have needed).
 /**
  * The shadow table: how an entry is made, used, aged and taken away.
  *
  * Lock order: slotsLock > mmap_sem > PT lock > mmuLock.
+ *
+ * An entry is made in one of two ways. Under v5 while the PT lock of its pte is held, so that the change that comes later
+ * finds it. Under `range` after a lookup that no change has overtaken, which count and sequence tell:
+ *
+ *   fault                               mm
+ *   seq := sequence
+ *   getUserPages: frame P
+ *                                       start: count 1, entries go
+ *                                       pte changed, P freed but for the reference of the fault
+ *                                       end: sequence + 1, count 0
+ *   mmuLock: count 0, sequence not seq
+ *   gives P back, starts over
  *
  * The guest's hardware takes no lock. An access that has translated reaches memory
  * before a flush of its entry ends (the flush waits until every vCPU has left the
  * guest), and each zap ends with one. So translating, marking the entry and
  * reaching the frame are one step here, and the flush after it is none.
  */
-import { ENOMEM, ESRCH, PAGE_SIZE, READ, WRITE } from '@mmun/include';
+import { EAGAIN, ENOMEM, ESRCH, PAGE_SIZE, READ, WRITE } from '@mmun/include';
 import type { Pfn, Step, Task, UnderPteLock, Vaddr, Where } from '@mmun/include';
-import { hlistAddHead, hlistDel, poolAlloc, poolFree, whereOf } from '@mmun/lib';
+import { bugOn, hlistAddHead, hlistDel, poolAlloc, poolFree, whereOf } from '@mmun/lib';
 import { KVM_RELEASED, SPTE_A, SPTE_D, SPTE_P, SPTE_W, gfnToHva, hvaToGfn, mkSpte, mmuLockOf, sptePfn } from './kvm-host.js';
 import type { Kvms } from './kvm-host.js';
+
+/** Pages of a range that are looked up one by one. */
+const FEW_PAGES = 64;
 
 /**
  * Installs the entry for a page whose PT lock is held; replaces one that is there.
@@ -34,13 +49,62 @@ export function* mmuSetSpte(k: Kvms, kvm: number, hva: Vaddr, pfn: Pfn, isWritab
 export function* unmapHvaRange(k: Kvms, kvm: number, start: Vaddr, end: Vaddr): Task<UnderPteLock> {
   const lock = mmuLockOf(k, kvm);
   yield* k.s.spinLock(lock);
-  for (let hva: number = start; hva < end; hva += PAGE_SIZE) {
-    const row = findSpte(k, kvm, hvaToGfn(k, kvm, hva as Vaddr));
-    if (row === 0) continue;
-    yield* zapSpte(k, row);
-    k.stat.invalidations[0] += 1;
-  }
+  yield* unmapPages(k, kvm, start, end);
   yield* k.s.spinUnlock(lock);
+}
+
+/**
+ * The start of a range: its entries go, and none is made while it is under way. For a range with more pages than there are
+ * entries the entries are looked at instead.
+ * @locks none
+ */
+export function* rangeStart(k: Kvms, kvm: number, start: Vaddr, end: Vaddr): Task<Step> {
+  const lock = mmuLockOf(k, kvm);
+  yield* k.s.spinLock(lock);
+  k.kvm.mmuNotifierCount[kvm] += 1;
+  if (end - start > FEW_PAGES * PAGE_SIZE) yield* unmapAmong(k, kvm, start, end);
+  else yield* unmapPages(k, kvm, start, end);
+  yield* k.s.spinUnlock(lock);
+}
+
+/** The end: first the sequence, so that whoever finds no range under way finds a new sequence. @locks none */
+export function* rangeEnd(k: Kvms, kvm: number): Task<Step> {
+  const lock = mmuLockOf(k, kvm);
+  yield* k.s.spinLock(lock);
+  yield* k.s.step(WRITE, seqWhere(k, kvm));
+  k.kvm.mmuNotifierSeq[kvm] += 1;
+  bugOn(k.kvm.mmuNotifierCount[kvm] === 0, 'kvm-range-end-without-start');
+  k.kvm.mmuNotifierCount[kvm] -= 1;
+  yield* k.s.spinUnlock(lock);
+}
+
+/** One page without a range around: faults that looked it up before must start over. @locks ptl(hva) */
+export function* unmapHva(k: Kvms, kvm: number, hva: Vaddr): Task<UnderPteLock> {
+  const lock = mmuLockOf(k, kvm);
+  yield* k.s.spinLock(lock);
+  yield* k.s.step(WRITE, seqWhere(k, kvm));
+  k.kvm.mmuNotifierSeq[kvm] += 1;
+  yield* unmapPages(k, kvm, hva, (hva + PAGE_SIZE) as Vaddr);
+  yield* k.s.spinUnlock(lock);
+}
+
+/** What a fault reads before it looks the page up. */
+export function* readSeq(k: Kvms, kvm: number): Task<Step, number> {
+  yield* k.s.step(READ, seqWhere(k, kvm));
+  return k.kvm.mmuNotifierSeq[kvm];
+}
+
+/**
+ * Makes an entry for a page that was looked up after `seq` was read, unless a range is or was under way since.
+ * @locks none @returns 0, -EAGAIN where the page must be looked up again, -ENOMEM, -ESRCH after release
+ */
+export function* setSpteUnlessRetry(k: Kvms, kvm: number, hva: Vaddr, pfn: Pfn, isWritable: boolean, seq: number): Task<Step, number> {
+  const lock = mmuLockOf(k, kvm);
+  yield* k.s.spinLock(lock);
+  const isStale = k.kvm.mmuNotifierCount[kvm] !== 0 || k.kvm.mmuNotifierSeq[kvm] !== seq;
+  const result = isStale ? -EAGAIN : yield* setSpteLocked(k, kvm, hvaToGfn(k, kvm, hva), mkSpte(pfn, isWritable));
+  yield* k.s.spinUnlock(lock);
+  return result;
 }
 
 /** Takes away every entry of a machine. @context any @locks none */
@@ -98,7 +162,31 @@ export function forEachSpte(k: Kvms, visit: (kvm: number, hva: Vaddr, pfn: Pfn, 
   }
 }
 
-function* setSpteLocked(k: Kvms, kvm: number, gfn: number, spte: number): Task<UnderPteLock, number> {
+/** @locks mmuLock */
+function* unmapPages(k: Kvms, kvm: number, start: Vaddr, end: Vaddr): Task<Step> {
+  for (let hva: number = start; hva < end; hva += PAGE_SIZE) {
+    const row = findSpte(k, kvm, hvaToGfn(k, kvm, hva as Vaddr));
+    if (row === 0) continue;
+    yield* zapSpte(k, row);
+    k.stat.invalidations[0] += 1;
+  }
+}
+
+/** The same, entry by entry. @locks mmuLock */
+function* unmapAmong(k: Kvms, kvm: number, start: Vaddr, end: Vaddr): Task<Step> {
+  let row = k.kvm.sptes[kvm];
+  while (row !== 0) {
+    const next = k.byKvm.next[row];
+    const hva = gfnToHva(k, kvm, k.spte.gfn[row]);
+    if (hva >= start && hva < end) {
+      yield* zapSpte(k, row);
+      k.stat.invalidations[0] += 1;
+    }
+    row = next;
+  }
+}
+
+function* setSpteLocked(k: Kvms, kvm: number, gfn: number, spte: number): Task<Step, number> {
   if ((k.kvm.state[kvm] & KVM_RELEASED) !== 0) return -ESRCH;
   const present = findSpte(k, kvm, gfn);
   if (present !== 0) {
@@ -142,6 +230,10 @@ function findSpte(k: Kvms, kvm: number, gfn: number): number {
 function bucketOf(k: Kvms, kvm: number, gfn: number): Where {
   const mixed = Math.imul(gfn, 0x9e3779b1) ^ Math.imul(kvm, 0x85ebca6b);
   return whereOf(k.rmap.first, (mixed ^ (mixed >>> 15)) & (k.rmap.first.length - 1));
+}
+
+function seqWhere(k: Kvms, kvm: number): Where {
+  return whereOf(k.kvm.mmuNotifierSeq, kvm);
 }
 
 function spteWhere(k: Kvms, row: number): Where {

@@ -8,20 +8,37 @@
  * @property {'generic' | 'x86' | 's390' | 'toy'} arch
  * @property {'v5' | 'range' | 'off'} design of the notifier
  * @property {'checked' | 'fast'} build
- * @property {'all' | 'toy' | 'none'} specs which run against it: the whole suite; the specs of the archs and `*.toy.spec.ts`,
- *   which explore whole machines and run on no other image; or none
+ * @property {Specs} specs which run against it in `npm test`; MMUN_SPECS=all (.ci/run) runs the whole suite on every image
+ *   that is no toy
+ */
+
+/**
+ * `all`: the whole suite. `variant`: what an arch or a design can change, which is the specs of the archs and the
+ * `*.variant.spec.ts` of all packages. `toy`: the specs of the archs and `*.toy.spec.ts`, which explore whole machines and
+ * run on no other image. `none`.
+ * @typedef {'all' | 'variant' | 'toy' | 'none'} Specs
  */
 
 /** @type {readonly Variant[]} */
 export const VARIANTS = [
   { name: 'x86', arch: 'x86', design: 'v5', build: 'checked', specs: 'all' },
   { name: 'x86-off', arch: 'x86', design: 'off', build: 'checked', specs: 'all' },
+  { name: 'x86-range', arch: 'x86', design: 'range', build: 'checked', specs: 'variant' },
   { name: 'x86-fast', arch: 'x86', design: 'v5', build: 'fast', specs: 'all' },
   { name: 'x86-off-fast', arch: 'x86', design: 'off', build: 'fast', specs: 'none' },
+  { name: 'x86-range-fast', arch: 'x86', design: 'range', build: 'fast', specs: 'none' },
+  { name: 'generic', arch: 'generic', design: 'v5', build: 'checked', specs: 'variant' },
+  { name: 'generic-off', arch: 'generic', design: 'off', build: 'checked', specs: 'none' },
+  { name: 'generic-range', arch: 'generic', design: 'range', build: 'checked', specs: 'none' },
+  { name: 'generic-fast', arch: 'generic', design: 'v5', build: 'fast', specs: 'none' },
+  { name: 'generic-off-fast', arch: 'generic', design: 'off', build: 'fast', specs: 'none' },
+  { name: 'generic-range-fast', arch: 'generic', design: 'range', build: 'fast', specs: 'none' },
   { name: 'toy', arch: 'toy', design: 'v5', build: 'checked', specs: 'toy' },
   { name: 'toy-off', arch: 'toy', design: 'off', build: 'checked', specs: 'toy' },
+  { name: 'toy-range', arch: 'toy', design: 'range', build: 'checked', specs: 'toy' },
   { name: 'toy-fast', arch: 'toy', design: 'v5', build: 'fast', specs: 'none' },
   { name: 'toy-off-fast', arch: 'toy', design: 'off', build: 'fast', specs: 'none' },
+  { name: 'toy-range-fast', arch: 'toy', design: 'range', build: 'fast', specs: 'none' },
 ];
 
 /** The image that specs of image-independent packages run under. */

@@ -8,6 +8,8 @@ import type { Variant } from '@mmun/build/variants';
 
 const entry = join(import.meta.dirname, 'fixtures/linked/src/linked.ts');
 
+const named = (name: string): Variant => VARIANTS.find((variant) => variant.name === name) as Variant;
+
 describe('the image builder', () => {
   let outdir = '';
   beforeAll(() => void (outdir = mkdtempSync(join(tmpdir(), 'mmun-images-'))));
@@ -17,15 +19,14 @@ describe('the image builder', () => {
     await buildImage(variant, { entry, outdir, ...options });
     return readFileSync(join(outdir, `${variant.name}.js`), 'utf8');
   }
-  const named = (name: string): Variant => VARIANTS.find((variant) => variant.name === name) as Variant;
 
   it.each(VARIANTS.map((variant) => [variant.name, variant] as const))('%s says what it was asked to be', async (_name, variant) => {
     expect(await buildImage(variant, { entry, outdir })).toMatch(/^image [-a-z0-9]+: \d+ bytes$/);
   });
 
   it('a condition that no package knows is found by the config, not by the bundler', async () => {
-    const mistyped = { ...named('x86'), name: 'mistyped', arch: 's390' } as const;
-    await expect(built(mistyped)).rejects.toThrow('image mistyped: arch is "generic", asked "s390" (conditions @mmun/arch-s390, @mmun/explore)');
+    const mistyped = { ...named('x86'), name: 'mistyped', arch: 'vax' } as unknown as Variant;
+    await expect(built(mistyped)).rejects.toThrow('image mistyped: arch is "generic", asked "vax" (conditions @mmun/arch-vax, @mmun/explore)');
   });
 
   it('an image without config, one that does not load, one that does not compile: a line each', async () => {
@@ -61,16 +62,23 @@ describe('the image builder', () => {
 
 describe('conditions', () => {
   it('name every choice that is not the default', () => {
-    expect(VARIANTS.map((variant) => conditionsOf(variant).join(' '))).toEqual([
+    const of = (name: string): string => conditionsOf(named(name)).join(' ');
+    expect(['x86', 'x86-off', 'x86-fast', 'x86-range-fast', 'generic', 'generic-off', 'toy-range'].map(of)).toEqual([
       '@mmun/arch-x86 @mmun/explore',
       '@mmun/arch-x86 @mmun/notifier-off @mmun/explore',
       '@mmun/arch-x86 @mmun/fast',
-      '@mmun/arch-x86 @mmun/notifier-off @mmun/fast',
-      '@mmun/arch-toy @mmun/explore',
-      '@mmun/arch-toy @mmun/notifier-off @mmun/explore',
-      '@mmun/arch-toy @mmun/fast',
-      '@mmun/arch-toy @mmun/notifier-off @mmun/fast',
+      '@mmun/arch-x86 @mmun/notifier-range @mmun/fast',
+      '@mmun/explore',
+      '@mmun/notifier-off @mmun/explore',
+      '@mmun/arch-toy @mmun/notifier-range @mmun/explore',
     ]);
+  });
+
+  it('are named after what differs from x86 in all three respects, for every combination', () => {
+    const archs = [...new Set(VARIANTS.map(({ arch }) => arch))];
+    const wanted = archs.flatMap((arch) => ['', '-off', '-range'].flatMap((design) => ['', '-fast'].map((build) => `${arch}${design}${build}`)));
+    expect(VARIANTS.map(({ name }) => name).sort()).toEqual(wanted.sort());
+    for (const { name, arch, design, build } of VARIANTS) expect(name).toBe([arch, ...(design === 'v5' ? [] : [design]), ...(build === 'fast' ? ['fast'] : [])].join('-'));
   });
 
   it('draw no two variants from the same row', () => {
