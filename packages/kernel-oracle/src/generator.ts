@@ -1,0 +1,140 @@
+/**
+ * Operations drawn to collide: neighbours, overlaps, boundaries, and now and then an absurd value. They depend on the seed and on
+ * the zones only, never on an answer, so a seed means the same operations on every machine.
+ */
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_LOCKED, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, PAGE_SIZE } from '@mmun/include';
+import { FILE_PAGES, FILE_RO, FILE_RW, MEMFD } from './operation.js';
+import type { Operation, OperationName } from './operation.js';
+import { Random } from './random.js';
+import { ARENA, HEAP, PROTECTED_LOW, TASK_END } from './zones.js';
+import type { Zone } from './zones.js';
+
+const MAX_DEPTH = 5;
+const ABSURD_ADDRESSES = [0, PAGE_SIZE, 0xfff, TASK_END, TASK_END + PAGE_SIZE, 2 ** 47, 2 ** 63, 2 ** 64 - PAGE_SIZE, 2 ** 64 - 2048, 2 ** 63 - 1024];
+const ABSURD_LENGTHS = [0, 2 ** 47, 2 ** 47 - PAGE_SIZE, 2 ** 63, 2 ** 64 - PAGE_SIZE, 2 ** 64 - 2048, 2 ** 63 - 1024];
+const PROTS = [3, 3, 3, 3, 1, 1, 0, 5, 7, 2, 4, 8 | 3];
+const ADVICE = [4, 4, 4, 4, 8, 8, 0, 1, 2, 3, 9, 10, 11, 14, 15, 16, 17, 18, 18, 19, 20, 21, 22, 23, 23, 24];
+/** Not the whole truth of madvise: those that poison pages, and the newest, are left alone. */
+const ODD_ADVICE = [5, 6, 7, 12, 13, 26, 99, 2 ** 31];
+
+/** How often which is drawn; what is missing from a list is a read or a write. */
+const WEIGHTS: readonly (readonly [OperationName, number])[] = [
+  ['mmap', 20], ['munmap', 8], ['mprotect', 13], ['mremap', 11], ['madvise', 14], ['mlock', 1], ['mlock2', 2], ['munlock', 2], ['mlockall', 0.3],
+  ['munlockall', 0.3], ['msync', 1], ['brk', 2], ['mincore', 1], ['ftruncate', 0.8], ['read', 9], ['write', 14], ['fork', 0.8], ['exit', 0.6],
+];
+const TOTAL = WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0);
+
+export class Generator {
+  readonly #random: Random;
+  readonly #zones: readonly Zone[];
+  readonly #protectedTop: number;
+  #depth = 0;
+  #value = 1;
+
+  constructor(seed: number, top: Zone) {
+    this.#random = new Random(seed);
+    this.#zones = [ARENA, ARENA, ARENA, ARENA, ARENA, ARENA, ARENA, top, HEAP];
+    this.#protectedTop = top.start + top.nrPages * PAGE_SIZE;
+  }
+
+  /** Operations that begin in a process without mappings in the zones. */
+  segment(length: number): Operation[] {
+    this.#depth = 0;
+    this.#value = 1;
+    const operations: Operation[] = [];
+    while (operations.length < length) {
+      const operation = this.#next();
+      if (operation === null || this.#isHarmful(operation)) continue;
+      if (operation.name === 'fork') this.#depth++;
+      if (operation.name === 'exit') this.#depth--;
+      operations.push(operation);
+    }
+    return operations;
+  }
+
+  #next(): Operation | null {
+    const name = this.#name();
+    switch (name) {
+      case 'mmap': return { name, args: this.#mmap() };
+      case 'munmap': case 'mlock': case 'munlock': case 'mincore': return { name, args: this.#range() };
+      case 'mprotect': return { name, args: [...this.#range(), this.#random.oneIn(40) ? this.#random.pick([0x1000003, 0x2000003, 0x3000000, 0x10, 0x1000000]) : this.#random.pick(PROTS)] };
+      case 'mremap': return { name, args: this.#mremap() };
+      case 'madvise': return { name, args: [...this.#range(), this.#random.pick(this.#random.oneIn(12) ? ODD_ADVICE : ADVICE)] };
+      case 'mlock2': return { name, args: [...this.#range(), this.#random.pick([0, 1, 1, 1, this.#random.oneIn(10) ? 2 : 1])] };
+      case 'mlockall': return { name, args: [this.#random.pick([1, 2, 3, 5, 6, 7, 0, 4, 8])] };
+      case 'msync': return { name, args: [...this.#range(), this.#random.pick([1, 4, 2, 5, 0, 3, 6])] };
+      case 'brk': return { name, args: [HEAP.start + this.#random.below(HEAP.nrPages * PAGE_SIZE * 1.1) - (this.#random.oneIn(5) ? PAGE_SIZE : 0)] };
+      case 'ftruncate': return { name, args: [this.#random.pick([FILE_RW, MEMFD]), this.#random.below(FILE_PAGES + 4) * PAGE_SIZE + this.#random.pick([0, 0, 0, 4, 2048])] };
+      case 'read': return { name, args: [this.#address(40)] };
+      case 'write': return { name, args: [this.#address(40), this.#value++] };
+      case 'fork': return this.#depth >= MAX_DEPTH ? null : { name, args: [] };
+      case 'exit': return this.#depth === 0 ? null : { name, args: [] };
+      case 'munlockall': return { name, args: [] };
+    }
+  }
+
+  #name(): OperationName {
+    let draw = (this.#random.below(1 << 20) / (1 << 20)) * TOTAL;
+    for (const [name, weight] of WEIGHTS) {
+      if (draw < weight) return name;
+      draw -= weight;
+    }
+    return 'write';
+  }
+
+  #mmap(): number[] {
+    const random = this.#random;
+    const file = random.pick([0, 0, 0, 0, 0, FILE_RW, FILE_RW, FILE_RO, MEMFD, MEMFD]);
+    let flags = random.pick([MAP_PRIVATE, MAP_PRIVATE, MAP_PRIVATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED, MAP_SHARED_VALIDATE, random.oneIn(20) ? 0 : MAP_PRIVATE]);
+    if (file === 0 && !random.oneIn(60)) flags |= MAP_ANONYMOUS;
+    flags |= random.pick([MAP_FIXED, MAP_FIXED, MAP_FIXED, MAP_FIXED, MAP_FIXED, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_FIXED_NOREPLACE, 0, 0]);
+    for (const [flag, n] of [[MAP_GROWSDOWN, 14], [MAP_NORESERVE, 10], [MAP_POPULATE, 10], [MAP_LOCKED, 16], [MAP_STACK, 16]] as const) if (random.oneIn(n)) flags |= flag;
+    const isFixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
+    const addr = isFixed || random.oneIn(2) ? this.#address(30) : 0;
+    const offset = random.oneIn(30) ? random.pick([5, 2048, 2 ** 63, 2 ** 64 - PAGE_SIZE, 2 ** 52]) : random.below(FILE_PAGES + 4) * PAGE_SIZE;
+    return [addr, this.#length(30), random.pick(PROTS), flags, file, file === 0 && !random.oneIn(8) ? 0 : offset];
+  }
+
+  #mremap(): number[] {
+    const random = this.#random;
+    const flags = random.pick([1, 1, 1, 3, 3, 3, 5, 7, 0, 0, random.oneIn(10) ? 2 : 3, random.oneIn(10) ? 8 : 1]);
+    const [addr, oldLen] = this.#range();
+    const newLen = random.oneIn(2) ? oldLen : this.#length(30);
+    return [addr, random.oneIn(12) ? 0 : oldLen, newLen, flags, this.#address(30)];
+  }
+
+  #range(): [addr: number, lenBytes: number] {
+    return [this.#address(25), this.#length(30)];
+  }
+
+  /** @param oneIn how often it is none of a page */
+  #address(oneIn: number): number {
+    const random = this.#random;
+    if (random.oneIn(oneIn)) return random.oneIn(3) ? random.pick(ABSURD_ADDRESSES) : ARENA.start + random.below(ARENA.nrPages * PAGE_SIZE);
+    const zone = random.pick(this.#zones);
+    return zone.start + random.below(zone.nrPages) * PAGE_SIZE;
+  }
+
+  #length(oneIn: number): number {
+    const random = this.#random;
+    if (random.oneIn(oneIn)) return random.oneIn(3) ? random.pick(ABSURD_LENGTHS) : random.below(9 * PAGE_SIZE);
+    return random.pick([1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 6, 8, 12, 16, 20]) * PAGE_SIZE;
+  }
+
+  /** Would take something from the process that it needs. Ranges that the kernel refuses as a whole are harmless. */
+  #isHarmful({ name, args }: Operation): boolean {
+    switch (name) {
+      case 'mmap': return (args[3] & MAP_FIXED) !== 0 && this.#touches(args[0], args[1]);
+      case 'mremap': return this.#touches(args[0], Math.max(args[1], PAGE_SIZE)) || ((args[3] & 2) !== 0 && this.#touches(args[4], args[2]));
+      case 'munmap': case 'mprotect': case 'madvise': case 'mlock': case 'mlock2': case 'munlock': case 'msync': case 'mincore': return this.#touches(args[0], args[1]);
+      case 'write': return this.#touches(args[0], PAGE_SIZE);
+      default: return false;
+    }
+  }
+
+  #touches(addr: number, lenBytes: number): boolean {
+    const end = addr + lenBytes;
+    const overlaps = (from: number, to: number): boolean => addr < to && end > from;
+    return overlaps(HEAP.start - PAGE_SIZE, HEAP.start) || overlaps(PROTECTED_LOW.start, PROTECTED_LOW.end) || overlaps(this.#protectedTop, TASK_END);
+  }
+}

@@ -1,0 +1,26 @@
+/** Where the operations happen: three pieces of an address space of which everything is known. */
+import { PAGE_SIZE } from '@mmun/include';
+import { CODE, SHARED } from './server-program.js';
+
+export interface Zone {
+  readonly start: number;
+  readonly nrPages: number;
+}
+
+/** Far from where the kernel puts anything by itself. */
+export const ARENA: Zone = { start: 0x5000_0000_0000, nrPages: 64 };
+/** Above the program, from where the break starts. */
+export const HEAP: Zone = { start: CODE + PAGE_SIZE, nrPages: 16 };
+/** What the kernel chooses, without randomization: below [vvar], the highest of what it mapped itself. */
+export const TOP_PAGES = 32;
+/** Nothing of the process itself lies in between, and nothing that it needs may be touched. */
+export const PROTECTED_LOW: { readonly start: number; readonly end: number } = { start: SHARED - 0x1000000, end: SHARED + 0x1000000 };
+export const TASK_END = 0x7ffffffff000;
+
+export function zoneEnd({ start, nrPages }: Zone): number {
+  return start + nrPages * PAGE_SIZE;
+}
+
+export function topZone(vvarStart: number): Zone {
+  return { start: vvarStart - TOP_PAGES * PAGE_SIZE, nrPages: TOP_PAGES };
+}
