@@ -34,6 +34,8 @@ interface Node {
   choices: number[];
   options: number[];
   step: Step | null;
+  /** Steps that raced with it. */
+  races: Step[];
 }
 
 /** The machine behaved differently under the same schedule. */
@@ -91,6 +93,7 @@ export class Dpor implements Search, Driver, Observer {
     if (this.isBlocked) this.blocked++;
     else this.executions++;
     this.collect(true);
+    this.reverseRaces();
     this.reversePending();
     if (this.isCut) this.suspect();
     if (!this.isBlocked && !this.isCut && this.x.findings.length === 0) this.atEnd?.(this.x);
@@ -139,7 +142,7 @@ export class Dpor implements Search, Driver, Observer {
     node.step = step;
     if (step.kind !== START) {
       this.past = before?.clock ?? null;
-      this.reverseRaces(this.pendingOf(thread), this.past, step);
+      this.noteRaces(this.pendingOf(thread), step);
       this.access(step, step.where, step.kind);
     }
     this.last[thread] = step;
@@ -149,7 +152,7 @@ export class Dpor implements Search, Driver, Observer {
     if (this.depth <= this.repeated) return;
     const step = (this.nodes[this.depth - 1] as Node).step as Step;
     if (!isRelease(kind)) {
-      this.reverseRaces({ thread: step.thread, kind, where, mask: 0, value: 0, isWait: false }, this.past, step);
+      this.noteRaces({ thread: step.thread, kind, where, mask: 0, value: 0, isWait: false }, step);
       step.also.push(kind, where);
     }
     this.access(step, where, kind);
@@ -213,7 +216,7 @@ export class Dpor implements Search, Driver, Observer {
   private newNode(): Node {
     const parent = this.nodes[this.depth - 1];
     const sleep = parent === undefined ? [] : parent.sleep.filter((q) => !this.wakes(parent, q));
-    return { sleep, branches: parent?.wanted ?? [], thread: STOP, kind: START, where: 0, wanted: [], choices: [], options: [], step: null };
+    return { sleep, branches: parent?.wanted ?? [], thread: STOP, kind: START, where: 0, wanted: [], choices: [], options: [], step: null, races: [] };
   }
 
   private wakes({ step }: Node, q: Move): boolean {
@@ -256,28 +259,30 @@ export class Dpor implements Search, Driver, Observer {
     return { thread, kind: kind[thread], where: where[thread], mask: mask[thread], value: value[thread], isWait: this.x.waits(thread) };
   }
 
+  private noteRaces(pending: Pending, step: Step): void {
+    const { races } = this.nodes[step.depth] as Node;
+    for (const first of this.histories.races(pending, this.past)) if (first !== step && !races.includes(first)) races.push(first);
+  }
+
+  /**
+   * Done at the end of every execution and for all of its races: only now are all steps known that do not depend
+   * on the first one, and with other steps behind it the same race can lead elsewhere.
+   */
+  private reverseRaces(): void {
+    for (let d = 0; d < this.depth; d++) {
+      const { races, step } = this.nodes[d] as Node;
+      for (const first of races) this.reverse(first, step as Step);
+    }
+  }
+
   /** Threads that stand before an operation at the end race with what kept them there. */
   private reversePending(): void {
     const { x } = this;
     for (let t = 0; t < x.nrThreads; t++) {
-      if (x.status[t] === READY && (this.isCut || !x.isEnabled(t))) {
-        const pending = this.pendingOf(t);
-        this.reverseRaces(pending, this.last[t]?.clock ?? null, { ...pending, also: NO_WORDS });
-      }
+      if (x.status[t] !== READY || (!this.isCut && x.isEnabled(t))) continue;
+      const pending = this.pendingOf(t);
+      for (const first of this.histories.races(pending, this.last[t]?.clock ?? null)) this.reverse(first, { ...pending, also: NO_WORDS });
     }
-    this.flushReversals();
-  }
-
-  private readonly reversals: { readonly first: Step; readonly second: Move }[] = [];
-
-  private reverseRaces(pending: Pending, past: Int32Array | null, second: Move): void {
-    for (const first of this.histories.races(pending, past)) if (first !== second) this.reversals.push({ first, second });
-  }
-
-  /** Done at the end of an execution, when all steps that do not depend on the first one are known. */
-  private flushReversals(): void {
-    for (const { first, second } of this.reversals) this.reverse(first, second);
-    this.reversals.length = 0;
   }
 
   private reverse(first: Step, second: Move): void {
@@ -340,6 +345,7 @@ export class Dpor implements Search, Driver, Observer {
     node.kind = kind;
     node.where = where;
     node.step = null;
+    node.races = [];
     node.options = [];
     this.repeated = this.nodes.length - 1;
   }
@@ -349,7 +355,6 @@ export class Dpor implements Search, Driver, Observer {
     this.nodes = [];
     this.repeated = 0;
     this.executions = this.blocked = this.cut = 0;
-    this.reversals.length = 0;
     this.found.clear();
     this.histories.clear();
   }

@@ -76,10 +76,14 @@ export class Execution implements Scheduler {
   readonly tasks: (Task<string, unknown> | null)[];
   /** The machine's buffer. */
   readonly bytes: Uint8Array;
+  private readonly words: Int32Array;
+  private readonly currentHandle: Uint32Array;
   private readonly handles: Uint32Array;
   readonly isWait: Uint8Array;
   private readonly initial: Uint8Array;
   private readonly lockUse: Uint8Array;
+  /** Lock that the present step has left, last; -1: none. */
+  private lastRelease = -1;
   private next: number = STOP;
   private isGranted = false;
   private readonly report = (found: Report): void => {
@@ -89,6 +93,8 @@ export class Execution implements Scheduler {
   constructor(program: Program<never>) {
     this.program = program as unknown as Program<ExplorableMachine>;
     this.m = this.program.boot();
+    this.words = this.m.words;
+    this.currentHandle = this.m.cpu.current;
     const { threads } = this.program;
     const n = threads.length;
     this.nrThreads = n;
@@ -137,7 +143,7 @@ export class Execution implements Scheduler {
   /** The thread exists, is not finished, and its operation is possible now. */
   isEnabled(thread: number): boolean {
     const status = this.status[thread];
-    if (status === READY) return (this.m.words[this.where[thread]] & this.mask[thread]) === this.value[thread];
+    if (status === READY) return (this.words[this.where[thread]] & this.mask[thread]) === this.value[thread];
     return status === UNSTARTED;
   }
 
@@ -167,6 +173,7 @@ export class Execution implements Scheduler {
   point(kind: PointKind, where: Where): boolean {
     if (isRelease(kind) && (this.lockUse[where] & LOOKED_AT) === 0) {
       this.lockUse[where] |= RELEASED_IN_STEP;
+      this.lastRelease = where;
       if (this.driver.isPoint?.(this, kind, where) !== true) {
         this.observer?.touched(this, kind, where);
         return false;
@@ -232,6 +239,8 @@ export class Execution implements Scheduler {
     } catch (error) {
       this.status[thread] = CRASHED;
       this.isGranted = false;
+      // others could have run before the crash: leaving that lock must be a point
+      if (this.lastRelease >= 0) this.lookAt(this.lastRelease);
       this.report(crash(error));
     }
     this.endStep(thread);
@@ -239,9 +248,10 @@ export class Execution implements Scheduler {
   }
 
   private beginStep(thread: number): void {
-    this.m.cpu.current[0] = this.handles[thread];
+    this.currentHandle[0] = this.handles[thread];
     if (this.kind[thread] !== START) this.steps++;
     if (this.also.length > 0) this.also.length = 0;
+    this.lastRelease = -1;
     this.observer?.began(this, thread);
   }
 

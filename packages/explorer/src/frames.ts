@@ -13,16 +13,15 @@ export interface FrameTask {
   readonly info: FrameInfo;
   readonly body: (frame: FrameTask) => number;
   label: number;
-  /** 1: copy the variables out into `saved`; 2: copy them in. */
+  /** 1: copy the variables out into `arg`; 2: copy them in. */
   io: 0 | 1 | 2;
-  saved: unknown[] | null;
+  arg: unknown;
   parent: FrameTask | null;
   leaf: FrameTask | null;
-  /** Innermost frame while the task runs. */
-  readonly present: FrameTask | null;
-  readonly delegate: unknown;
-  tryList: number[][] | null;
-  opList: [number, unknown][] | null;
+  /** Of frames inside of a try statement, and of those that delegate to something that is no frame. */
+  readonly extra: { readonly tries: number[][]; readonly ops: [number, unknown][]; readonly delegate: unknown } | null;
+  /** Made by asking for it. */
+  readonly trys: number[][];
 }
 
 /** What the build knows of a function; lists are by label. */
@@ -110,12 +109,13 @@ export function saveTask(task: FrameTask, constants: Constants, hash: Hash): Thr
   let hasObjects = false;
   hash.reset(0x3c6ef372);
   for (let frame = task.leaf; frame !== null; frame = frame.parent) {
-    if (frame.delegate !== null) throw new Opaque('a task delegates to something that is no frame');
+    const { extra } = frame;
+    if (extra !== null && extra.delegate !== null) throw new Opaque('a task delegates to something that is no frame');
     frame.io = 1;
     frame.body.call(frame.self, frame);
     frame.io = 0;
-    const variables = frame.saved as unknown[];
-    frame.saved = null;
+    const variables = frame.arg as unknown[];
+    frame.arg = undefined;
     const { info, label } = frame;
     // a function that was made at run time is not told from others made at its place: its variables would be
     hash.add(((info.id ??= ++lastId) << 10) ^ label);
@@ -135,8 +135,8 @@ export function saveTask(task: FrameTask, constants: Constants, hash: Hash): Thr
         hasObjects = true;
       }
     }
-    const tries = frame.tryList?.map((region) => region.slice()) ?? null;
-    const ops = frame.opList?.map(([op, arg]): [number, unknown] => [op, arg]) ?? null;
+    const tries = extra?.tries.map((region) => region.slice()) ?? null;
+    const ops = extra?.ops.map(([op, arg]): [number, unknown] => [op, arg]) ?? null;
     if (tries !== null) for (const region of tries) for (const part of region) hash.add(part ?? -1);
     if (ops !== null) for (const [op, arg] of ops) { hash.add(op); mix(arg, constants, hash, 0); }
     frames.push({ make: frame.make, nrParams: info.nrParams, self: frame.self, label, variables, tries, ops });
@@ -156,14 +156,14 @@ export function loadTask(state: ThreadState, constants: Constants): FrameTask {
     const { make, self, nrParams, variables, label, tries, ops } = state.frames[i] as FrameState;
     const own = copies === null ? variables : variables.map((value) => (isObject(value) && !constants.has(value) ? copy(value, constants, copies) : value));
     const frame = remake(make, self, nrParams, own);
-    frame.saved = own;
+    frame.arg = own;
     frame.io = 2;
     frame.body.call(self, frame);
     frame.io = 0;
-    frame.saved = null;
+    frame.arg = undefined;
     frame.label = label;
-    if (tries !== null) frame.tryList = tries.map((region) => region.slice());
-    if (ops !== null) frame.opList = ops.map(([op, arg]): [number, unknown] => [op, arg]);
+    if (tries !== null) for (const region of tries) frame.trys.push(region.slice());
+    if (ops !== null && ops.length > 0) for (const [op, arg] of ops) frame.extra?.ops.push([op, arg]);
     frame.parent = parent;
     parent = frame;
     root ??= frame;

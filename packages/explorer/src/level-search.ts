@@ -83,7 +83,7 @@ export class LevelSearch implements Search {
     const previous = this.x.m.sched;
     this.x.m.sched = this.x;
     try {
-      for (let n = 0; n < STEPS_PER_ADVANCE && !this.isDone; ) n += this.line();
+      for (let n = 0; n < STEPS_PER_ADVANCE && !this.isDone && !this.x.grew; ) n += this.line();
     } finally {
       this.x.m.sched = previous;
       this.x.observer = null;

@@ -35,7 +35,7 @@ export function siteOf(x: Execution, thread: number): Site | null {
 
 function callsOfFrames(task: FrameTask): Call[] {
   const calls: Call[] = [];
-  for (let frame = task.present ?? task.leaf; frame !== null; frame = frame.parent) {
+  for (let frame = task.leaf; frame !== null; frame = frame.parent) {
     const { name, file, calls: waits, blocks } = frame.info;
     calls.push({ fn: name, file, line: (calls.length === 0 ? blocks[frame.label] : waits[frame.label]) ?? 0 });
   }

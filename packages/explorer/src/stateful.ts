@@ -82,7 +82,7 @@ export class Stateful implements Search {
     const previous = this.x.m.sched;
     this.x.m.sched = this.x;
     try {
-      for (let n = 0; n < TRANSITIONS_PER_ADVANCE && !this.isDone; n++) this.transition();
+      for (let n = 0; n < TRANSITIONS_PER_ADVANCE && !this.isDone && !this.x.grew; n++) this.transition();
     } finally {
       this.x.m.sched = previous;
       this.x.observer = null;

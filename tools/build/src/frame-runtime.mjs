@@ -7,6 +7,16 @@
 /** The one value that tasks yield. */
 const STEPPED = Object.freeze({ value: 'step', done: false });
 
+/** Of frames inside of a try statement, and of those that delegate to something that is no frame. */
+class Extra {
+  /** @type {number[][]} */
+  tries = [];
+  /** @type {[number, any][]} */
+  ops = [];
+  /** @type {Iterator<unknown> | null} */
+  delegate = null;
+}
+
 export class Frame {
   /**
    * @param {Function} make the function that makes such a frame
@@ -20,26 +30,18 @@ export class Frame {
     this.info = info;
     this.body = body;
     this.label = 0;
-    /** 0 run, 1 copy the variables out into `saved`, 2 copy them in. */
+    /** 0 run, 1 copy the variables out into `arg`, 2 copy them in. */
     this.io = 0;
     /** @type {any} */
     this.arg = undefined;
     /** @type {any} */
     this.sentValue = undefined;
-    /** @type {unknown[] | null} */
-    this.saved = null;
     /** @type {Frame | null} */
     this.parent = null;
-    /** The innermost frame of a chain, known at its outermost. @type {Frame | null} */
+    /** At the outermost frame of a chain: the innermost, or the one that runs. @type {Frame | null} */
     this.leaf = this;
-    /** The frame that runs, known at the outermost while one does. @type {Frame | null} */
-    this.present = null;
-    /** @type {Iterator<unknown> | null} */
-    this.delegate = null;
-    /** @type {number[][] | null} */
-    this.tryList = null;
-    /** @type {[number, any][] | null} */
-    this.opList = null;
+    /** What few frames have. @type {Extra | null} */
+    this.extra = null;
   }
 
   get isFrame() {
@@ -47,11 +49,7 @@ export class Frame {
   }
 
   get trys() {
-    return (this.tryList ??= []);
-  }
-
-  get ops() {
-    return (this.opList ??= []);
+    return (this.extra ??= new Extra()).tries;
   }
 
   sent() {
@@ -74,10 +72,10 @@ export class Frame {
     if (frame === null) return { value: undefined, done: true };
     frame.sentValue = value;
     for (;;) {
-      this.present = frame;
+      this.leaf = frame;
       let op;
       try {
-        op = frame.delegate === null ? frame.body.call(frame.self, frame) : onward(frame, value);
+        op = frame.extra === null || frame.extra.delegate === null ? frame.body.call(frame.self, frame) : onward(frame, value);
       } catch (error) {
         frame.arg = error;
         op = 6;
@@ -90,23 +88,20 @@ export class Frame {
           child.parent = frame;
           frame = child;
           frame.sentValue = undefined;
-        } else frame.delegate = child[Symbol.iterator]();
+        } else (frame.extra ??= new Extra()).delegate = child[Symbol.iterator]();
         continue;
       }
       if (op === 4) {
         frame.label++;
-        this.leaf = frame;
-        this.present = null;
         if (frame.arg === undefined) return STEPPED;
         const yielded = { value: frame.arg, done: false };
         frame.arg = undefined;
         return yielded;
       }
       if (op === 8) {
-        this.leaf = frame;
         return { value: frame.arg, done: false };
       }
-      if (frame.tryList !== null && within(frame, op)) continue;
+      if (frame.extra !== null && within(frame, frame.extra, op)) continue;
       if (op === 3) {
         frame.label = frame.arg;
         continue;
@@ -125,7 +120,7 @@ export class Frame {
       }
       while (op === 6) {
         frame.arg = arg;
-        if (frame.tryList !== null && within(frame, 6)) break;
+        if (frame.extra !== null && within(frame, frame.extra, 6)) break;
         if (frame === this) {
           this.leaf = null;
           throw arg;
@@ -138,10 +133,11 @@ export class Frame {
 
 /** A step of something that is no frame. @param {Frame} frame @param {any} value @returns {number} */
 function onward(frame, value) {
-  const result = /** @type {Iterator<unknown>} */ (frame.delegate).next(value);
+  const extra = /** @type {Extra} */ (frame.extra);
+  const result = /** @type {Iterator<unknown>} */ (extra.delegate).next(value);
   frame.arg = result.value;
   if (result.done !== true) return 8;
-  frame.delegate = null;
+  extra.delegate = null;
   frame.sentValue = result.value;
   frame.arg = undefined;
   return frame.body.call(frame.self, frame);
@@ -149,14 +145,14 @@ function onward(frame, value) {
 
 /**
  * A jump, a return or a throw inside of a try statement: regions are [try, catch, finally, after].
- * @param {Frame} frame @param {number} op @returns {boolean} whether the frame goes on
+ * @param {Frame} frame @param {Extra} extra @param {number} op @returns {boolean} whether the frame goes on
  */
-function within(frame, op) {
+function within(frame, { tries, ops }, op) {
   for (;;) {
-    const region = frame.trys.at(-1);
+    const region = tries.at(-1);
     if (op === 7) {
-      const [kind, arg] = /** @type {[number, any]} */ (frame.ops.pop());
-      frame.trys.pop();
+      const [kind, arg] = /** @type {[number, any]} */ (ops.pop());
+      tries.pop();
       op = kind;
       frame.arg = arg;
       continue;
@@ -179,11 +175,11 @@ function within(frame, op) {
     }
     if (onFinally !== undefined && frame.label < onFinally) {
       frame.label = onFinally;
-      frame.ops.push([op, frame.arg]);
+      ops.push([op, frame.arg]);
       return true;
     }
-    if (onFinally !== undefined) frame.ops.pop();
-    frame.trys.pop();
+    if (onFinally !== undefined) ops.pop();
+    tries.pop();
   }
 }
 

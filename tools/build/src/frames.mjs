@@ -94,8 +94,8 @@ class Rewriter {
     const hasTry = this.code.slice(body.start, body.end).includes(`${state}.trys`);
     const info = this.info(fn, body, variables, state, hasTry || before.some(isWork));
     out.overwrite(call.start, body.start, `new $Frame(${name}, this, ${info}, `);
-    const save = `${state}.saved = [${variables.join(', ')}], 0`;
-    const load = [...variables.map((v, i) => `${v} = ${state}.saved[${i}]`), '0'].join(', ');
+    const save = `${state}.arg = [${variables.join(', ')}], 0`;
+    const load = [...variables.map((v, i) => `${v} = ${state}.arg[${i}]`), '0'].join(', ');
     const first = body.body.body[0];
     const isSwitch = first?.type === 'SwitchStatement';
     out.appendLeft(first?.start ?? body.body.end - 1, `if (${state}.io !== 0) return ${state}.io === 1 ? (${save}) : (${load}); ${isSwitch ? '$run: for (;;) ' : ''}`);
