@@ -2,10 +2,10 @@
 import { typeErrors } from '@mmun/test-support';
 
 const HEAD = `
-import type { GracePeriod, InRcuRead, MaySleep, Mm, MmuNotifierOps, Mutex, Pfn, Step, Task, UnderPteLock, Vaddr } from '@mmun/include';
-import type { LockingMachine, RcuMachine } from '@mmun/locking';
-import { mutexLock, synchronizeRcu } from '@mmun/locking';
-declare const rcu: RcuMachine, mutex: Mutex, mm: Mm, address: Vaddr, pfn: Pfn;
+import type { GracePeriod, InRcuRead, InSrcuRead, MaySleep, Mm, MmuNotifierOps, Mutex, Pfn, RangeNotifierOps, Step, Task, UnderPteLock, Vaddr } from '@mmun/include';
+import type { LockingMachine, RcuMachine, SrcuMachine } from '@mmun/locking';
+import { mutexLock, synchronizeRcu, synchronizeSrcu } from '@mmun/locking';
+declare const srcu: SrcuMachine, rcu: RcuMachine, mutex: Mutex, mm: Mm, address: Vaddr, pfn: Pfn;
 `;
 
 function errorsOf(body: string): string[] {
@@ -42,7 +42,47 @@ export const ops: MmuNotifierOps = { invalidatePage: sleepy };`)[0]).toMatch(/^2
   });
 });
 
-describe.each([['v5', '@mmun/mmu-notifier'], ['off', '@mmun/mmu-notifier/off']])('the dispatch of %s', (_design, entry) => {
+describe('an op of range', () => {
+  it('that starts a range may take a mutex, and may not wait for the readers that it is one of', () => {
+    expect(errorsOf(`export const ops: RangeNotifierOps = {
+  * invalidateRangeStart(mn, mm, start, end): Task<InSrcuRead> {
+    yield* mutexLock(rcu, mutex);
+  },
+};`)).toEqual([]);
+    expect(errorsOf(`export const ops: RangeNotifierOps = {
+  * release(mn, mm): Task<InSrcuRead> {
+    yield* synchronizeSrcu(srcu);
+  },
+};`)).toEqual([`3: Type '"waits for RCU readers: synchronize_srcu"' is not assignable to type 'InSrcuRead'.`]);
+  });
+
+  it('on one page is under the PT lock, whatever SRCU allows', () => {
+    expect(errorsOf(`export const ops: RangeNotifierOps = {
+  * invalidatePage(mn, mm, address): Task<UnderPteLock> {
+    yield* mutexLock(rcu, mutex);
+  },
+};`)).toEqual([`3: Type '"may sleep: mutex_lock"' is not assignable to type 'UnderPteLock'.`]);
+  });
+});
+
+describe.each([['v5', '@mmun/mmu-notifier'], ['range', '@mmun/mmu-notifier/range'], ['off', '@mmun/mmu-notifier/off']])('the dispatch of %s', (_design, entry) => {
+  const bracket = (text: string): string[] => errorsOf(`import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '${entry}';
+import type { NotifierHost } from '${entry}';
+declare const m: NotifierHost;
+export function* change(): Task<MaySleep> {
+  yield* ${text};
+}`);
+
+  it.each([
+    [`mmuNotifierInvalidateRangeStart(m, mm, address, address)`, []],
+    [`mmuNotifierInvalidateRangeStart(m, address, address, address)`, [`5: Argument of type 'Vaddr' is not assignable to parameter of type '"an Mm"'.`]],
+    [`mmuNotifierInvalidateRangeEnd(m, mm, pfn, address)`, [`5: Argument of type 'Pfn' is not assignable to parameter of type '"a Vaddr"'.`]],
+    [`mmuNotifierInvalidateRangeEnd(m, mm, address, address + 4096)`, [`5: Argument of type 'number' is not assignable to parameter of type '"a Vaddr"'.`]],
+    [`mmuNotifierInvalidateRangeEnd(m, mm, address)`, ['5: Expected 4 arguments, but got 3.']],
+  ])('of a bracket: %s', (text, errors) => {
+    expect(bracket(text)).toEqual(errors);
+  });
+
   const call = (text: string): string[] => errorsOf(`import { mmuNotifier, mmuNotifierPtep } from '${entry}';
 import type { NotifierHost } from '${entry}';
 declare const m: NotifierHost;

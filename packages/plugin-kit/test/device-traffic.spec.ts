@@ -7,7 +7,8 @@ import { gate } from '@mmun/test-support';
 import { sample } from './sample-mmu.js';
 import type { Flaws } from './sample-mmu.js';
 
-const on = gate('MMU_NOTIFIER');
+/** The sample knows no other design. */
+const on = gate('NOTIFIER_V5');
 const A = 0x20000000 as Vaddr;
 const PAGES = 8;
 const SMALL = { nrTasks: 16, nrMms: 8, nrVmas: 64, nrAnonVmas: 64, nrAnonVmaChains: 128, nrFrames: 256, nrTables: 64, nrInodes: 16, nrFiles: 16, nrNotifiers: 4 };

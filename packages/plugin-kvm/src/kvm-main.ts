@@ -109,11 +109,17 @@ function v5Ops(k: Kvms): MmuNotifierOps {
   };
 }
 
-/** No changePte: the start has dropped the entry that it would change. */
+/**
+ * No changePte: the start has dropped the entry that it would change.
+ * Deviation: release makes the machine refuse entries. In Linux a vCPU is a thread of the process, so at its end none faults;
+ * here the device is a thread of its own, and may have looked its page up before.
+ */
 function rangeOps(k: Kvms): RangeNotifierOps {
   return {
     * release(mn: MmuNotifier, _mm: Mm): Task<InSrcuRead> {
-      yield* zapAll(k, k.s.notifierInstance(mn));
+      const vm = k.s.notifierInstance(mn);
+      yield* setReleased(k, vm);
+      yield* zapAll(k, vm);
     },
     * invalidateRangeStart(mn: MmuNotifier, _mm: Mm, start: Vaddr, end: Vaddr): Task<InSrcuRead> {
       yield* rangeStart(k, k.s.notifierInstance(mn), start, end);
@@ -186,6 +192,13 @@ function* destroyRegisteredVm(k: Kvms, vm: number): Task<MaySleep> {
   yield* k.s.mmuNotifierUnregister(notifierOf(k, vm), mmOf(k, vm));
   yield* zapAll(k, vm);
   yield* freeVm(k, vm);
+}
+
+function* setReleased(k: Kvms, vm: number): Task<Step> {
+  const lock = mmuLockOf(k, vm);
+  yield* k.s.spinLock(lock);
+  k.kvm.state[vm] = k.kvm.state[vm] | KVM_RELEASED;
+  yield* k.s.spinUnlock(lock);
 }
 
 /** Release and close meet here in either order; the second one frees. */

@@ -1,0 +1,174 @@
+// The range design by itself, whatever design the image under test links.
+import { READ } from '@mmun/include';
+import type { InSrcuRead, MaySleep, Mm, MmuNotifier, PointKind, RangeNotifierOps, Scheduler, Task, TaskStruct, UnderPteLock, Vaddr } from '@mmun/include';
+import { allocate, newLayout, whereOf } from '@mmun/lib';
+import { current, reserveLocking, run, runToCompletion, setCurrent, srcuReadLockHeld, synchronizeSrcu, viewLocking } from '@mmun/locking';
+import {
+  addNotifierOps, mmuNotifier, mmuNotifierAgePage, mmuNotifierAlloc, mmuNotifierChangePte, mmuNotifierClearFlushYoung, mmuNotifierFree, mmuNotifierInvalidatePage,
+  mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, mmuNotifierMmInit, mmuNotifierPtep, mmuNotifierRegister, mmuNotifierRelease, mmuNotifierReleaseEarly,
+  mmuNotifierUnregister, notifierCounts, notifierServices, reserveNotifier, viewNotifier,
+} from '@mmun/mmu-notifier/range';
+import type { NotifierHost } from '@mmun/mmu-notifier/range';
+import { gate } from '@mmun/test-support';
+
+const MM = 1 as Mm;
+const A = 0x1000 as Vaddr;
+const B = 0x3000 as Vaddr;
+
+function machine(): NotifierHost {
+  const layout = newLayout();
+  const locking = reserveLocking(layout, { nrTasks: 4 });
+  const notifier = reserveNotifier(layout, { nrMms: 2, nrNotifiers: 4, nrTasks: 4 });
+  const buffer = allocate(layout);
+  const m: NotifierHost = { ...viewLocking(buffer, layout, locking, runToCompletion(() => m)), ...viewNotifier(buffer, notifier) };
+  return m;
+}
+
+function registered(m: NotifierHost, ops: RangeNotifierOps): MmuNotifier {
+  const mn = mmuNotifierAlloc(m, addNotifierOps(m, ops), 7);
+  run(m, mmuNotifierRegister(m, mn, MM));
+  return mn;
+}
+
+function recorder(m: NotifierHost, log: string[], name: string, young = 0): RangeNotifierOps {
+  const note = (op: string, ...args: number[]): void => { log.push(`${name}.${op}(${args.join(', ')})${srcuReadLockHeld(m) ? '' : ' outside of SRCU'}`); };
+  return {
+    * release(_mn, mm): Task<InSrcuRead> { note('release', mm); },
+    * invalidateRangeStart(_mn, _mm, start, end): Task<InSrcuRead> { note('start', start, end); },
+    * invalidateRangeEnd(_mn, _mm, start, end): Task<InSrcuRead> { note('end', start, end); },
+    * invalidatePage(_mn, _mm, address): Task<UnderPteLock> { note('page', address); },
+    * clearFlushYoung(_mn, _mm, start, end): Task<UnderPteLock, number> { note('young', start, end); return young; },
+    * changePte(_mn, _mm, address, pte): Task<UnderPteLock> { note('change', address, pte); },
+  };
+}
+
+/** Each `step` of a thread runs it up to its next point. */
+function byHand(m: NotifierHost, tasks: readonly Task<string, unknown>[]): (thread: number) => boolean {
+  const asked = new Set<TaskStruct>();
+  const always: Scheduler = {
+    point: () => true,
+    until: (_kind, where, mask, value) => {
+      const task = current(m);
+      if (asked.has(task) && (m.words[where] & mask) === value) return !asked.delete(task);
+      asked.add(task);
+      return true;
+    },
+    choose: () => 0, touch: () => undefined,
+  };
+  m.sched = always;
+  return (thread) => {
+    setCurrent(m, (thread + 1) as TaskStruct);
+    return tasks[thread].next().done === true;
+  };
+}
+
+describe('range', () => {
+  it('calls every op inside SRCU, the newest notifier first, and counts', () => {
+    const m = machine();
+    const log: string[] = [];
+    registered(m, recorder(m, log, 'old', 1));
+    registered(m, recorder(m, log, 'new'));
+    run(m, mmuNotifierInvalidateRangeStart(m, MM, A, B));
+    run(m, mmuNotifierInvalidateRangeEnd(m, MM, A, B));
+    run(m, mmuNotifierInvalidatePage(m, MM, A));
+    expect(run(m, mmuNotifierClearFlushYoung(m, MM, A, B))).toBe(1);
+    run(m, mmuNotifierChangePte(m, MM, A, 5 as never));
+    expect(log).toEqual(['start(4096, 12288)', 'end(4096, 12288)', 'page(4096)', 'young(4096, 12288)', 'change(4096, 5)'].flatMap((call) => [`new.${call}`, `old.${call}`]));
+    expect(notifierCounts(m)).toEqual({ invalidatePage: 2, invalidatePages: 0, agePage: 2, release: 0, invalidateRangeStart: 2, invalidateRangeEnd: 2, changePte: 2 });
+  });
+
+  it('has no use for the hooks of v5', () => {
+    const m = machine();
+    const log: string[] = [];
+    registered(m, recorder(m, log, 'a', 1));
+    run(m, mmuNotifier(m, MM, 'invalidatePage', A));
+    run(m, mmuNotifier(m, MM, 'invalidatePages', A, B));
+    run(m, mmuNotifierPtep(m, MM, 'invalidatePage', A));
+    run(m, mmuNotifierRelease(m, MM));
+    expect(run(m, mmuNotifierAgePage(m, MM, A))).toBe(0);
+    expect(log).toEqual([]);
+  });
+
+  gate('CHECKED').it('costs one read where nobody ever registered', () => {
+    const m = machine();
+    const points: { kind: PointKind; where: number }[] = [];
+    const inner = m.sched;
+    m.sched = { ...inner, point: (kind, where) => { points.push({ kind, where }); return inner.point(kind, where); } };
+    run(m, mmuNotifierInvalidateRangeStart(m, MM, A, B));
+    run(m, mmuNotifierReleaseEarly(m, MM));
+    expect(points).toEqual([1, 2].map(() => ({ kind: READ, where: whereOf(m.notifierHead.isSet, MM) })));
+  });
+
+  it('calls release while the notifier is on the list, then takes it off, and unregister afterwards is allowed', () => {
+    const m = machine();
+    const seen: number[] = [];
+    const ops: RangeNotifierOps = { * release(): Task<InSrcuRead> { seen.push(m.notifierHead.first[MM]); } };
+    const mn = registered(m, ops);
+    run(m, mmuNotifierReleaseEarly(m, MM));
+    expect([seen, m.notifierHead.first[MM]]).toEqual([[mn], 0]);
+    run(m, mmuNotifierUnregister(m, mn, MM));
+    expect(seen).toHaveLength(1);
+    mmuNotifierFree(m, mn);
+  });
+
+  it('calls release from unregister where the mm lives on', () => {
+    const m = machine();
+    const log: string[] = [];
+    const mn = registered(m, recorder(m, log, 'a'));
+    run(m, mmuNotifierUnregister(m, mn, MM));
+    run(m, mmuNotifierInvalidateRangeStart(m, MM, A, B));
+    run(m, mmuNotifierReleaseEarly(m, MM));
+    expect(log).toEqual(['a.release(1)']);
+  });
+
+  it('starts anew with an mm that takes the place of one that is gone', () => {
+    const m = machine();
+    const log: string[] = [];
+    registered(m, recorder(m, log, 'a'));
+    mmuNotifierMmInit(m, MM);
+    run(m, mmuNotifierInvalidateRangeStart(m, MM, A, B));
+    expect(log).toEqual([]);
+  });
+
+  it('registers with every lock of the mm and pins it; unregister gives the pin back', () => {
+    const m = machine();
+    const log: string[] = [];
+    const say = (text: string, result = 0) => function* (): Task<MaySleep, never> { log.push(text); return result as never; };
+    const host = { mmTakeAllLocks: say('take'), mmDropAllLocks: say('drop'), mmgrab: say('grab'), mmdrop: say('put') };
+    const ops = addNotifierOps(m, {});
+    const services = notifierServices(m, () => ops, host);
+    const mn = services.mmuNotifierAlloc(3);
+    expect(services.notifierInstance(mn)).toBe(3);
+    expect(run(m, services.mmuNotifierRegister(mn, MM))).toBe(0);
+    run(m, services.mmuNotifierUnregister(mn, MM));
+    expect(log).toEqual(['take', 'grab', 'drop', 'put']);
+    const interrupted = notifierServices(m, () => ops, { ...host, mmTakeAllLocks: say('signal', -4) });
+    expect(run(m, interrupted.mmuNotifierRegister(mn, MM))).toBe(-4);
+    expect(m.notifierHead.first[MM]).toBe(0);
+  });
+
+  gate('CHECKED').it('does not return from unregister while an op sleeps on another CPU', () => {
+    const m = machine();
+    let isInside = false;
+    const mn = registered(m, {
+      * invalidateRangeStart(): Task<InSrcuRead> {
+        isInside = true;
+        for (let i = 0; i < 10; i++) yield 'step';
+        isInside = false;
+      },
+    });
+    const step = byHand(m, [mmuNotifierInvalidateRangeStart(m, MM, A, B), mmuNotifierUnregister(m, mn, MM)]);
+    while (!isInside) step(0);
+    for (let i = 0; i < 200; i++) expect(step(1)).toBe(false);
+    expect(m.notifierHead.first[MM]).toBe(0);
+    while (!step(0));
+    let steps = 0;
+    while (!step(1)) expect(steps++).toBeLessThan(200);
+  });
+
+  it('stops the machine where an op waits for the readers that it is one of', () => {
+    const m = machine();
+    registered(m, { * invalidateRangeStart(): Task<InSrcuRead> { yield* synchronizeSrcu(m) as Task<never>; } });
+    expect(() => run(m, mmuNotifierInvalidateRangeStart(m, MM, A, B))).toThrow(expect.objectContaining({ code: 'srcu-waits-for-itself' }));
+  });
+});
