@@ -4,6 +4,7 @@ import { PAGE_SIZE, VM_LOCKED } from '@mmun/include';
 import type { Finding, Mm, Vma } from '@mmun/include';
 import { poolHighest, poolIsLive } from '@mmun/lib';
 import { checkPages } from './check-pages.js';
+import { checkRmap } from './check-rmap.js';
 import { isDataMapping } from './limits.js';
 import type { Machine } from './mm-types.js';
 
@@ -14,7 +15,7 @@ export function checkMachine(m: Machine): Finding[] {
   for (let mm = 1; mm <= poolHighest(m.mmPool); mm++) if (poolIsLive(m.mmPool, mm)) checkMm(m, mm as Mm, report);
   checkAnonVmas(m, report);
   checkIdle(m, report);
-  found.push(...checkPages(m));
+  found.push(...checkPages(m), ...checkRmap(m));
   return found;
 }
 

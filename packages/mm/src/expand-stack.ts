@@ -2,6 +2,7 @@
 import { EFAULT, ENOMEM, EPERM, PAGE_SIZE, VM_ACCESS_FLAGS, VM_GROWSDOWN, VM_LOCKED } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { current } from '@mmun/locking';
+import { vmaComplete, vmaPrepare } from './i-mmap.js';
 import { mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount } from './limits.js';
 import { groupLeader, vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -12,7 +13,7 @@ import { STACK_GUARD_GAP, vmaSetRange } from './vma-tree.js';
  * Grows a stack down to the page of `address`. It does not merge with what it then touches.
  *
  * Deviation: since 6.5 the kernel expands under mmap_sem held for write; 2.6.24 did it under the read lock, and so
- * does the model, where no step of another thread falls into the change itself.
+ * does the model, under the anon_vma's lock.
  * @locks mmap_sem @returns 0, or a negative errno with nothing changed
  */
 export function* expandStack(m: Machine, vma: Vma, address: Vaddr): Task<MaySleep, number> {
@@ -22,7 +23,14 @@ export function* expandStack(m: Machine, vma: Vma, address: Vaddr): Task<MaySlee
   if (isTooClose(m, vma, start)) return -ENOMEM;
   const error = yield* anonVmaPrepare(m, vma);
   if (error !== 0) return error;
-  if (start >= m.vma.vmStart[vma]) return 0;
+  yield* vmaPrepare(m, vma);
+  const grown = start >= m.vma.vmStart[vma] ? 0 : acctAndGrow(m, vma, start);
+  yield* vmaComplete(m, vma);
+  return grown;
+}
+
+/** @locks that of the anon_vma, against other faults and against rmap */
+function acctAndGrow(m: Machine, vma: Vma, start: number): number {
   const growPages = (m.vma.vmStart[vma] - start) / PAGE_SIZE;
   if (growPages > m.vma.vmPgoff[vma]) return -ENOMEM;
   const mm = vmaMm(m, vma);

@@ -12,6 +12,7 @@ import { current, downWrite, refcountAt, refcountDecAndTest, refcountInc, refcou
 import { flushTlbMm } from '#asm';
 import { mmuNotifierMmInit } from '#mmu-notifier';
 import { exitMmap } from './exit-mmap.js';
+import { vmaLinkFile } from './i-mmap.js';
 import { vmEnoughMemory, vmStatAccount } from './limits.js';
 import { copyPageRange } from './memory-copy.js';
 import { mmapSemOf } from './mm-types.js';
@@ -154,6 +155,7 @@ function* dupMmap(m: Machine, mm: Mm, oldMm: Mm): Task<MaySleep, number> {
     if (isWiped) v.anonVma[tmp] = 0;
     v.vmFlags[tmp] = vmFlags & ~VM_LOCKED_MASK;
     vmaLink(m, mm, tmp);
+    yield* vmaLinkFile(m, tmp);
     m.mm.mapCount[mm]++;
     vmStatAccount(m, mm, vmFlags, vmaPages(m, tmp));
     const copied = isWiped ? 0 : yield* copyPageRange(m, tmp, mpnt);

@@ -50,8 +50,8 @@ const vmaSpec = {
   /** Pages: into the file, or the address of birth for anonymous memory. */
   vmPgoff: 'f64',
   vmFile: 'u32',
-  /** @guardedBy iMmapLock. The VMA is about to go and has left its file's i_mmap: nobody who unmaps the file may touch it. */
-  isFileUnlinked: 'u8',
+  /** @guardedBy iMmapLock of the file. Neighbours in its i_mmap, and whether the VMA is in it at all. */
+  sharedNext: 'u32', sharedPrev: 'u32', isInIMmap: 'u8',
   /** VM_OPS_ kind. */
   vmOps: 'u8',
   /** Index into the machine's special names; 0 none. */
@@ -111,6 +111,8 @@ const inodeSpec = {
   refcount: 'i32', nrPages: 'u32',
   /** Guards the tree of VMAs that map the file: i_mmap_lock. */
   iMmapLock: 'i32',
+  /** @guardedBy iMmapLock. First VMA that maps the file. */
+  iMmap: 'u32',
   /** @guardedBy mm_all_locks_mutex, whose holder has taken iMmapLock. AS_MM_ALL_LOCKS */
   isAllLocked: 'u8',
 } as const;

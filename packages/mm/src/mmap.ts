@@ -14,6 +14,7 @@ import type { AnonVma, File, Inode, MaySleep, Mm, Task, Vaddr, Vma } from '@mmun
 import { downWrite, upWrite } from '@mmun/locking';
 import { filpOpen, getFile, iput, newInode } from './file-table.js';
 import { mmPopulate } from './gup-populate.js';
+import { vmaLinkFile } from './i-mmap.js';
 import { canDoMlock, isAccountable, mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount } from './limits.js';
 import { INODE_REGULAR, VM_OPS_ANON, VM_OPS_FILE, VM_OPS_SHMEM, currentMm, mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -128,6 +129,7 @@ function* newVma(m: Machine, mm: Mm, start: Vaddr, end: Vaddr, vmFlags: number, 
     v.vmOps[vma] = VM_OPS_SHMEM;
   } else v.vmOps[vma] = VM_OPS_ANON;
   vmaLink(m, mm, vma);
+  yield* vmaLinkFile(m, vma);
   m.mm.mapCount[mm]++;
   return vma;
 }

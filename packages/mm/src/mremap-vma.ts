@@ -11,6 +11,7 @@ import type { AnonVma, File, MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/includ
 import { downWrite, upWrite } from '@mmun/locking';
 import { TASK_SIZE } from '#asm';
 import { mmPopulate } from './gup-populate.js';
+import { vmaLinkFile } from './i-mmap.js';
 import { mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount } from './limits.js';
 import { currentMm, mmapSemOf, vmaIsAnonymous } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -254,6 +255,7 @@ function* copyVma(m: Machine, vrm: Remap): Task<MaySleep, Vma | number> {
     return error;
   }
   vmaLink(m, mm, fresh);
+  yield* vmaLinkFile(m, fresh);
   m.mm.mapCount[mm]++;
   return fresh;
 }

@@ -7,10 +7,11 @@
  * Lock order: mmap_sem, then the lock of the root anon_vma, which spins or sleeps as the notifier design needs it.
  */
 import { ENOMEM, VM_ACCESS_FLAGS } from '@mmun/include';
-import type { AnonVma, AnonVmaChain, MaySleep, Pfn, Spinlock, Task, Vaddr, Vma } from '@mmun/include';
+import type { AnonVma, AnonVmaChain, MaySleep, Mm, Pfn, Spinlock, Task, Vaddr, Vma } from '@mmun/include';
 import { bugOn, poolAlloc, poolFree } from '@mmun/lib';
-import { spinlockAt } from '@mmun/locking';
+import { spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
 import { rmapLock, rmapUnlock } from '#mmu-notifier';
+import { pageTableLockOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 
 export function anonVmaLock(m: Machine, anonVma: AnonVma): Spinlock {
@@ -18,11 +19,12 @@ export function anonVmaLock(m: Machine, anonVma: AnonVma): Spinlock {
 }
 
 /**
- * Gives a VMA the anon_vma that its anonymous pages will need.
+ * Gives a VMA the anon_vma that its anonymous pages will need. Another fault may do the same at the same time.
  * @context process, mmap_sem held; may sleep @returns 0 or -ENOMEM
  */
 export function* anonVmaPrepare(m: Machine, vma: Vma): Task<MaySleep, number> {
   if (m.vma.anonVma[vma] !== 0) return 0;
+  const pageTableLock = pageTableLockOf(m, m.vma.vmMm[vma] as Mm);
   const avc = poolAlloc(m.avcPool) as AnonVmaChain;
   if (avc === 0) return -ENOMEM;
   let anonVma = findMergeableAnonVma(m, vma);
@@ -36,10 +38,18 @@ export function* anonVmaPrepare(m: Machine, vma: Vma): Task<MaySleep, number> {
   }
   const lock = anonVmaLock(m, anonVma);
   yield* rmapLock(m, lock);
-  m.vma.anonVma[vma] = anonVma;
-  anonVmaChainLink(m, vma, avc, anonVma);
-  m.anonVma.numActiveVmas[anonVma]++;
+  yield* spinLock(m, pageTableLock);
+  const isOurs = m.vma.anonVma[vma] === 0;
+  if (isOurs) {
+    m.vma.anonVma[vma] = anonVma;
+    anonVmaChainLink(m, vma, avc, anonVma);
+    m.anonVma.numActiveVmas[anonVma]++;
+  } else if (m.anonVma.rbRoot[anonVma] === 0) m.anonVma.numChildren[anonVma]--;
+  yield* spinUnlock(m, pageTableLock);
   yield* rmapUnlock(m, lock);
+  if (isOurs) return 0;
+  if (m.anonVma.rbRoot[anonVma] === 0) putAnonVma(m, anonVma);
+  poolFree(m.avcPool, avc);
   return 0;
 }
 
@@ -187,7 +197,7 @@ function anonVmaAlloc(m: Machine): AnonVma {
   a.numChildren[anonVma] = 0;
   a.numActiveVmas[anonVma] = 0;
   a.rbRoot[anonVma] = 0;
-  a.lock[anonVma] = a.isAllLocked[anonVma] = 0;
+  a.isAllLocked[anonVma] = 0; // the lock stays as it is: who found the old anon_vma through a page may hold it
   return anonVma;
 }
 

@@ -2,11 +2,10 @@
 /** Lock order: i_mmap_lock > ptl; page lock > treeLock. */
 import { PAGE_SIZE } from '@mmun/include';
 import type { Inode, MaySleep, Pfn, Task, Vaddr, Vma } from '@mmun/include';
-import { poolHighest, poolIsLive } from '@mmun/lib';
-import { spinlockAt } from '@mmun/locking';
+import { poolHighest } from '@mmun/lib';
 import { rmapLock, rmapUnlock } from '#mmu-notifier';
+import { iMmapLockOf, vmaIntervalNext } from './i-mmap.js';
 import { zapMapping } from './memory.js';
-import { vmaInode } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { putPage } from './page-alloc.js';
 import { deleteFromPageCache, findGetPage, pageCacheLookup } from './page-cache.js';
@@ -46,7 +45,7 @@ export function truncateInodePages(m: Machine, inode: Inode, from: number): Task
  */
 export function* unmapMappingRange(m: Machine, inode: Inode, from: number, to: number, isEvenCows: boolean): Task<MaySleep> {
   const v = m.vma;
-  const lock = spinlockAt(m.inode.iMmapLock, inode);
+  const lock = iMmapLockOf(m, inode);
   yield* rmapLock(m, lock);
   for (let vma = vmaIntervalNext(m, inode, 0 as Vma, from, to); vma !== 0; vma = vmaIntervalNext(m, inode, vma, from, to)) {
     const start = v.vmStart[vma] + Math.max(from - v.vmPgoff[vma], 0) * PAGE_SIZE;
@@ -54,18 +53,6 @@ export function* unmapMappingRange(m: Machine, inode: Inode, from: number, to: n
     yield* zapMapping(m, vma, start as Vaddr, end as Vaddr, !isEvenCows);
   }
   yield* rmapUnlock(m, lock);
-}
-
-/** @locks i_mmap_lock. The next VMA in table order after `vma` that maps some page of `[from, to)`. Stands in for the tree i_mmap. */
-function vmaIntervalNext(m: Machine, inode: Inode, vma: Vma, from: number, to: number): Vma {
-  const v = m.vma;
-  const last = poolHighest(m.vmaPool);
-  for (let next = vma + 1; next <= last; next++) {
-    if (v.vmFile[next] === 0 || v.isFileUnlinked[next] !== 0 || !poolIsLive(m.vmaPool, next) || vmaInode(m, next as Vma) !== inode) continue;
-    const nrPages = (v.vmEnd[next] - v.vmStart[next]) / PAGE_SIZE;
-    if (v.vmPgoff[next] < to && v.vmPgoff[next] + nrPages > from) return next as Vma;
-  }
-  return 0 as Vma;
 }
 
 /** By index where the range is small, else by frame. */

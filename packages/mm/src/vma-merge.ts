@@ -13,10 +13,11 @@
  */
 import { PAGE_SIZE, VM_SPECIAL } from '@mmun/include';
 import type { AnonVma, File, MaySleep, Mm, Task, Vma } from '@mmun/include';
+import { unlinkFileVmaLocked, vmaComplete, vmaPrepare } from './i-mmap.js';
 import type { Machine } from './mm-types.js';
 import { anonVmaClone, vmaIsForkChild } from './rmap.js';
-import { splitVma, vmaRemoveFromMm } from './vma.js';
-import { vmaSetRange } from './vma-tree.js';
+import { removeVma, splitVma } from './vma.js';
+import { vmaSetRange, vmaUnlink } from './vma-tree.js';
 
 const NONE = 0 as Vma;
 
@@ -56,8 +57,11 @@ export function* vmaMergeNewRange(m: Machine, vmg: VmaMerge): Task<MaySleep, Vma
   const pgoff = isLeft ? vmPgoff[vmg.prev] : vmg.pgoff;
   if (removed !== 0 && (yield* dupAnonVma(m, target, removed)) !== 0) return NONE;
   if (vmg.copiedFrom !== 0 && (yield* dupAnonVma(m, target, vmg.copiedFrom)) !== 0) return NONE;
-  if (removed !== 0) yield* vmaRemoveFromMm(m, vmg.mm, removed);
+  yield* vmaPrepare(m, target);
+  if (removed !== 0) detachVma(m, vmg.mm, removed);
   vmaSetRange(m, target, start, end, pgoff);
+  yield* vmaComplete(m, target);
+  if (removed !== 0) yield* removeVma(m, removed);
   return target;
 }
 
@@ -83,12 +87,24 @@ export function* vmaMergeExistingRange(m: Machine, vmg: VmaMerge): Task<MaySleep
   const start = isLeft ? vmStart[prev] : vmg.start;
   const end = isRight ? vmEnd[next] : vmg.end;
   const pgoff = isLeft ? vmPgoff[prev] : vmPgoff[next] - pages;
-  if (isLeft && isRight) yield* vmaRemoveFromMm(m, vmg.mm, next);
-  if (isLeftSide && isRightSide) yield* vmaRemoveFromMm(m, vmg.mm, middle);
+  const isMiddleGone = isLeftSide && isRightSide;
+  yield* vmaPrepare(m, target);
+  if (isLeft && isRight) detachVma(m, vmg.mm, next);
+  if (isMiddleGone) detachVma(m, vmg.mm, middle);
   else if (isLeft) vmaSetRange(m, middle, vmg.end, vmEnd[middle], vmPgoff[middle] + pages);
   else vmaSetRange(m, middle, vmStart[middle], vmg.start, vmPgoff[middle]);
   vmaSetRange(m, target, start, end, pgoff);
+  yield* vmaComplete(m, target);
+  if (isLeft && isRight) yield* removeVma(m, next);
+  if (isMiddleGone) yield* removeVma(m, middle);
   return target;
+}
+
+/** What another VMA is about to cover leaves the mm and the file. @locks those of vmaPrepare @owes removeVma */
+function detachVma(m: Machine, mm: Mm, vma: Vma): void {
+  vmaUnlink(m, mm, vma);
+  unlinkFileVmaLocked(m, vma);
+  m.mm.mapCount[mm]--;
 }
 
 /**

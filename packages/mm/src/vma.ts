@@ -5,13 +5,12 @@
 import { EINVAL, ENOMEM, PAGE_SIZE } from '@mmun/include';
 import type { File, MaySleep, Mm, Task, Vma } from '@mmun/include';
 import { poolAlloc, poolFree } from '@mmun/lib';
-import { spinlockAt } from '@mmun/locking';
-import { rmapLock, rmapUnlock } from '#mmu-notifier';
 import { fput, getFile } from './file-table.js';
-import { VM_OPS_SPECIAL, vmaInode } from './mm-types.js';
+import { unlinkFileVma, vmaComplete, vmaLinkFileLocked, vmaPrepare } from './i-mmap.js';
+import { VM_OPS_SPECIAL } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { anonVmaClone, unlinkAnonVmas } from './rmap.js';
-import { vmaLink, vmaSetRange, vmaUnlink } from './vma-tree.js';
+import { vmaLink, vmaSetRange } from './vma-tree.js';
 
 /** A VMA that is in no tree yet. @returns 0 when the table is full */
 export function vmAreaAlloc(m: Machine, mm: Mm): Vma {
@@ -22,7 +21,7 @@ export function vmAreaAlloc(m: Machine, mm: Mm): Vma {
   v.vmFlags[vma] = 0;
   v.vmPgoff[vma] = 0;
   v.vmFile[vma] = 0;
-  v.isFileUnlinked[vma] = 0;
+  v.isInIMmap[vma] = 0;
   v.vmOps[vma] = 0;
   v.vmName[vma] = 0;
   v.anonVma[vma] = 0;
@@ -62,22 +61,7 @@ export function* removeVma(m: Machine, vma: Vma): Task<MaySleep> {
  */
 export function* unlinkVma(m: Machine, vma: Vma): Task<MaySleep> {
   if (m.vma.anonVmaChain[vma] !== 0) yield* unlinkAnonVmas(m, vma);
-  if (m.vma.vmFile[vma] !== 0 && m.vma.isFileUnlinked[vma] === 0) yield* unlinkFileVma(m, vma);
-}
-
-/** unlink_file_vma() */
-function* unlinkFileVma(m: Machine, vma: Vma): Task<MaySleep> {
-  const lock = spinlockAt(m.inode.iMmapLock, vmaInode(m, vma));
-  yield* rmapLock(m, lock);
-  m.vma.isFileUnlinked[vma] = 1;
-  yield* rmapUnlock(m, lock);
-}
-
-/** Takes a VMA out of its mm and gives it back. */
-export function* vmaRemoveFromMm(m: Machine, mm: Mm, vma: Vma): Task<MaySleep> {
-  vmaUnlink(m, mm, vma);
-  m.mm.mapCount[mm]--;
-  yield* removeVma(m, vma);
+  yield* unlinkFileVma(m, vma);
 }
 
 /**
@@ -100,6 +84,7 @@ export function* splitVmaUnchecked(m: Machine, mm: Mm, vma: Vma, addr: number, i
     yield* removeVma(m, fresh);
     return error;
   }
+  yield* vmaPrepare(m, vma);
   if (isNewBelow) {
     vmaSetRange(m, vma, addr, end, upperPgoff);
     v.vmStart[fresh] = start;
@@ -111,6 +96,8 @@ export function* splitVmaUnchecked(m: Machine, mm: Mm, vma: Vma, addr: number, i
     v.vmPgoff[fresh] = upperPgoff;
   }
   vmaLink(m, mm, fresh);
+  vmaLinkFileLocked(m, fresh);
+  yield* vmaComplete(m, vma);
   m.mm.mapCount[mm]++;
   return fresh;
 }
