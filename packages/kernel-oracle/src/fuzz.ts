@@ -4,6 +4,7 @@ import { compare } from './compare.js';
 import type { Disagreement } from './compare.js';
 import { Generator } from './generator.js';
 import type { KernelBatch, KernelSide } from './kernel-side.js';
+import { isHarmful } from './harm.js';
 import { ModelSide } from './model-side.js';
 import type { FuzzedImage } from './model-side.js';
 import { Observation, observedZones } from './observation.js';
@@ -88,7 +89,10 @@ export class Fuzzer<M extends BootedMachine> {
   async #explain(operations: readonly Operation[], failure: Failure, signal: AbortSignal | undefined): Promise<Difference> {
     // Smaps are looked at only once in a batch: one operation at a time tells when they began to differ.
     const limit = failure.what === 'smaps' ? 1 : this.#kernel.batchLimit;
-    const fails = async (program: readonly Operation[]): Promise<number> => (await this.#segment(program, limit))?.at ?? -1;
+    const fails = async (program: readonly Operation[]): Promise<number> => {
+      if (program.some((operation) => isHarmful(operation, this.#kernel.world.top))) return -1;
+      return (await this.#segment(program, limit))?.at ?? -1;
+    };
     const smallest = await shrink(operations, fails, signal);
     const again = (await this.#segment(smallest, 1)) ?? (await this.#segment(smallest, limit));
     return this.#difference(smallest, again ?? failure);

@@ -6,7 +6,8 @@ import { MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_LOCKE
 import { FILE_PAGES, FILE_RO, FILE_RW, MEMFD } from './operation.js';
 import type { Operation, OperationName } from './operation.js';
 import { Random } from './random.js';
-import { ARENA, HEAP, PROTECTED_LOW, TASK_END } from './zones.js';
+import { isHarmful } from './harm.js';
+import { ARENA, HEAP, TASK_END } from './zones.js';
 import type { Zone } from './zones.js';
 
 const MAX_DEPTH = 5;
@@ -27,14 +28,14 @@ const TOTAL = WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0);
 export class Generator {
   readonly #random: Random;
   readonly #zones: readonly Zone[];
-  readonly #protectedTop: number;
+  readonly #top: Zone;
   #depth = 0;
   #value = 1;
 
   constructor(seed: number, top: Zone) {
     this.#random = new Random(seed);
     this.#zones = [ARENA, ARENA, ARENA, ARENA, ARENA, ARENA, ARENA, top, HEAP];
-    this.#protectedTop = top.start + top.nrPages * PAGE_SIZE;
+    this.#top = top;
   }
 
   /** Operations that begin in a process without mappings in the zones. */
@@ -44,7 +45,7 @@ export class Generator {
     const operations: Operation[] = [];
     while (operations.length < length) {
       const operation = this.#next();
-      if (operation === null || this.#isHarmful(operation)) continue;
+      if (operation === null || isHarmful(operation, this.#top)) continue;
       if (operation.name === 'fork') this.#depth++;
       if (operation.name === 'exit') this.#depth--;
       operations.push(operation);
@@ -66,7 +67,7 @@ export class Generator {
       case 'brk': return { name, args: [HEAP.start + this.#random.below(HEAP.nrPages * PAGE_SIZE * 1.1) - (this.#random.oneIn(5) ? PAGE_SIZE : 0)] };
       case 'ftruncate': return { name, args: [this.#random.pick([FILE_RW, MEMFD]), this.#random.below(FILE_PAGES + 4) * PAGE_SIZE + this.#random.pick([0, 0, 0, 4, 2048])] };
       case 'read': return { name, args: [this.#address(40)] };
-      case 'write': return { name, args: [this.#address(40), this.#value++] };
+      case 'write': return { name, args: [this.#writeAddress(), this.#value++] };
       case 'fork': return this.#depth >= MAX_DEPTH ? null : { name, args: [] };
       case 'exit': return this.#depth === 0 ? null : { name, args: [] };
       case 'munlockall': return { name, args: [] };
@@ -115,26 +116,15 @@ export class Generator {
     return zone.start + random.below(zone.nrPages) * PAGE_SIZE;
   }
 
+  /** The first word of a page, which is compared, or one that the model keeps apart from it. */
+  #writeAddress(): number {
+    const address = this.#address(40);
+    return address % PAGE_SIZE === 0 || address > TASK_END ? address : address - (address % 8) + 4;
+  }
+
   #length(oneIn: number): number {
     const random = this.#random;
     if (random.oneIn(oneIn)) return random.oneIn(3) ? random.pick(ABSURD_LENGTHS) : random.below(9 * PAGE_SIZE);
     return random.pick([1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 6, 8, 12, 16, 20]) * PAGE_SIZE;
-  }
-
-  /** Would take something from the process that it needs. Ranges that the kernel refuses as a whole are harmless. */
-  #isHarmful({ name, args }: Operation): boolean {
-    switch (name) {
-      case 'mmap': return (args[3] & MAP_FIXED) !== 0 && this.#touches(args[0], args[1]);
-      case 'mremap': return this.#touches(args[0], Math.max(args[1], PAGE_SIZE)) || ((args[3] & 2) !== 0 && this.#touches(args[4], args[2]));
-      case 'munmap': case 'mprotect': case 'madvise': case 'mlock': case 'mlock2': case 'munlock': case 'msync': case 'mincore': return this.#touches(args[0], args[1]);
-      case 'write': return this.#touches(args[0], PAGE_SIZE);
-      default: return false;
-    }
-  }
-
-  #touches(addr: number, lenBytes: number): boolean {
-    const end = addr + lenBytes;
-    const overlaps = (from: number, to: number): boolean => addr < to && end > from;
-    return overlaps(HEAP.start - PAGE_SIZE, HEAP.start) || overlaps(PROTECTED_LOW.start, PROTECTED_LOW.end) || overlaps(this.#protectedTop, TASK_END);
   }
 }

@@ -18,7 +18,6 @@ export function kernelSettings(pid: number): Partial<KernelSettings> {
     overcommitMemory: Number(text('/proc/sys/vm/overcommit_memory')),
     totalRamPages: Math.floor((memory * 1024) / PAGE_SIZE),
     maxMapCount: Number(text('/proc/sys/vm/max_map_count')),
-    mmapMinAddr: Math.max(Number(text('/proc/sys/vm/mmap_min_addr')), PAGE_SIZE),
     transparentHugepage: thp as KernelSettings['transparentHugepage'],
     capIpcLock: ((capabilities >> BigInt(CAP_IPC_LOCK)) & 1n) === 1n,
     rlimitStack: limit(limits, 'Max stack size'), rlimitData: limit(limits, 'Max data size'), rlimitAs: limit(limits, 'Max address space'),

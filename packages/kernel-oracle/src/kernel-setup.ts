@@ -19,6 +19,7 @@ const SIGBUS = 7;
 const SIGSEGV = 11;
 /** SA_SIGINFO | SA_RESTORER | SA_NODEFER */
 const SA_FLAGS = 0x44000004;
+const PKEYS = 16;
 const ARENA_PROBE = 0x5000_0000_0000;
 const PRIVATE_ANONYMOUS = 0x22;
 
@@ -73,8 +74,12 @@ export async function setUp(process: KernelProcess, options: SetupOptions): Prom
   await step('opening a file', [opened, opened + 1, opened + 2]);
   [FILE_RW, FILE_RO, MEMFD].forEach((number, i) => { commands.add(SYS.dup2, opened + i, FIRST_FD + number); });
   await step('dup2', []);
+  // Every protection key is taken, so PROT_EXEC alone gets none and means what it means on a processor without them.
+  for (let i = 0; i < PKEYS; i++) commands.add(SYS.pkeyAlloc, 0, 0);
+  await process.ask(commands);
   const memfdIno = statSync(`/proc/${process.pid}/fd/${FIRST_FD + MEMFD}`).ino;
 
+  const mmapMinAddr = await findMmapMinAddr(process, commands);
   const zeroFrame = await findZeroFrame(process, commands);
   commands.add(WALK, 0, 1);
   const walked = new AnswerReader(await process.ask(commands)).number();
@@ -85,11 +90,20 @@ export async function setUp(process: KernelProcess, options: SetupOptions): Prom
   }
   const { isShmem, thpAligned } = fileSystemOf(process.folder);
   return {
-    kernel: release(), rows, top: topZone(vvar.start), settings: kernelSettings(process.pid),
+    kernel: release(), rows, top: topZone(vvar.start), settings: { ...kernelSettings(process.pid), mmapMinAddr },
     file: { path: file, kind: isShmem ? 'shmem' : 'regular', ino: statSync(file).ino, thpAligned },
     memfd: { path: '/memfd:file (deleted)', kind: 'shmem', ino: memfdIno, thpAligned: false },
     knowsFrames: zeroFrame > 0, zeroFrame: zeroFrame > 0 ? zeroFrame : -1, hasProcmapQuery: walked >= 0 && options.withoutProcmapQuery !== true,
   };
+}
+
+/** The sysctl says only half of it: the security module has a minimum of its own. Both raise a hint. */
+async function findMmapMinAddr(process: KernelProcess, commands: CommandBuffer): Promise<number> {
+  commands.add(SYS.mmap, PAGE_SIZE, PAGE_SIZE, 0, PRIVATE_ANONYMOUS, -1, 0);
+  const found = new AnswerReader(await process.ask(commands)).number();
+  commands.add(SYS.munmap, found, PAGE_SIZE);
+  await process.ask(commands);
+  return found;
 }
 
 /** What an untouched anonymous page shows when it is read. @returns 0 where frames cannot be told */

@@ -114,6 +114,7 @@ export class KernelSide {
     const { answers } = batch;
     out.result = resultOf(operation, answers.number());
     if (operation.name === 'fork') for (let i = 0; i < 4; i++) answers.number();
+    out.vec.fill(0);
     if (operation.name === 'mincore') readVec(answers, operation, out);
     if (rewarms(operation)) answers.number();
     this.#readRows(batch, out);
@@ -197,7 +198,6 @@ function resultOf({ name }: Operation, answer: number): number {
 function readVec(answers: AnswerReader, { args }: Operation, out: Observation): void {
   const at = answers.skip(VEC_BYTES);
   const count = Math.min(VEC_BYTES, Math.ceil(args[1] / PAGE_SIZE));
-  out.vec.fill(0);
   if (out.result === 0) for (let i = 0; i < count; i++) out.vec[i] = answers.view.getUint8(at + i) & 1;
 }
 

@@ -21,7 +21,7 @@ const EINVAL = 22;
 
 const CAPACITIES: Partial<MachineConfig> = {
   nrCpus: 1, nrTasks: 16, nrMms: 16, nrVmas: 4096, nrAnonVmas: 2048, nrAnonVmaChains: 8192, nrFrames: 16384, nrTables: 1024, nrInodes: 512, nrFiles: 512,
-  nrNotifiers: 4, pageContentWords: 1, tlbEntries: 0,
+  nrNotifiers: 4, pageContentWords: 2, tlbEntries: 0,
 };
 
 export class ModelSide<M extends BootedMachine> {
@@ -82,6 +82,7 @@ export class ModelSide<M extends BootedMachine> {
   }
 
   apply(operation: Operation, out: Observation): void {
+    out.vec.fill(0);
     out.result = this.#result(operation, out.vec);
   }
 
@@ -133,7 +134,6 @@ export class ModelSide<M extends BootedMachine> {
       case 'msync': return image.run(m, image.sysMsync(m, addr, args[1], args[2]));
       case 'brk': return image.run(m, image.sysBrk(m, addr));
       case 'mincore': {
-        vec.fill(0);
         const result = image.run(m, image.sysMincore(m, addr, args[1], vec));
         if (result !== 0) vec.fill(0);
         return result;
