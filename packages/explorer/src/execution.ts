@@ -147,6 +147,17 @@ export class Execution implements Scheduler {
     return status === UNSTARTED;
   }
 
+  /** All threads for which `isEnabled` holds, as bits. */
+  enabledMask(): number {
+    const { status, where, mask, value, words, nrThreads } = this;
+    let bits = 0;
+    for (let t = 0; t < nrThreads; t++) {
+      const now = status[t];
+      if (now === READY ? (words[where[t]] & mask[t]) === value[t] : now === UNSTARTED) bits |= 1 << t;
+    }
+    return bits;
+  }
+
   /** The operation that thread waits to do can be impossible. */
   waits(thread: number): boolean {
     return this.isWait[thread] === 1;
@@ -158,8 +169,7 @@ export class Execution implements Scheduler {
   }
 
   isRunning(): boolean {
-    for (let t = 0; t < this.nrThreads; t++) if (this.isEnabled(t)) return true;
-    return false;
+    return this.enabledMask() !== 0;
   }
 
   nameOfThread(thread: number): string {

@@ -31,11 +31,10 @@ export function fairlyEnds(cursor: Cursor, maxSteps: number): boolean {
 
 /** One of the threads that can run, each as likely as the other; -1 where there is none. */
 export function anyEnabled(x: Execution, rng: Rng): number {
+  let enabled = x.enabledMask();
+  if (enabled === 0) return -1;
   let count = 0;
-  let only = -1;
-  for (let t = 0; t < x.nrThreads; t++) if (x.isEnabled(t)) { count++; only = t; }
-  if (count < 2) return only;
-  let at = rng.below(count);
-  for (let t = 0; t < x.nrThreads; t++) if (x.isEnabled(t) && at-- === 0) return t;
-  return only;
+  for (let bits = enabled; bits !== 0; bits &= bits - 1) count++;
+  for (let at = rng.below(count); at > 0; at--) enabled &= enabled - 1;
+  return 31 - Math.clz32(enabled & -enabled);
 }

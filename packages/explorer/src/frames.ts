@@ -225,6 +225,10 @@ function mixObject(value: object, constants: Constants, hash: Hash, depth: numbe
     }
     return true;
   }
+  if (isError(value)) {
+    hash.addString(`${value.name}: ${value.message}`);
+    return false;
+  }
   throw new Opaque(`a local variable holds a ${value.constructor?.name ?? 'foreign object'}`);
 }
 
@@ -240,6 +244,11 @@ function mixView(view: ArrayBufferView & ArrayLike<number>, constants: Constants
   return true;
 }
 
+/** Of any realm; nobody changes one. */
+function isError(value: object): value is Error {
+  return Object.prototype.toString.call(value) === '[object Error]';
+}
+
 /** Object literals, and the cursor that the build gives to a `for of` over an array. */
 function isPlain(value: object): boolean {
   const proto: unknown = Object.getPrototypeOf(value);
@@ -250,7 +259,7 @@ function isPlain(value: object): boolean {
 function copy(value: object, constants: Constants, copies: Map<object, unknown>): unknown {
   const known = copies.get(value);
   if (known !== undefined) return known;
-  if (constants.has(value)) return value;
+  if (constants.has(value) || isError(value)) return value;
   if (ArrayBuffer.isView(value)) {
     const own = constants.has(value.buffer) ? value : (value as unknown as { slice(): object }).slice();
     copies.set(value, own);

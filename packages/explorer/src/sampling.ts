@@ -114,13 +114,12 @@ export class Sampling implements Search, Driver {
   }
 
   private anyone(x: Execution): number {
-    const n = x.nrThreads;
     if (x.steps >= this.limits.maxSteps * FAIR) return STOP;
+    let enabled = x.enabledMask();
+    if (enabled === 0) return STOP;
     let count = 0;
-    let enabled = 0;
-    for (let t = 0; t < n; t++) if (x.isEnabled(t)) { enabled |= 1 << t; count++; }
-    if (count === 0) return STOP;
-    for (let at = count === 1 ? 0 : this.rng.below(count); at > 0; at--) enabled &= enabled - 1;
+    for (let bits = enabled; bits !== 0; bits &= bits - 1) count++;
+    if (count > 1) for (let at = this.rng.below(count); at > 0; at--) enabled &= enabled - 1;
     return 31 - clz32(enabled & -enabled);
   }
 

@@ -131,7 +131,7 @@ export class Stateful implements Search {
   /** The machine is in a state reached from `from`: the start of the search if null. */
   private arrive(from: Entry | null, sleep: number): void {
     const { x, cursor, table } = this;
-    const enabled = this.enabled();
+    const enabled = x.enabledMask();
     if (enabled === 0 && x.findings.length === 0) {
       x.conclude();
       this.executions++;
@@ -215,12 +215,6 @@ export class Stateful implements Search {
     const slot = table.find(cursor.lo, cursor.hi);
     if (slot < 0) table.add(slot, cursor.lo, cursor.hi, 0);
     else this.executions--;
-  }
-
-  private enabled(): number {
-    let mask = 0;
-    for (let t = 0; t < this.x.nrThreads; t++) if (this.x.isEnabled(t)) mask |= 1 << t;
-    return mask;
   }
 
   private collect(): void {
