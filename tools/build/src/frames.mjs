@@ -87,7 +87,8 @@ class Rewriter {
   frame(fn, { call, body }) {
     const { out } = this;
     const before = fn.body.body.slice(0, -1);
-    const variables = [...fn.params.map(nameOf), ...before.flatMap(declared)];
+    // two blocks that each have a variable of one name share it once lowered
+    const variables = [...new Set([...fn.params.map(nameOf), ...before.flatMap(declared)])];
     const name = fn.id?.name ?? '$self';
     if (!fn.id) out.appendLeft(fn.params[0]?.start === undefined ? this.code.indexOf('(', fn.start) : this.code.lastIndexOf('(', fn.params[0].start), ' $self');
     const state = body.params[0].name;
