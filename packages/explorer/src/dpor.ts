@@ -15,7 +15,7 @@ import type { Access, Pending, Step } from './happens-before.js';
 import { NO_WORDS, START, clash, isRelease } from './operation.js';
 import { SchedulePlayer } from './replay.js';
 import type { AtEnd, ChoicesAt, Found, Limits, Schedule, Search } from './search.js';
-import { insert, isWeakInitial } from './wakeup-tree.js';
+import { insert, isSameChoice, isWeakInitial } from './wakeup-tree.js';
 import type { Branch, Move } from './wakeup-tree.js';
 
 /** A state on the way, and what is being tried from it. */
@@ -138,7 +138,7 @@ export class Dpor implements Search, Driver, Observer {
     const clock = before === null ? new Int32Array(x.nrThreads) : before.clock.slice();
     const ordinal = (before?.ordinal ?? 0) + 1;
     clock[thread] = ordinal;
-    const step: Step = { thread, kind: x.kind[thread], where: x.where[thread], depth, ordinal, clock, also: [], words: [] };
+    const step: Step = { thread, kind: x.kind[thread], where: x.where[thread], depth, ordinal, clock, also: [], choices: [], words: [] };
     node.step = step;
     if (step.kind !== START) {
       this.past = before?.clock ?? null;
@@ -161,6 +161,10 @@ export class Dpor implements Search, Driver, Observer {
   ended(x: Execution, thread: number): void {
     if (x.status[thread] === CRASHED) this.crashes.push((this.nodes[this.depth - 1] as Node).step as Step);
     if (this.depth <= this.repeated) return;
+    const node = this.nodes[this.depth - 1] as Node;
+    const step = node.step as Step;
+    step.choices = node.choices.slice();
+    node.wanted = takeBranch(node.branches, step);
     const { words } = x.m;
     for (const access of this.open) access.after = words[access.where];
     // a later access of the step to the same word tells what an earlier one left
@@ -208,7 +212,9 @@ export class Dpor implements Search, Driver, Observer {
     const { x } = this;
     const { thread } = node;
     const isMeant = x.isEnabled(thread) && (node.kind === START || (x.kind[thread] === node.kind && x.where[thread] === node.where));
-    if (isMeant || this.pickWanted(node)) return node.thread;
+    if (isMeant) return thread;
+    node.branches.shift();
+    if (this.pickWanted(node)) return node.thread;
     this.isVoid = true;
     return STOP;
   }
@@ -226,13 +232,14 @@ export class Dpor implements Search, Driver, Observer {
   /** Goes on along a wakeup sequence, where its next step is possible and still the one that was meant. */
   private pickWanted(node: Node): boolean {
     const { x } = this;
-    for (let branch = node.branches.shift(); branch !== undefined; branch = node.branches.shift()) {
-      const { thread, kind, where, children } = branch;
-      if (!x.isEnabled(thread) || x.kind[thread] !== kind || x.where[thread] !== where) continue;
-      if (node.sleep.some((q) => q.thread === thread)) continue;
-      node.thread = thread;
-      node.wanted = children;
-      return true;
+    while (node.branches.length > 0) {
+      const { thread, kind, where } = node.branches[0] as Branch;
+      const isMeant = x.isEnabled(thread) && x.kind[thread] === kind && x.where[thread] === where;
+      if (isMeant && !node.sleep.some((q) => q.thread === thread)) {
+        node.thread = thread;
+        return true;
+      }
+      node.branches.shift();
     }
     return false;
   }
@@ -281,7 +288,7 @@ export class Dpor implements Search, Driver, Observer {
     for (let t = 0; t < x.nrThreads; t++) {
       if (x.status[t] !== READY || (!this.isCut && x.isEnabled(t))) continue;
       const pending = this.pendingOf(t);
-      for (const first of this.histories.races(pending, this.last[t]?.clock ?? null)) this.reverse(first, { ...pending, also: NO_WORDS });
+      for (const first of this.histories.races(pending, this.last[t]?.clock ?? null)) this.reverse(first, { ...pending, also: NO_WORDS, choices: null });
     }
   }
 
@@ -327,11 +334,10 @@ export class Dpor implements Search, Driver, Observer {
       const step = node.step as Step;
       this.histories.remove(step);
       if (advanceChoices(node)) return this.renew(node, step);
-      node.sleep.push(step);
-      const next = node.branches.find((b) => !node.sleep.some((q) => q.thread === b.thread));
+      node.sleep.push({ ...step, choices: null });
+      node.branches = node.branches.filter((b) => !node.sleep.some((q) => q.thread === b.thread));
+      const [next] = node.branches;
       if (next !== undefined) {
-        node.branches.splice(0, node.branches.indexOf(next) + 1);
-        node.wanted = next.children;
         node.choices = [];
         return this.renew(node, next);
       }
@@ -358,6 +364,12 @@ export class Dpor implements Search, Driver, Observer {
     this.found.clear();
     this.histories.clear();
   }
+}
+
+/** What is wanted after a step, of what was wanted before it. */
+function takeBranch(branches: Branch[], step: Step): Branch[] {
+  const at = branches.findIndex(({ thread, choices }) => thread === step.thread && isSameChoice(choices, step.choices));
+  return at < 0 ? [] : (branches.splice(at, 1)[0] as Branch).children;
 }
 
 /** The next way in which the choices of the node's step can go; false when all were tried. */

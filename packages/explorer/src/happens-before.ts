@@ -27,6 +27,8 @@ export interface Step {
   readonly clock: Int32Array;
   /** Words that it touched by `touch`, as kind and word in turn. */
   readonly also: number[];
+  /** How its choices went. */
+  choices: readonly number[];
   /** All words in whose histories it is. */
   readonly words: number[];
 }

@@ -5,7 +5,7 @@ import { READY, STOP, UNSTARTED } from './execution.js';
 import type { Driver, Execution, Observer, RawFinding } from './execution.js';
 import { Hash } from './hash.js';
 import { Labels } from './label.js';
-import { START } from './operation.js';
+import { START, isRelease } from './operation.js';
 import { digits, isPlace } from './replay-string.js';
 import type { ReplayScript, Turn } from './replay-string.js';
 import { Rng } from './rng.js';
@@ -135,12 +135,14 @@ abstract class Player implements Driver, Observer {
     if (this.isPreempting) this.preemptions++;
     this.steps.push({ thread, kind, where, isPreemption: this.isPreempting, site: this.sites[thread] ?? null });
     this.isPreempting = false;
+    // whether leaving a lock is a step depends on what else was ever run
+    if (isRelease(kind as PointKind)) return;
     this.hash.add(thread * 16 + kind);
     this.hash.add(x.m.words[where]);
   }
 
-  touched(x: Execution, _kind: PointKind, where: Where): void {
-    this.hash.add(x.m.words[where]);
+  touched(x: Execution, kind: PointKind, where: Where): void {
+    if (!isRelease(kind)) this.hash.add(x.m.words[where]);
   }
 
   /** All starts come before the first step. */

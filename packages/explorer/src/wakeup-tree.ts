@@ -8,6 +8,8 @@ import type { Footprint } from './operation.js';
 /** A step of a thread, known by what it does. */
 export interface Move extends Footprint {
   readonly thread: number;
+  /** How its choices went; null: however they go. */
+  readonly choices: readonly number[] | null;
 }
 
 export interface Branch extends Move {
@@ -17,7 +19,7 @@ export interface Branch extends Move {
 /** `move` can come first in a sequence that is equivalent to `sequence`, or to one that extends it. */
 export function isWeakInitial(move: Move, sequence: readonly Move[]): boolean {
   for (const next of sequence) {
-    if (next.thread === move.thread) return true;
+    if (next.thread === move.thread) return isSameChoice(move.choices, next.choices);
     if (clash(move, next)) return false;
   }
   return true;
@@ -34,11 +36,15 @@ export function insert(tree: Branch[], sequence: readonly Move[]): void {
     if (branch.children.length === 0 || rest.length === 0) return;
     children = branch.children;
   }
-  for (const { thread, kind, where, also } of rest) {
-    const branch: Branch = { thread, kind, where, also, children: [] };
+  for (const { thread, kind, where, also, choices } of rest) {
+    const branch: Branch = { thread, kind, where, also, choices, children: [] };
     children.push(branch);
     children = branch.children;
   }
+}
+
+export function isSameChoice(a: readonly number[] | null, b: readonly number[] | null): boolean {
+  return a === null || b === null || (a.length === b.length && a.every((option, i) => option === b[i]));
 }
 
 function without(sequence: readonly Move[], thread: number): readonly Move[] {

@@ -48,6 +48,10 @@ const ONCE_WRONG: [Threads][] = [
   // a release became a point while places from before were still in use
   [[[{ do: 'add', word: 0, value: 0 }, { do: 'downTry', lock: 0, body: [] }], [{ do: 'downRead', lock: 0, body: [] }]]],
   [[[{ do: 'mutex', lock: 0, body: [{ do: 'mutexTry', lock: 0, body: [] }] }], [{ do: 'yield' }], [{ do: 'mutex', lock: 0, body: [] }]]],
+  // the other option of a choice has wakeup sequences of its own
+  [[[{ do: 'spin', lock: 0, body: [{ do: 'expect', word: 0, value: 1 }] }], [{ do: 'choose', word: 0 }], [{ do: 'call' }]]],
+  // whether a release is a step must not show in the digest of a replay string
+  [[[{ do: 'spin', lock: 1, body: [] }, { do: 'spin', lock: 0, body: [{ do: 'spin', lock: 0, body: [] }] }], [{ do: 'add', word: 0, value: 0 }, { do: 'spinTry', lock: 1, body: [] }]]],
 ];
 
 /** Runs the property on programs that are small enough for brute force. */
