@@ -37,6 +37,9 @@ const tlbCpuSpec = {
   insn: 'u32',
 } as const;
 
+/** One row per frame, where the arch keeps referenced and changed there (s390); else none. @guardedBy nothing: the hardware sets bits */
+const storageKeySpec = { key: 'u32' } as const;
+
 export interface Pgtable {
   readonly entries: Uint32Array;
   /** The frame before the first table page. */
@@ -53,6 +56,7 @@ export interface Tlb extends Table<typeof tlbSpec>, Table<typeof tlbCpuSpec> {
 export interface ArchTables {
   readonly pgtable: Pgtable;
   readonly tlb: Tlb;
+  readonly storageKey: Table<typeof storageKeySpec>;
 }
 
 /** The machine as an arch sees it; of mm it knows the top-level frame of an mm and the mm of a VMA. */
@@ -65,6 +69,7 @@ export interface ReservedArch {
   readonly pgtable: Reserved<PgtableSpec>;
   readonly tlb: Reserved<typeof tlbSpec>;
   readonly tlbCpu: Reserved<typeof tlbCpuSpec>;
+  readonly storageKey: Reserved<typeof storageKeySpec>;
   readonly config: Pick<MachineConfig, 'nrCpus' | 'nrFrames' | 'tlbEntries'>;
 }
 
@@ -74,13 +79,14 @@ export function reserveArch(layout: Layout, config: ArchConfig): ReservedArch {
   return reserveArchTables(layout, config, 2 * TABLE_ENTRIES);
 }
 
-/** For an arch whose tables have another size. @param wordsPerTable of the buffer */
-export function reserveArchTables(layout: Layout, config: ArchConfig, wordsPerTable: number): ReservedArch {
+/** For an arch whose tables have another size. @param wordsPerTable of the buffer @param nrStorageKeys frames that have one, row 0 included */
+export function reserveArchTables(layout: Layout, config: ArchConfig, wordsPerTable: number, nrStorageKeys = 0): ReservedArch {
   const { nrCpus, tlbEntries } = config;
   return {
     pgtable: reserve(layout, 'pgtable', config.nrTables + 1, { entries: ['u32', wordsPerTable] }),
     tlb: reserve(layout, 'tlb', nrCpus * tlbEntries, tlbSpec),
     tlbCpu: reserve(layout, 'tlbCpu', nrCpus, tlbCpuSpec),
+    storageKey: reserve(layout, 'storageKey', nrStorageKeys, storageKeySpec),
     config,
   };
 }
@@ -89,6 +95,7 @@ export function viewArch(buffer: ArrayBuffer, reserved: ReservedArch): ArchTable
   const { nrCpus, nrFrames, tlbEntries } = reserved.config;
   return {
     pgtable: { entries: viewTable(buffer, reserved.pgtable).entries, nrFrames },
+    storageKey: viewTable(buffer, reserved.storageKey),
     tlb: { ...viewTable(buffer, reserved.tlb), ...viewTable(buffer, reserved.tlbCpu), nrCpus, entriesPerCpu: tlbEntries },
   };
 }

@@ -10,7 +10,7 @@ export {
   pteWrite, pteWrprotect, pteYoung, ptepGet, ptepNone, ptepPfn, ptepPresent, setPteAt, vmGetPageProt,
 } from './pte.js';
 export {
-  pageClearDirty, pageTestAndClearYoung, pageTestDirty, pteClearNotPresentFull, ptepClearFlush, ptepClearFlushYoung, ptepGetAndClear, ptepGetAndClearFull,
+  hwMarkAccess, pageClearDirty, pageTestAndClearYoung, pageTestDirty, pteClearNotPresentFull, ptepClearFlush, ptepClearFlushYoung, ptepGetAndClear, ptepGetAndClearFull,
   ptepModifyRange, ptepSetAccessFlags, ptepSetWrprotect, ptepTestAndClearYoung,
 } from './pgtable.js';
 export { flushTlbMm, flushTlbPage, flushTlbRange, hwAccess, hwRetire, localFlushTlbPage, localFlushTlbRange, smpProcessorId } from './tlb.js';

@@ -78,6 +78,11 @@ export function* ptepModifyRange(m: ArchMachine, mm: Mm, address: Vaddr, ptep: P
   return nrPresent;
 }
 
+/** The arch keeps no marks by frame. */
+export function hwMarkAccess(_m: ArchMachine, _pfn: Pfn, _isWrite: boolean): void {
+  // nop
+}
+
 /** The arch keeps no dirty bit by frame. */
 export function pageTestDirty(_m: ArchMachine, _pfn: Pfn): boolean {
   return false;

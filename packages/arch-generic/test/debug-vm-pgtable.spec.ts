@@ -20,15 +20,22 @@ describe('which operation calls which hook', () => {
   /** The golden matrix: history 1.4 and 1.5, by arch that is linked. `own`: not arch-generic's function. */
   const OVERRIDES: Record<string, readonly string[]> = {
     generic: [],
+    s390: [
+      'ptepGetAndClear', 'ptepGetAndClearFull', 'ptepSetWrprotect', 'ptepSetAccessFlags', 'ptepTestAndClearYoung', 'ptepClearFlush', 'ptepClearFlushYoung',
+    ],
     toy: ['ptepGetAndClear', 'ptepSetWrprotect', 'ptepSetAccessFlags', 'ptepTestAndClearYoung'],
     x86: ['ptepGetAndClear', 'ptepGetAndClearFull', 'ptepSetWrprotect', 'ptepSetAccessFlags', 'ptepTestAndClearYoung', 'ptepModifyRange'],
   };
-  const HOOKS: Record<string, readonly string[]> = { ptepClearFlush: ['invalidatePage'], ptepClearFlushYoung: ['agePage'] };
+  /** What v5 has in the macros. Where an arch overrides ptep_clear_flush_young nobody is asked: there v5 is blind (C4b). */
+  const HOOKED: Record<string, readonly string[]> = { ptepClearFlush: ['invalidatePage'], ptepClearFlushYoung: ['agePage'] };
+  const BLIND: Record<string, readonly string[]> = { s390: ['ptepClearFlushYoung'] };
+  const isBlind = (op: string): boolean => (BLIND[asm.ARCH] ?? []).includes(op);
+  const hooksWanted = (op: string): readonly string[] => (DESIGN !== 'v5' || isBlind(op) ? [] : (HOOKED[op] ?? []));
   const LAYOUT_OPS = ['setPteAt', 'pteClear'];
 
   it('each operation calls what v5 hooks and nothing else; without notifiers none calls anything', () => {
     const called = HOOK_OPS.map((op) => [op, hooksOf(asm, op).map((hook) => hook.op)]);
-    expect(called).toEqual(HOOK_OPS.map((op) => [op, DESIGN === 'v5' ? (HOOKS[op] ?? []) : []]));
+    expect(called).toEqual(HOOK_OPS.map((op) => [op, hooksWanted(op)]));
   });
 
   it('an arch overrides exactly what its 2.6.24 original overrides', () => {
@@ -38,9 +45,9 @@ describe('which operation calls which hook', () => {
     expect([...own].sort()).toEqual([...wanted].sort());
   });
 
-  it('a secondary access makes a page young that no CPU has used', () => {
+  it('a secondary access makes a page young that no CPU has used, unless the arch overrides without a hook', () => {
     const t = pageTable(asm, 1);
     t.run(asm.setPteAt(t.m, 1 as never, t.address, t.ptep, asm.pteMkold(writable(asm))));
-    expect(t.run(asm.ptepClearFlushYoung(t.m, 1 as never, t.address, t.ptep))).toBe(DESIGN === 'v5' ? 1 : 0);
+    expect(t.run(asm.ptepClearFlushYoung(t.m, 1 as never, t.address, t.ptep))).toBe(hooksWanted('ptepClearFlushYoung').length);
   });
 });

@@ -1,5 +1,5 @@
 // inherited: the machine's storage, but for the size of a table, and the TLBs with their broadcast flush
-export { flushTlbMm, flushTlbPage, flushTlbRange, hwAccess, hwRetire, smpProcessorId, viewArch } from '@mmun/arch-generic';
+export { flushTlbMm, flushTlbPage, flushTlbRange, hwAccess, hwMarkAccess, hwRetire, smpProcessorId, viewArch } from '@mmun/arch-generic';
 export type { ArchConfig, ArchMachine, ArchTables, Pgtable, ReservedArch, Tlb } from '@mmun/arch-generic';
 // inherited: made of the toy's own primitives
 export {

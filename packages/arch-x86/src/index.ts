@@ -7,7 +7,7 @@ export {
 export type { ArchConfig, ArchMachine, ArchTables, Pgtable, ReservedArch, Tlb } from '@mmun/arch-generic';
 // inherited: what 2.6.24 does not override
 export {
-  hwAccess, hwRetire, pageClearDirty, pageTestAndClearYoung, pageTestDirty, pteClearNotPresentFull, ptepClearFlush, ptepClearFlushYoung, smpProcessorId,
+  hwAccess, hwMarkAccess, hwRetire, pageClearDirty, pageTestAndClearYoung, pageTestDirty, pteClearNotPresentFull, ptepClearFlush, ptepClearFlushYoung, smpProcessorId,
 } from '@mmun/arch-generic';
 // overridden
 export {

@@ -246,6 +246,11 @@ export interface AsmTlb<M> {
    * @absent inherited, over `hwTranslate`
    */
   hwAccess(m: M, cpu: number, mm: Mm, address: Vaddr, isWrite: boolean): Task<Step, number>;
+  /**
+   * What an access leaves in the frame itself, whoever made it: a CPU or a device. In the same instant, so it is plain.
+   * @context none: this is hardware @absent inherited: nothing
+   */
+  hwMarkAccess(m: M, pfn: Pfn, isWrite: boolean): void;
   /** The instruction of which `hwAccess` was the translation is over. @context none: this is hardware @absent inherited */
   hwRetire(m: M, cpu: number): Task<Step>;
   /**

@@ -20,6 +20,7 @@ export { truncateSetsize } from './truncate.js';
 export { doPageFault } from './fault.js';
 export { checkMachine } from './check-machine.js';
 export { notifierCounts } from '#mmu-notifier';
+export { TASK_SIZE } from '#asm';
 export { attachSecondaryMmu, attachedSecondaries, isFrameLive, isMmAlive, primaryTranslation, secondaryMmuRefusal, vmaAfter } from './services.js';
 export { userRead, userWrite } from './uaccess.js';
 export {

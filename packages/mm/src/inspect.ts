@@ -5,6 +5,7 @@ import type { Mm, Pfn, Pmdp, Pte, Ptep, TaskStruct, TlbVisitor, Vaddr, Where } f
 import { nameOfWhere as nameIn, poolHighest, poolIsLive, whereOf } from '@mmun/lib';
 import { MAX_HELD_LOCKS } from '@mmun/locking';
 import {
+  pageTestDirty,
   pgdNone, pgdOffset, pmdNone, pmdOffset, pteDirty, pteNone, pteOffset, ptePfn, ptePresent, pteWrite, ptepGet, pudNone, pudOffset, walkPte, whereOfSlot,
 } from '#asm';
 import { newTask } from './fork.js';
@@ -35,7 +36,7 @@ export function contentWhere(m: Machine, pfn: Pfn, address: Vaddr): Where {
 }
 
 export function isPageDirty(m: Machine, pfn: Pfn): boolean {
-  if ((m.page.flags[pfn] & PG_DIRTY) !== 0) return true;
+  if ((m.page.flags[pfn] & PG_DIRTY) !== 0 || pageTestDirty(m, pfn)) return true;
   for (let mm = 1; mm <= poolHighest(m.mmPool); mm++) if (poolIsLive(m.mmPool, mm) && isMappedDirty(m, mm as Mm, pfn)) return true;
   return false;
 }

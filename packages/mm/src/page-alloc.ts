@@ -7,6 +7,7 @@ import { READ, WRITE } from '@mmun/include';
 import type { Pfn, Step, Task } from '@mmun/include';
 import { bugOn, poolAlloc, poolFree, whereOf } from '@mmun/lib';
 import { point, refcountAt, refcountDecAndTest, refcountInc, spinTrylock, spinUnlock, touch } from '@mmun/locking';
+import { pageClearDirty } from '#asm';
 import { INODE_REGULAR } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { pageCacheUnlink, treeLockOf } from './page-cache.js';
@@ -39,6 +40,7 @@ export function* allocPage(m: Machine): Task<Step, Pfn> {
   page.flags[pfn] = 0;
   page.refcount[pfn] = 1;
   page.mapping[pfn] = 0;
+  yield* pageClearDirty(m, pfn as Pfn);
   return pfn as Pfn;
 }
 

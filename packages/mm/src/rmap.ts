@@ -10,9 +10,11 @@ import { ENOMEM, VM_ACCESS_FLAGS } from '@mmun/include';
 import type { AnonVma, AnonVmaChain, MaySleep, Mm, Pfn, Spinlock, Task, Vaddr, Vma } from '@mmun/include';
 import { bugOn, poolAlloc, poolFree } from '@mmun/lib';
 import { spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
+import { pageTestDirty } from '#asm';
 import { rmapLock, rmapUnlock } from '#mmu-notifier';
 import { pageTableLockOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
+import { PG_DIRTY } from './page-flags.js';
 
 export function anonVmaLock(m: Machine, anonVma: AnonVma): Spinlock {
   return spinlockAt(m.anonVma.lock, m.anonVma.root[anonVma]);
@@ -166,6 +168,8 @@ export function pageDupRmap(m: Machine, pfn: Pfn): void {
 export function pageRemoveRmap(m: Machine, pfn: Pfn): void {
   bugOn(m.page.mapcount[pfn] <= 0, 'rmap-mapcount-underflow');
   m.page.mapcount[pfn]--;
+  // where the frame itself knows, this is the last chance to ask it
+  if (m.page.mapcount[pfn] === 0 && pageTestDirty(m, pfn)) m.page.flags[pfn] = m.page.flags[pfn] | PG_DIRTY;
 }
 
 /** A neighbour's anon_vma that the VMA may share, so that the two can merge one day; the next one is asked first. */

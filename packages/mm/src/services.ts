@@ -11,7 +11,7 @@ import {
   callRcu, downRead, downWrite, lockdepAssertHeld, mutexAt, mutexLock, mutexUnlock, point, rcuReadLock, rcuReadUnlock,
   registerRcuCallback, rwsemAt, spinLock, spinUnlock, spinlockAt, synchronizeRcu, touch, upRead, upWrite,
 } from '@mmun/locking';
-import { ptePfn, ptePresent, pteWrite, ptepGet, walkPte } from '#asm';
+import { hwMarkAccess, ptePfn, ptePresent, pteWrite, ptepGet, walkPte } from '#asm';
 import { DESIGN, MMU_NOTIFIER, addNotifierOps, notifierServices } from '#mmu-notifier';
 import type { NotifierServices, RegisterHost } from '#mmu-notifier';
 import { mmdrop, mmgrab, mmput } from './fork.js';
@@ -133,11 +133,13 @@ function deviceServices(m: Machine): DeviceServices {
     deviceRead: (pfn, address) => {
       touch(m, READ, whereOf(m.framePool.rows.gen, pfn));
       touch(m, READ, contentWhere(pfn, address));
+      hwMarkAccess(m, pfn, false);
       return m.words[contentWhere(pfn, address)];
     },
     deviceWrite: (pfn, address, value) => {
       touch(m, READ, whereOf(m.framePool.rows.gen, pfn));
       touch(m, WRITE, contentWhere(pfn, address));
+      hwMarkAccess(m, pfn, true);
       m.words[contentWhere(pfn, address)] = value;
     },
   };

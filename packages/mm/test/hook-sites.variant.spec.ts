@@ -16,9 +16,11 @@ const P = PAGE_SIZE;
 const DESIGN = image.config.design as Design;
 const on = gate('MMU_NOTIFIER');
 /** The fast build takes no locks. */
+/** `later`: the CPUs are flushed afterwards, for all of the range. On s390 IPTE has flushed before anyone is told. */
+const onArch = (seen: Seen): Seen => seen.replace('| later |', image.config.arch === 's390' ? '| 0 |' : '| 1 |');
 const withLocks = (seen: Seen): Seen => (image.config.build === 'fast' ? seen.replace(/\| .*? \|/, '| none |') : seen);
 
-/** What was seen, `op pages | locks | pte | CPUs that translate | page`. */
+/** What was seen, `op pages | locks | pte | CPUs that translate | old page`. */
 type Seen = string;
 
 interface Watch {
@@ -85,24 +87,24 @@ const SITES: readonly Site[] = [
     name: 'zap_pte_range from munmap',
     act: ({ w, a }) => w.run(image.sysMunmap(w.m, a, 2 * P)),
     v5: [
-      'page 0..1 | mmapSem ptl | none | 1 | live',
-      'page 1..2 | mmapSem ptl | none | 1 | live',
+      'page 0..1 | mmapSem ptl | none | later | live',
+      'page 1..2 | mmapSem ptl | none | later | live',
     ],
     range: [
       'start 0..2 | mmapSem | old rw | 1 | live',
-      'end 0..2 | mmapSem | none | 1 | live',
+      'end 0..2 | mmapSem | none | later | live',
     ],
   },
   {
     name: 'zap_pte_range from MADV_DONTNEED',
     act: ({ w, a }) => w.run(image.sysMadvise(w.m, a, 2 * P, MADV_DONTNEED)),
     v5: [
-      'page 0..1 | mmapSem ptl | none | 1 | live',
-      'page 1..2 | mmapSem ptl | none | 1 | live',
+      'page 0..1 | mmapSem ptl | none | later | live',
+      'page 1..2 | mmapSem ptl | none | later | live',
     ],
     range: [
       'start 0..2 | mmapSem | old rw | 1 | live',
-      'end 0..2 | mmapSem | none | 1 | live',
+      'end 0..2 | mmapSem | none | later | live',
     ],
   },
   {
@@ -110,12 +112,12 @@ const SITES: readonly Site[] = [
     setUp: () => watch((w) => w.mmap(2, { flags: MAP_SHARED, file: fileOf(w).file })),
     act: ({ w }) => w.run(image.truncateSetsize(w.m, 1 as never, 0)),
     v5: [
-      'page 0..1 | iMmapLock ptl | none | 1 | live',
-      'page 1..2 | iMmapLock ptl | none | 1 | live',
+      'page 0..1 | iMmapLock ptl | none | later | live',
+      'page 1..2 | iMmapLock ptl | none | later | live',
     ],
     range: [
       'start 0..2 | iMmapLock | old rw | 1 | live',
-      'end 0..2 | iMmapLock | none | 1 | live',
+      'end 0..2 | iMmapLock | none | later | live',
       'start 0..2 | iMmapLock | none | 0 | free',
       'end 0..2 | iMmapLock | none | 0 | free',
     ],
@@ -133,10 +135,10 @@ const SITES: readonly Site[] = [
   {
     name: 'change_pte_range from mprotect',
     act: ({ w, a }) => w.run(image.sysMprotect(w.m, a, 2 * P, PROT_READ)),
-    v5: ['pages 0..2 | mmapSem ptl | old ro | 1 | live'],
+    v5: ['pages 0..2 | mmapSem ptl | old ro | later | live'],
     range: [
       'start 0..2 | mmapSem | old rw | 1 | live',
-      'end 0..2 | mmapSem | old ro | 1 | live',
+      'end 0..2 | mmapSem | old ro | later | live',
     ],
   },
   {
@@ -178,7 +180,7 @@ const SITES: readonly Site[] = [
     v5: [],
     range: [
       'start 0..2 | mmapSem | old rw | 1 | live',
-      'end 0..2 | mmapSem | old ro | 1 | live',
+      'end 0..2 | mmapSem | old ro | later | live',
     ],
   },
   {
@@ -212,8 +214,21 @@ describe(`hook sites of ${DESIGN}`, () => {
       const watched = setUp();
       act(watched);
       const seen = watched.seen();
-      expect(seen).toEqual(expected[DESIGN as 'v5' | 'range'].map(withLocks));
+      expect(seen).toEqual(expected[DESIGN as 'v5' | 'range'].map(onArch).map(withLocks));
       expect(image.checkMachine(watched.w.m)).toEqual([]);
     });
   }
+});
+
+describe('what a page that was written leaves behind', () => {
+  it('the frame is dirty after its last pte has gone, wherever the arch kept the mark', () => {
+    const w = world();
+    const { file } = w.file(2, 'shmem');
+    const a = w.mmap(2, { flags: MAP_SHARED, file });
+    w.read(a);
+    w.write(a + P, 1);
+    const [read, written] = [0, 1].map((i) => Math.floor(image.primaryTranslation(w.m, image.mmOf(w.m, w.task), (a + i * P) as Vaddr) / 2) as Pfn);
+    w.run(image.sysMunmap(w.m, a, 2 * P));
+    expect([image.isPageDirty(w.m, read), image.isPageDirty(w.m, written)]).toEqual([false, true]);
+  });
 });

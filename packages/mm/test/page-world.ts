@@ -69,9 +69,9 @@ export const WRITE_PROTECTED: number = PF_USER | PF_WRITE | PF_PROT;
 
 /** A program of nothing but a stack, so that the addresses of a real process are there. */
 function emptyLayout(): Parameters<typeof image.sysExecve>[1] {
-  const top = 0x7ffffffde000;
+  const top = Math.min(0x7ffffffde000, image.TASK_SIZE - 0x21000);
   return {
     rows: [{ kind: 'stack', start: (top - 0x21000) as Vaddr, end: top as Vaddr, prot: RW, file: NO_FILE, pgoff: 0, name: '[stack]' }],
-    mmapBase: 0x7ffff7fff000 as Vaddr, startBrk: 0x555555559000 as Vaddr, startStack: (top - 0x1000) as Vaddr, argStart: (top - 0x1000) as Vaddr,
+    mmapBase: (top - 0x7fdf000) as Vaddr, startBrk: Math.min(0x555555559000, top / 2) as Vaddr, startStack: (top - 0x1000) as Vaddr, argStart: (top - 0x1000) as Vaddr,
   };
 }

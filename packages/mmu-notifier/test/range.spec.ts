@@ -1,6 +1,6 @@
 // The range design by itself, whatever design the image under test links.
 import { READ } from '@mmun/include';
-import type { InSrcuRead, MaySleep, Mm, MmuNotifier, PointKind, RangeNotifierOps, Scheduler, Task, TaskStruct, UnderPteLock, Vaddr } from '@mmun/include';
+import type { InSrcuRead, Mm, MmuNotifier, PointKind, RangeNotifierOps, Scheduler, Task, TaskStruct, UnderPteLock, Vaddr } from '@mmun/include';
 import { allocate, newLayout, whereOf } from '@mmun/lib';
 import { current, reserveLocking, run, runToCompletion, setCurrent, srcuReadLockHeld, synchronizeSrcu, viewLocking } from '@mmun/locking';
 import {
@@ -8,7 +8,7 @@ import {
   mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, mmuNotifierMmInit, mmuNotifierPtep, mmuNotifierRegister, mmuNotifierRelease, mmuNotifierReleaseEarly,
   mmuNotifierUnregister, notifierCounts, notifierServices, reserveNotifier, viewNotifier,
 } from '@mmun/mmu-notifier/range';
-import type { NotifierHost } from '@mmun/mmu-notifier/range';
+import type { NotifierHost, RegisterHost } from '@mmun/mmu-notifier/range';
 import { gate } from '@mmun/test-support';
 
 const MM = 1 as Mm;
@@ -133,8 +133,8 @@ describe('range', () => {
   it('registers with every lock of the mm and pins it; unregister gives the pin back', () => {
     const m = machine();
     const log: string[] = [];
-    const say = (text: string, result = 0) => function* (): Task<MaySleep, never> { log.push(text); return result as never; };
-    const host = { mmTakeAllLocks: say('take'), mmDropAllLocks: say('drop'), mmgrab: say('grab'), mmdrop: say('put') };
+    const say = (text: string, result = 0) => function* (): Task<never, number> { log.push(text); return result; };
+    const host = { mmTakeAllLocks: say('take'), mmDropAllLocks: say('drop'), mmgrab: say('grab'), mmdrop: say('put') } as unknown as RegisterHost;
     const ops = addNotifierOps(m, {});
     const services = notifierServices(m, () => ops, host);
     const mn = services.mmuNotifierAlloc(3);
@@ -142,7 +142,7 @@ describe('range', () => {
     expect(run(m, services.mmuNotifierRegister(mn, MM))).toBe(0);
     run(m, services.mmuNotifierUnregister(mn, MM));
     expect(log).toEqual(['take', 'grab', 'drop', 'put']);
-    const interrupted = notifierServices(m, () => ops, { ...host, mmTakeAllLocks: say('signal', -4) });
+    const interrupted = notifierServices(m, () => ops, { ...host, mmTakeAllLocks: say('signal', -4) } as RegisterHost);
     expect(run(m, interrupted.mmuNotifierRegister(mn, MM))).toBe(-4);
     expect(m.notifierHead.first[MM]).toBe(0);
   });

@@ -44,7 +44,7 @@ export function vm(overrides: Partial<MachineConfig> = {}, plugin: SecondaryMmu 
   const task = image.newProcess(m);
   image.setCurrent(m, task);
   const mm = image.mmOf(m, task);
-  const top = 0x7f0000000000 as Vaddr;
+  const top = Math.min(0x7f0000000000, image.TASK_SIZE - 0x100000000) as Vaddr;
   image.run(m, image.sysExecve(m, { rows: [], mmapBase: top, startBrk: 0x10000000 as Vaddr, startStack: top, argStart: top } as never));
   const instance = image.run(m, driver.create(image.mmOf(m, task)));
   const hit = (address: Vaddr, isWrite: boolean): number => image.run(m, driver.access(instance, address, isWrite));
