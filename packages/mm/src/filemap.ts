@@ -42,13 +42,10 @@ export function* filemapFault(m: Machine, vma: Vma, pgoff: number): Task<MaySlee
  */
 export function* filemapMapPages(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, prot: Pgprot): Task<MaySleep> {
   const inode = vmaInode(m, vma);
-  const nrWindow = m.bootConfig.settings.faultAroundBytes / PAGE_SIZE;
   const pteOff = (address / PAGE_SIZE) & (PTRS_PER_PTE - 1);
-  const vmaOff = (address - m.vma.vmStart[vma]) / PAGE_SIZE;
-  const nrAfter = (m.vma.vmEnd[vma] - address) / PAGE_SIZE;
-  const pgoff = m.vma.vmPgoff[vma] + vmaOff;
-  const from = Math.max(pteOff - (pteOff % nrWindow), pteOff - vmaOff);
-  const to = Math.min(from + nrWindow, PTRS_PER_PTE, pteOff + nrAfter, pteOff + nrPagesOf(m, inode) - pgoff);
+  const pgoff = m.vma.vmPgoff[vma] + (address - m.vma.vmStart[vma]) / PAGE_SIZE;
+  const from = windowStart(m, vma, address);
+  const to = windowEnd(m, vma, address, from);
   if (m.inode.kind[inode] === INODE_REGULAR) yield* readAround(m, inode, pgoff + from - pteOff, pgoff + to - pteOff);
   const mm = vmaMm(m, vma);
   const ptl = pteLockptr(m, mm, pmdp);
@@ -59,6 +56,35 @@ export function* filemapMapPages(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmd
     if (ptepNone(m, ptep)) yield* mapCachedPage(m, mm, inode, pgoff + i - pteOff, (address + (i - pteOff) * PAGE_SIZE) as Vaddr, ptep, prot);
   }
   yield* spinUnlock(m, ptl);
+}
+
+/**
+ * The fault will be behind the end of the file and leave no page, so that no table is made for it. Around a read that is so only where
+ * nothing of the file is in the window; the last page of a regular file counts as nothing, since a table is not made for its sake (6.18:
+ * a folio that reaches the end is never mapped by a pmd, and the test for that makes the table).
+ */
+export function isFaultWithoutTable(m: Machine, vma: Vma, address: Vaddr, isWrite: boolean): boolean {
+  const inode = vmaInode(m, vma);
+  const pgoff = m.vma.vmPgoff[vma] + (address - m.vma.vmStart[vma]) / PAGE_SIZE;
+  if (pgoff < nrPagesOf(m, inode)) return false;
+  const from = windowStart(m, vma, address);
+  return isWrite || windowEnd(m, vma, address, from) - from < (m.inode.kind[inode] === INODE_REGULAR ? 2 : 1);
+}
+
+/** Fault-around begins at an aligned slot of the table, within the VMA. */
+function windowStart(m: Machine, vma: Vma, address: Vaddr): number {
+  const nrWindow = m.bootConfig.settings.faultAroundBytes / PAGE_SIZE;
+  const pteOff = (address / PAGE_SIZE) & (PTRS_PER_PTE - 1);
+  return Math.max(pteOff - (pteOff % nrWindow), pteOff - (address - m.vma.vmStart[vma]) / PAGE_SIZE);
+}
+
+/** Slot behind the last of the window, which may be before the first. */
+function windowEnd(m: Machine, vma: Vma, address: Vaddr, from: number): number {
+  const nrWindow = m.bootConfig.settings.faultAroundBytes / PAGE_SIZE;
+  const pteOff = (address / PAGE_SIZE) & (PTRS_PER_PTE - 1);
+  const nrAfter = (m.vma.vmEnd[vma] - address) / PAGE_SIZE;
+  const pgoff = m.vma.vmPgoff[vma] + (address - m.vma.vmStart[vma]) / PAGE_SIZE;
+  return Math.min(from + nrWindow, PTRS_PER_PTE, pteOff + nrAfter, pteOff + nrPagesOf(m, vmaInode(m, vma)) - pgoff);
 }
 
 /** The page of the cache, or a new one in it, with a reference for the caller. @returns 0 where no frame is left */

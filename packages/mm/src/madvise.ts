@@ -8,7 +8,7 @@ import {
   EACCES, EAGAIN, EINVAL, ENOMEM, MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED,
   MADV_DONTNEED_LOCKED, MADV_FREE, MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
   MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_UNMERGEABLE, MADV_WILLNEED,
-  MADV_WIPEONFORK, PAGE_SIZE, VM_DONTCOPY, VM_DONTDUMP, VM_HUGEPAGE, VM_HUGETLB, VM_IO, VM_LOCKED, VM_MAYWRITE, VM_MERGEABLE,
+  MADV_WIPEONFORK, PAGE_SIZE, VM_DONTCOPY, VM_DONTDUMP, VM_HUGEPAGE, VM_HUGETLB, VM_IO, VM_LOCKED, VM_MAYSHARE, VM_MAYWRITE, VM_MERGEABLE,
   VM_NOHUGEPAGE, VM_PFNMAP, VM_RAND_READ, VM_SEQ_READ, VM_SHARED, VM_SPECIAL, VM_WIPEONFORK,
 } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
@@ -115,9 +115,9 @@ function advisedFlags(m: Machine, vma: Vma, advice: number): number {
   }
 }
 
-/** ksm_compatible() */
+/** vma_ksm_compatible() */
 function isKsmCompatible(m: Machine, vma: Vma): boolean {
-  return (m.vma.vmFlags[vma] & (VM_SHARED | VM_SPECIAL | VM_HUGETLB)) === 0;
+  return (m.vma.vmFlags[vma] & (VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB)) === 0;
 }
 
 /** Punches a hole into the file, as far as whole pages of this mapping go. */

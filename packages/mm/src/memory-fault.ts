@@ -11,11 +11,11 @@ import {
   setPteAt, whereOfSlot,
 } from '#asm';
 import { FAULT_FLAG_WRITE } from './fault-flags.js';
-import { filemapFault, filemapMapPages } from './filemap.js';
+import { filemapFault, filemapMapPages, isFaultWithoutTable } from './filemap.js';
 import { doHugePmdAnonymousPage, isThpFault } from './huge-memory.js';
 import { setAnonPte, vmaPageProt } from './memory-anon.js';
 import { doWpPage } from './memory-wp.js';
-import { VM_OPS_ANON, VM_OPS_SPECIAL, vmaMm } from './mm-types.js';
+import { VM_OPS_ANON, VM_OPS_FILE, VM_OPS_SHMEM, VM_OPS_SPECIAL, vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { allocPage, allocZeroedPage, copyUserHighpage, putPage } from './page-alloc.js';
 import { PG_DIRTY, addMmCounter, mmCounter, unlockPage } from './page-flags.js';
@@ -37,9 +37,23 @@ export function* handleMmFault(m: Machine, vma: Vma, address: Vaddr, flags: numb
     const isDone = yield* doHugePmdAnonymousPage(m, vma, page, pmdp, flags);
     if (isDone) return 0;
   }
+  if (pmdNone(m, pmdp) && isBehindFile(m, vma, page, flags)) return yield* refuseBehindFile(m, vma, flags);
   if (pmdNone(m, pmdp) && !(yield* pteAlloc(m, mm, pmdp))) return VM_FAULT_OOM;
   const fault = yield* handlePteFault(m, vma, page, pmdp, flags);
   return fault & ~VM_FAULT_NOPAGE;
+}
+
+/** A fault that leaves nothing makes no table either, which the next one could tell. */
+function isBehindFile(m: Machine, vma: Vma, page: Vaddr, flags: number): boolean {
+  const kind = m.vma.vmOps[vma];
+  return (kind === VM_OPS_FILE || kind === VM_OPS_SHMEM) && isFaultWithoutTable(m, vma, page, (flags & FAULT_FLAG_WRITE) !== 0);
+}
+
+/** Too late for the anon_vma of a private copy: it was made first. */
+function* refuseBehindFile(m: Machine, vma: Vma, flags: number): Task<MaySleep, number> {
+  const isCopied = (flags & FAULT_FLAG_WRITE) !== 0 && (m.vma.vmFlags[vma] & VM_SHARED) === 0;
+  if (isCopied && m.vma.anonVma[vma] === 0 && (yield* anonVmaPrepare(m, vma)) !== 0) return VM_FAULT_OOM;
+  return VM_FAULT_SIGBUS;
 }
 
 function* handlePteFault(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, flags: number): Task<MaySleep, number> {

@@ -5,7 +5,7 @@ import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downRead, upRead } from '@mmun/locking';
 import { TASK_SIZE, ptePresent, ptepGet } from '#asm';
 import { pteOffsetMapLock, pteUnmapUnlock } from './gup.js';
-import { currentMm, mmapSemOf, vmaInode } from './mm-types.js';
+import { INODE_REGULAR, currentMm, mmapSemOf, vmaInode } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { pageCacheLookup } from './page-cache.js';
 import { findVma } from './vma-tree.js';
@@ -42,5 +42,8 @@ function* mincorePage(m: Machine, mm: Mm, vma: Vma, address: Vaddr): Task<MaySle
   }
   if (m.vma.vmFile[vma] === 0) return 0;
   const pgoff = m.vma.vmPgoff[vma] + (address - m.vma.vmStart[vma]) / PAGE_SIZE;
-  return pageCacheLookup(m, vmaInode(m, vma), pgoff) === 0 ? 0 : 1;
+  const inode = vmaInode(m, vma);
+  // The cache of a regular file is warm: see filemap.ts.
+  if (m.inode.kind[inode] === INODE_REGULAR && pgoff * PAGE_SIZE < m.inode.size[inode]) return 1;
+  return pageCacheLookup(m, inode, pgoff) === 0 ? 0 : 1;
 }

@@ -12,7 +12,7 @@ import { mmPopulate, mmPopulateStrict } from './gup-populate.js';
 import { canDoMlock } from './limits.js';
 import { currentMm, groupLeader, mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { pageAlign, vmaPages } from './vma.js';
+import { pageAlignWrapping, vmaPages } from './vma.js';
 import { vmaModifyFlags } from './vma-merge.js';
 import { findVma } from './vma-tree.js';
 
@@ -28,7 +28,7 @@ export function* sysMlock2(m: Machine, addr: Vaddr, lenBytes: number, flags: num
 export function* sysMunlock(m: Machine, addr: Vaddr, lenBytes: number): Task<MaySleep, number> {
   const mm = currentMm(m);
   const start = addr - (addr % PAGE_SIZE);
-  const len = pageAlign(lenBytes + (addr % PAGE_SIZE));
+  const len = pageAlignWrapping(lenBytes, addr % PAGE_SIZE);
   yield* downWrite(m, mmapSemOf(m, mm));
   const result = yield* applyVmaLockFlags(m, mm, start as Vaddr, len, 0);
   yield* upWrite(m, mmapSemOf(m, mm));
@@ -59,7 +59,7 @@ export function* sysMunlockall(m: Machine): Task<MaySleep, number> {
 function* doMlock(m: Machine, addr: Vaddr, lenBytes: number, vmFlags: number): Task<MaySleep, number> {
   if (!canDoMlock(m)) return -EPERM;
   const mm = currentMm(m);
-  const len = pageAlign(lenBytes + (addr % PAGE_SIZE));
+  const len = pageAlignWrapping(lenBytes, addr % PAGE_SIZE);
   const start = (addr - (addr % PAGE_SIZE)) as Vaddr;
   yield* downWrite(m, mmapSemOf(m, mm));
   let locked = len / PAGE_SIZE + m.mm.lockedVm[mm];

@@ -24,6 +24,8 @@ import { isPageAligned, pageAlign, removeVma, vmAreaAlloc } from './vma.js';
 import { vmaMergeNewRange } from './vma-merge.js';
 import { findVma, findVmaIntersection, findVmaPrev, vmaLink } from './vma-tree.js';
 
+/** One more byte than a file can have. */
+const MAX_LFS_FILESIZE = 2 ** 63;
 const NO_FILE = 0 as File;
 const NONE = 0 as Vma;
 /** OVERCOMMIT_NEVER ignores MAP_NORESERVE. */
@@ -57,7 +59,6 @@ export function* doMmap(m: Machine, mm: Mm, hint: Vaddr, lenBytes: number, prot:
   const wanted = isFixed ? hint : roundHintToMin(m, hint);
   const len = pageAlign(lenBytes);
   if (len >= 2 ** 64) return -ENOMEM;
-  if (pgoff + len / PAGE_SIZE >= 2 ** 52) return -EOVERFLOW;
   if (m.mm.mapCount[mm] > m.bootConfig.settings.maxMapCount) return -ENOMEM;
 
   const placed = getUnmappedArea(m, mm, file, wanted, len, pgoff, isFixed ? flags | MAP_FIXED : flags);
@@ -68,7 +69,7 @@ export function* doMmap(m: Machine, mm: Mm, hint: Vaddr, lenBytes: number, prot:
   let vmFlags = protVmFlags(prot) | mapVmFlags(flags) | m.mm.defFlags[mm] | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
   if ((flags & MAP_LOCKED) !== 0 && !canDoMlock(m)) return -EPERM;
   if (!mlockFutureOk(m, mm, vmFlags, len)) return -EAGAIN;
-  const typed = file === 0 ? anonymousFlags(vmFlags, flags) : fileFlags(m, vmFlags, prot, flags, file);
+  const typed = file === 0 ? anonymousFlags(vmFlags, flags) : fileFlags(m, vmFlags, prot, flags, file, pgoff, len);
   if (typed < 0) return typed;
   vmFlags = typed;
   if ((flags & MAP_NORESERVE) !== 0 && m.bootConfig.settings.overcommitMemory !== OVERCOMMIT_NEVER) vmFlags |= VM_NORESERVE;
@@ -180,9 +181,15 @@ function anonymousFlags(vmFlags: number, flags: number): number {
   }
 }
 
-function fileFlags(m: Machine, vmFlags: number, prot: number, flags: number, file: File): number {
+/** The range ends below the largest offset that a file can have. file_mmap_ok() */
+function isFileMmapOk(pgoff: number, len: number): boolean {
+  return len < MAX_LFS_FILESIZE && pgoff < (MAX_LFS_FILESIZE - len) / PAGE_SIZE;
+}
+
+function fileFlags(m: Machine, vmFlags: number, prot: number, flags: number, file: File, pgoff: number, len: number): number {
   const isWritable = m.file.isWritable[file] === 1;
   let result = vmFlags;
+  if (!isFileMmapOk(pgoff, len)) return -EOVERFLOW;
   switch (flags & MAP_TYPE) {
     case MAP_SHARED_VALIDATE:
       if ((flags & ~LEGACY_MAP_MASK) !== 0) return -EOPNOTSUPP;

@@ -19,7 +19,7 @@ import { movePageTables } from './mremap.js';
 import { doMunmap } from './munmap.js';
 import { anonVmaClone, unlinkAnonVmas } from './rmap.js';
 import { getUnmappedArea } from './unmapped-area.js';
-import { isPageAligned, pageAlign, removeVma, vmAreaDup, vmaMaySplit } from './vma.js';
+import { isPageAligned, pageAlignWrapping, removeVma, vmAreaDup, vmaMaySplit } from './vma.js';
 import { vmaMergeNewRange } from './vma-merge.js';
 import { findVma, findVmaIntersection, findVmaPrev, vmaLink } from './vma-tree.js';
 
@@ -40,7 +40,7 @@ interface Remap {
 
 export function* sysMremap(m: Machine, addr: Vaddr, oldLenBytes: number, newLenBytes: number, flags: number, newAddr: Vaddr): Task<MaySleep, number> {
   const mm = currentMm(m);
-  const vrm: Remap = { mm, addr, oldLen: pageAlign(oldLenBytes), newLen: pageAlign(newLenBytes), flags, newAddr, vma: NONE };
+  const vrm: Remap = { mm, addr, oldLen: pageAlignWrapping(oldLenBytes, 0), newLen: pageAlignWrapping(newLenBytes, 0), flags, newAddr, vma: NONE };
   const refused = checkParams(m, vrm);
   if (refused !== 0) return refused;
   const grownBy = vrm.newLen - vrm.oldLen;

@@ -4,14 +4,14 @@ import type { MaySleep, Task, Vaddr } from '@mmun/include';
 import { downRead, upRead } from '@mmun/locking';
 import { currentMm, mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { isPageAligned, pageAlign } from './vma.js';
+import { isPageAligned, pageAlignWrapping } from './vma.js';
 import { findVma } from './vma-tree.js';
 
 /** There is no disk to write to: what remains are the checks. A hole is reported after the rest, but ends MS_ASYNC at once. */
 export function* sysMsync(m: Machine, addr: Vaddr, lenBytes: number, flags: number): Task<MaySleep, number> {
   if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) !== 0 || !isPageAligned(addr)) return -EINVAL;
   if ((flags & (MS_ASYNC | MS_SYNC)) === (MS_ASYNC | MS_SYNC)) return -EINVAL;
-  const end = addr + pageAlign(lenBytes);
+  const end = addr + pageAlignWrapping(lenBytes, 0);
   if (end >= 2 ** 64) return -ENOMEM;
   if (end === addr) return 0;
   const mm = currentMm(m);

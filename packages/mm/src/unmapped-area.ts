@@ -23,6 +23,8 @@ export function getUnmappedArea(m: Machine, mm: Mm, file: File, addr: number, le
   if (len > TASK_SIZE) return -ENOMEM;
   const found = search(m, mm, file, addr, len, pgoff, flags);
   if (found < 0) return found;
+  // IS_ERR_VALUE(): an address so high is taken for an errno, whatever it says.
+  if (found > 2 ** 64 - PAGE_SIZE) return found - 2 ** 64;
   if (found > TASK_SIZE - len) return -ENOMEM;
   return isPageAligned(found) ? found : -EINVAL;
 }

@@ -122,6 +122,13 @@ export function pageAlign(bytes: number): number {
   return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
 }
 
+/** PAGE_ALIGN() of a length that begins `offset` bytes into a page, where C goes on counting from 0 behind 2^64. */
+export function pageAlignWrapping(lenBytes: number, offset: number): number {
+  const rest = lenBytes % PAGE_SIZE;
+  const aligned = lenBytes - rest + pageAlign(rest + offset);
+  return aligned >= 2 ** 64 ? aligned - 2 ** 64 : aligned;
+}
+
 export function isPageAligned(bytes: number): boolean {
   return bytes % PAGE_SIZE === 0;
 }

@@ -1,0 +1,86 @@
+/** Answers of a running 6.18 that `mmun fuzz-kernel` found the model to give otherwise. */
+import * as image from '@mmun/image';
+import {
+  EINVAL, ENOMEM, EOVERFLOW, MADV_MERGEABLE, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PF_USER, PF_WRITE, PROT_READ, PROT_WRITE, VM_FAULT_SIGBUS, VM_MERGEABLE,
+} from '@mmun/include';
+import type { Vaddr } from '@mmun/include';
+import { RW, world } from './page-world.js';
+import type { World } from './page-world.js';
+
+const ARENA = 0x5000_0000_0000;
+const HIGHEST = 2 ** 64 - 2048;
+const NO_FILE = 0 as never;
+
+function mmapAt(w: World, at: number, lenBytes: number, flags: number, file: number = NO_FILE, offset: number = 0): number {
+  return w.run(image.sysMmap(w.m, at as Vaddr, lenBytes, RW, flags, file as never, offset));
+}
+
+describe('absurd values', () => {
+  it('a fixed address among the errnos is returned as if it were one', () => {
+    const w = world();
+    expect(mmapAt(w, HIGHEST, PAGE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)).toBe(-2048);
+    expect(mmapAt(w, 2 ** 64 - PAGE_SIZE, PAGE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)).toBe(-ENOMEM);
+  });
+
+  it('an offset overflows where no file can have it, before the type of the mapping is looked at; without a file never', () => {
+    const w = world();
+    const { file } = w.file(4);
+    expect(mmapAt(w, ARENA, PAGE_SIZE, 0, file, 2 ** 63)).toBe(-EOVERFLOW);
+    expect(mmapAt(w, ARENA, PAGE_SIZE, 0, file, 2 ** 52)).toBe(-EINVAL);
+    expect(mmapAt(w, ARENA, PAGE_SIZE, MAP_ANONYMOUS, NO_FILE, 2 ** 64 - PAGE_SIZE)).toBe(-EINVAL);
+    expect(mmapAt(w, ARENA, 2 ** 64 - PAGE_SIZE, 0, file, PAGE_SIZE)).toBe(-ENOMEM);
+  });
+
+  it('a length that wraps around to nothing succeeds at nothing', () => {
+    const w = world();
+    expect(w.run(image.sysMunlock(w.m, 2 ** 63 as Vaddr, HIGHEST))).toBe(0);
+    expect(w.run(image.sysMlock(w.m, ARENA + 7 as Vaddr, 2 ** 64 - PAGE_SIZE))).toBe(0);
+    expect(w.run(image.sysMsync(w.m, ARENA as Vaddr, HIGHEST, 0))).toBe(0);
+    expect(w.run(image.sysMremap(w.m, ARENA as Vaddr, PAGE_SIZE, HIGHEST, 0, 0 as Vaddr))).toBe(-EINVAL);
+  });
+});
+
+it('mincore says that pages of a regular file are there before anyone touched them, those of shmem not', () => {
+  const w = world();
+  for (const [kind, expected] of [['regular', [1, 1, 0]], ['shmem', [0, 0, 0]]] as const) {
+    const at = w.mmap(3, { file: w.file(2, kind).file, flags: MAP_SHARED });
+    const vec = new Uint8Array(3);
+    expect(w.run(image.sysMincore(w.m, at, 3 * PAGE_SIZE, vec))).toBe(0);
+    expect([...vec]).toEqual(expected);
+  }
+});
+
+it('MADV_MERGEABLE leaves a mapping alone that was asked to be shared, even where it cannot be written to', () => {
+  const w = world();
+  const { inode } = w.file(2);
+  const readOnly = image.filpOpen(w.m, inode as never, { isReadable: true, isWritable: false });
+  const at = w.mmap(2, { file: readOnly, flags: MAP_SHARED, prot: PROT_READ });
+  expect(w.run(image.sysMadvise(w.m, at, PAGE_SIZE, MADV_MERGEABLE))).toBe(0);
+  expect(w.row(at).vmFlags & VM_MERGEABLE).toBe(0);
+});
+
+describe('a fault behind the end of a file', () => {
+  it('that writes to a private mapping has made its anon_vma: after fork it merges with no neighbour that has none', () => {
+    const w = world();
+    const { file } = w.file(1);
+    mmapAt(w, ARENA, 3 * PAGE_SIZE, MAP_PRIVATE | MAP_FIXED, file);
+    expect(w.fault(ARENA + 2 * PAGE_SIZE, PF_USER | PF_WRITE)).toBe(VM_FAULT_SIGBUS);
+    w.as(w.fork(), () => {
+      mmapAt(w, ARENA + 3 * PAGE_SIZE, PAGE_SIZE, MAP_PRIVATE | MAP_FIXED, file, 3 * PAGE_SIZE);
+      expect(image.procMaps(w.m, image.mmOf(w.m, image.getCurrent(w.m))).filter(({ start }) => start >= ARENA && start < ARENA + 2 ** 20)).toHaveLength(2);
+    });
+  });
+
+  it.each([
+    ['regular', 1, 0], ['regular', 2, 2], ['shmem', 1, 1], ['shmem', 2, 2],
+  ] as const)('that reads maps of a %s file with %i pages %i of them where there was no table', (kind, pages, mapped) => {
+    const w = world();
+    const { inode, file } = w.file(pages, kind);
+    const warm = w.mmap(pages, { file, flags: MAP_SHARED, prot: PROT_READ | PROT_WRITE });
+    for (let i = 0; i < pages; i++) w.write(warm + i * PAGE_SIZE, 1);
+    expect(inode).not.toBe(0);
+    mmapAt(w, ARENA, 4 * PAGE_SIZE, MAP_SHARED | MAP_FIXED, file);
+    expect(w.fault(ARENA + 3 * PAGE_SIZE, PF_USER)).toBe(VM_FAULT_SIGBUS);
+    expect(w.row(ARENA).rss).toBe(mapped);
+  });
+});
