@@ -17,13 +17,15 @@ const FLAGS_LEFT_ASIDE: ReadonlySet<string> = new Set(['mg', 'sf', 'um', 'uw', '
 export interface Tolerances {
   /** Reclaim was asked for pages of files: whether they stay depends on the disk. */
   readonly isReclaimed: boolean;
+  /** Then pages of nobody's file may go too. */
+  readonly hasSwap: boolean;
   /** Frames can be told, and which is the zero page. */
   readonly knowsFrames: boolean;
 }
 
 export function compare(model: Observation, kernel: Observation, zones: readonly Zone[], tolerances: Tolerances): Disagreement | null {
   if (model.result !== kernel.result) return { what: 'result', model: resultText(model.result), kernel: resultText(kernel.result) };
-  return compareRows(model, kernel) ?? comparePages(model, kernel, zones, tolerances) ?? compareVec(model, kernel) ?? compareSmaps(model.smaps, kernel.smaps, tolerances);
+  return compareRows(model, kernel) ?? comparePages(model, kernel, zones, tolerances) ?? (tolerances.isReclaimed ? null : compareVec(model, kernel)) ?? compareSmaps(model.smaps, kernel.smaps, tolerances);
 }
 
 function compareRows(model: Observation, kernel: Observation): Disagreement | null {
@@ -33,13 +35,13 @@ function compareRows(model: Observation, kernel: Observation): Disagreement | nu
   return isEqual ? null : { what: 'maps', ...differingLines(rowLines(model), rowLines(kernel)) };
 }
 
-function comparePages(model: Observation, kernel: Observation, zones: readonly Zone[], { isReclaimed, knowsFrames }: Tolerances): Disagreement | null {
+function comparePages(model: Observation, kernel: Observation, zones: readonly Zone[], { isReclaimed, hasSwap, knowsFrames }: Tolerances): Disagreement | null {
   for (let page = 0; page < model.pages.length; page++) {
     let ours = model.pages[page];
     const theirs = kernel.pages[page];
     if (!knowsFrames) ours &= ~IS_ZERO;
     if (ours !== theirs) {
-      if (isReclaimed && (ours & OF_FILE) !== 0 && (theirs & PRESENT) === 0) continue;
+      if (isReclaimed && (hasSwap || (ours & OF_FILE) !== 0) && (theirs & PRESENT) === 0) continue;
       if (isReclaimed && ((ours ^ theirs) & ~EXCLUSIVE) === 0) continue;
       return { what: 'pages', ...atPage(zones, page, pageText(ours), pageText(theirs)) };
     }

@@ -133,7 +133,7 @@ export class Fuzzer<M extends BootedMachine> {
 
   #batch(batch: KernelBatch, isReclaimed: boolean): Failure | null {
     const { operations } = batch;
-    const tolerances = { isReclaimed, knowsFrames: this.#kernel.world.knowsFrames };
+    const tolerances = { isReclaimed, hasSwap: this.#kernel.world.hasSwap, knowsFrames: this.#kernel.world.knowsFrames };
     for (let i = 0; i < operations.length; i++) {
       const operation = operations[i] as Operation;
       const isLast = i === operations.length - 1;

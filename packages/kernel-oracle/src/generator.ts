@@ -2,7 +2,7 @@
  * Operations drawn to collide: neighbours, overlaps, boundaries, and now and then an absurd value. They depend on the seed and on
  * the zones only, never on an answer, so a seed means the same operations on every machine.
  */
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_LOCKED, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, PAGE_SIZE } from '@mmun/include';
+import { MADV_FREE, MADV_PAGEOUT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_LOCKED, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, PAGE_SIZE } from '@mmun/include';
 import { FILE_PAGES, FILE_RO, FILE_RW, MEMFD } from './operation.js';
 import type { Operation, OperationName } from './operation.js';
 import { Random } from './random.js';
@@ -31,6 +31,7 @@ export class Generator {
   readonly #top: Zone;
   #depth = 0;
   #value = 1;
+  #advice: readonly number[] = [];
 
   constructor(seed: number, top: Zone) {
     this.#random = new Random(seed);
@@ -42,6 +43,9 @@ export class Generator {
   segment(length: number): Operation[] {
     this.#depth = 0;
     this.#value = 1;
+    // A page that was given up may go at any time, and reclaim takes it: never both, or what it holds cannot be known.
+    const without = this.#random.pick([MADV_FREE, MADV_PAGEOUT]);
+    this.#advice = ADVICE.filter((advice) => advice !== without);
     const operations: Operation[] = [];
     while (operations.length < length) {
       const operation = this.#next();
@@ -60,7 +64,7 @@ export class Generator {
       case 'munmap': case 'mlock': case 'munlock': case 'mincore': return { name, args: this.#range() };
       case 'mprotect': return { name, args: [...this.#range(), this.#random.oneIn(40) ? this.#random.pick([0x1000003, 0x2000003, 0x3000000, 0x10, 0x1000000]) : this.#random.pick(PROTS)] };
       case 'mremap': return { name, args: this.#mremap() };
-      case 'madvise': return { name, args: [...this.#range(), this.#random.pick(this.#random.oneIn(12) ? ODD_ADVICE : ADVICE)] };
+      case 'madvise': return { name, args: [...this.#range(), this.#random.pick(this.#random.oneIn(12) ? ODD_ADVICE : this.#advice)] };
       case 'mlock2': return { name, args: [...this.#range(), this.#random.pick([0, 1, 1, 1, this.#random.oneIn(10) ? 2 : 1])] };
       case 'mlockall': return { name, args: [this.#random.pick([1, 2, 3, 5, 6, 7, 0, 4, 8])] };
       case 'msync': return { name, args: [...this.#range(), this.#random.pick([1, 4, 2, 5, 0, 3, 6])] };

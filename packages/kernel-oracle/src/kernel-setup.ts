@@ -93,6 +93,7 @@ export async function setUp(process: KernelProcess, options: SetupOptions): Prom
     kernel: release(), rows, top: topZone(vvar.start), settings: { ...kernelSettings(process.pid), mmapMinAddr },
     file: { path: file, kind: isShmem ? 'shmem' : 'regular', ino: statSync(file).ino, thpAligned },
     memfd: { path: '/memfd:file (deleted)', kind: 'shmem', ino: memfdIno, thpAligned: false },
+    hasSwap: readFileSync('/proc/swaps', 'utf8').trim().split('\n').length > 1,
     knowsFrames: zeroFrame > 0, zeroFrame: zeroFrame > 0 ? zeroFrame : -1, hasProcmapQuery: walked >= 0 && options.withoutProcmapQuery !== true,
   };
 }

@@ -6,7 +6,7 @@ import { ANONYMOUS_FILE, EXCLUSIVE, IS_ZERO, OF_FILE, PRESENT, observedZones } f
 import type { Observation, SmapsRow } from './observation.js';
 import { FILE_PAGES, FILE_RO, FILE_RW, MEMFD } from './operation.js';
 import type { Operation } from './operation.js';
-import { SHARED, SHARED_BYTES } from './server-program.js';
+import { CODE, SHARED, SHARED_BYTES } from './server-program.js';
 import type { World, WorldRow } from './world.js';
 import { ARENA, HEAP, TASK_END, zoneEnd } from './zones.js';
 import type { Zone } from './zones.js';
@@ -164,6 +164,9 @@ export class ModelSide<M extends BootedMachine> {
     if (child < 0) return child;
     this.#tasks.push(child as TaskStruct);
     image.setCurrent(m, child as TaskStruct);
+    // A child runs the program and takes its commands: fork copied no page of either.
+    image.run(m, image.userRead(m, CODE as Vaddr));
+    image.run(m, image.userRead(m, SHARED as Vaddr));
     return 0;
   }
 

@@ -1,5 +1,6 @@
 /** From a program that fails to a small one that fails: first fewer operations, then simpler arguments. */
 import { PAGE_SIZE } from '@mmun/include';
+import { FILE_RW, MEMFD } from './operation.js';
 import type { Operation } from './operation.js';
 
 /** Runs a program; the index of the operation at which it fails, or -1. */
@@ -13,7 +14,7 @@ export async function shrink(operations: readonly Operation[], fails: Fails, sig
   let tries = 0;
   /** The program up to where it fails; null where it does not. */
   const attempt = async (program: readonly Operation[]): Promise<readonly Operation[] | null> => {
-    if (tries++ >= MAX_TRIES || signal?.aborted === true || !isBalanced(program)) return null;
+    if (tries++ >= MAX_TRIES || signal?.aborted === true || !isSound(program)) return null;
     const at = await fails(program);
     return at < 0 ? null : program.slice(0, at + 1);
   };
@@ -66,10 +67,11 @@ function simplerValues(value: number): number[] {
   return [0, ...withoutBit];
 }
 
-/** No process ends that was not forked. */
-function isBalanced(operations: readonly Operation[]): boolean {
+/** No process ends that was not forked, and no file is cut that is none. */
+function isSound(operations: readonly Operation[]): boolean {
   let depth = 0;
-  for (const { name } of operations) {
+  for (const { name, args } of operations) {
+    if (name === 'ftruncate' && args[0] !== FILE_RW && args[0] !== MEMFD) return false;
     if (name === 'fork') depth++;
     if (name === 'exit' && --depth < 0) return false;
   }

@@ -32,6 +32,7 @@ export interface World {
   readonly memfd: WorldFile;
   /** pagemap tells frames, so that it can be seen which addresses share one. */
   readonly knowsFrames: boolean;
+  readonly hasSwap: boolean;
   /** Frame of the zero page; -1 where frames cannot be told. */
   readonly zeroFrame: number;
   /** VMAs come from an ioctl; where it is missing, from the text, one operation at a time. */
