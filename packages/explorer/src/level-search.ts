@@ -103,7 +103,8 @@ export class LevelSearch implements Search {
     const { cursor, x } = this;
     if (item.depth + 1 >= this.shortest) return 1;
     cursor.restore(item.place);
-    let { thread, choices, depth } = item;
+    const { thread } = item;
+    let { choices, depth } = item;
     let before: Place | null = item.place;
     let steps = 0;
     for (;;) {

@@ -53,7 +53,7 @@ function callsOnStack(): Call[] {
     if (match === null) continue;
     const [, name = '', file = '', at = '0'] = match;
     const fn = name.replace(/^(Object|Module|exports)\./, '').replace(/\.next$/, '').replace(/ \[as .*\]$/, '');
-    if (fn === '' || fn.startsWith('<') || fn.startsWith('async ') || /^ModuleJob/.test(fn) || OURS.test(file) || OWN_NAMES.test(fn) || /\.next$|^next$/.test(name)) continue;
+    if (fn === '' || fn.startsWith('<') || fn.startsWith('async ') || fn.startsWith('ModuleJob') || OURS.test(file) || OWN_NAMES.test(fn) || /\.next$|^next$/.test(name)) continue;
     calls.push({ fn, file, line: Number(at) });
   }
   return calls;

@@ -1,5 +1,5 @@
 /** Every interleaving, one after the other, with no cleverness at all: what the searches are compared with. */
-import { READ, RELEASE, RELEASE_SHARED, WAIT, YIELD, ACQUIRE_SHARED, CALL } from '@mmun/include';
+import { ACQUIRE_SHARED, CALL, READ, RELEASE_SHARED, WAIT, YIELD } from '@mmun/include';
 import { Execution, STOP } from '../src/index.js';
 import type { Driver, Program } from '../src/index.js';
 

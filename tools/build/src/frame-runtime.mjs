@@ -68,8 +68,9 @@ export class Frame {
 
   /** @param {unknown} [value] */
   next(value) {
+    if (this.leaf === null) return { value: undefined, done: true };
+    /** @type {Frame} */
     let frame = this.leaf;
-    if (frame === null) return { value: undefined, done: true };
     frame.sentValue = value;
     for (;;) {
       this.leaf = frame;

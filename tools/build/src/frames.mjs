@@ -16,11 +16,11 @@ import { ROOT } from './workspace.mjs';
 export const RUNTIME = 'mmun:frames';
 export const RUNTIME_FILE = new URL('frame-runtime.mjs', import.meta.url);
 
-/** @type {import('typescript') | undefined} */
+/** @type {typeof import('typescript') | undefined} */
 let loaded;
 
 function compiler() {
-  loaded ??= /** @type {import('typescript')} */ (createRequire(import.meta.url)('typescript'));
+  loaded ??= /** @type {typeof import('typescript')} */ (createRequire(import.meta.url)('typescript'));
   return loaded;
 }
 

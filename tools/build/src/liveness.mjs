@@ -47,7 +47,7 @@ class Reader {
     return { reads: this.reads, jumps: this.jumps };
   }
 
-  /** @param {Node} node @param {boolean} always it is run whenever the block is */
+  /** @param {Node} node @param {boolean} always it is run whenever the block is @returns {void} */
   walk(node, always) {
     switch (node.type) {
       case 'Identifier':
@@ -79,11 +79,11 @@ class Reader {
       case 'ReturnStatement':
         return this.instruction(node, always);
     }
-    const runs = always && !/Statement$/.test(node.type) || node.type === 'ExpressionStatement' || node.type === 'BlockStatement' ? always : false;
+    const isStraight = !node.type.endsWith('Statement') || node.type === 'ExpressionStatement' || node.type === 'BlockStatement';
+    const runs = always && isStraight;
     for (const key of visitorKeys[node.type] ?? []) {
       const child = node[key];
-      if (Array.isArray(child)) for (const c of child) c && this.walk(c, runs);
-      else if (child) this.walk(child, runs);
+      for (const c of [child].flat()) if (c) this.walk(c, runs);
     }
   }
 
