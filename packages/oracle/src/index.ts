@@ -9,3 +9,5 @@ export { LockGraph } from './lock-graph.js';
 export { ghostTables } from './ghost.js';
 export type { WatchedImage, WatchedMachine } from './watched.js';
 export { spaceOfInstance, watchPlugin } from './watch-plugin.js';
+export { explainFinding, kernelName } from './explain-finding.js';
+export type { Explanation, ToldStep } from './explain-finding.js';

@@ -63,3 +63,20 @@ export const exceptionIn = (what: string, error: string): Report => report('exce
 
 export const lockCircle = (order: readonly string[]): Report => report('lock-order', `each of these is taken while the one before is held: ${order.join(' > ')}`);
 export const unordered = (field: string, first: string, second: string): Report => report('data-race', `${first} and ${second} use \`${field}\` and nothing orders them`);
+
+/** What a finding about a translation is about. */
+export interface Place {
+  readonly who: string;
+  readonly mm: Mm;
+  readonly address: Vaddr;
+  readonly pfn: Pfn;
+}
+
+/** Reads it out of the sentences above; null where a finding is about something else. */
+export function placeOf(message: string): Place | null {
+  const match = /(?:^|when |at rest )(\w+(?: \d+)?) (?:reads|writes|has an? (?:writable )?entry for) `0x([0-9a-f]+)` of mm (\d+) and reaches frame (\d+)/.exec(message)
+    ?? /(?:^|at rest )(\w+(?: \d+)?) has an? (?:writable )?entry for `0x([0-9a-f]+)` of mm (\d+) that leads to frame (\d+)/.exec(message);
+  if (match === null) return null;
+  const [, who = '', address = '0', mm = '0', pfn = '0'] = match;
+  return { who, mm: Number(mm) as Mm, address: Number.parseInt(address, 16) as Vaddr, pfn: Number(pfn) as Pfn };
+}

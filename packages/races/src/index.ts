@@ -9,3 +9,8 @@ export { raceProgram } from './race-program.js';
 export type { RaceImage, RaceProgram } from './race-program.js';
 export { lookupThenInstall } from './lookup-then-install.js';
 export { kvm } from '@mmun/plugin-kvm';
+export { RaceShapeError, checkableOf, settleParameters, validateRace } from './checkable.js';
+export type { Checkable, Subject, VariantPlan } from './checkable.js';
+export { checkRace } from './check-race.js';
+export type { CheckFinding, CheckOptions, CheckReport } from './check-race.js';
+export { catalogue } from './catalogue.js';

@@ -31,6 +31,8 @@ export function raceProgram<S>(race: Race<S>, variant: Variant, image: RaceImage
   const bootOne = (): WatchedMachine => {
     const stage = bootRace(race, variant, oracle, parameters);
     stages.set(stage.m, stage);
+    // part of the machine: what never changes need not be compared when states are
+    Object.assign(stage.m, { race: stage });
     return stage.m;
   };
   const { threads: handles } = stages.get(bootOne()) as Stage<S>;

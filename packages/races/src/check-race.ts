@@ -1,0 +1,87 @@
+/** One race, explored and explained: what `mmun check` prints, and what the table of `mmun races` is made of. */
+import { exploreAsync } from '@mmun/explorer';
+import type { ExploreOptions, ExploreResult, ExploredFinding } from '@mmun/explorer';
+import type { Finding } from '@mmun/include';
+import { codeOf, explainFinding } from '@mmun/oracle';
+import { settleParameters } from './checkable.js';
+import type { Checkable, Subject } from './checkable.js';
+import type { Parameters } from './race-context.js';
+import type { RaceImage } from './race-program.js';
+
+export interface CheckOptions extends Omit<ExploreOptions, 'replay'> {
+  readonly variant: string;
+  /** `--set`. */
+  readonly set?: Readonly<Record<string, string>>;
+  readonly replay?: string;
+}
+
+/** A finding with what makes it worth reading. */
+export interface CheckFinding extends Finding {
+  /** One sentence: who made, changed or freed it, and which call was missing or late; empty where nothing is known. */
+  readonly why: string;
+  readonly preemptions: number;
+  /** Proved: no schedule shows it with fewer preemptions, nor with as many and fewer steps. */
+  readonly minimal: boolean;
+}
+
+/** Schema mmun.check/1. */
+export interface CheckReport {
+  readonly schema: 'mmun.check/1';
+  readonly race: string;
+  readonly title: string;
+  readonly variant: string;
+  readonly config: { readonly arch: string; readonly design: string; readonly build: string; readonly parameters: Parameters };
+  readonly strategy: string;
+  /** Schedules with at most so many preemptions were all covered; null where none was proved, or all were covered. */
+  readonly preemptions: number | null;
+  readonly executions: number;
+  readonly blocked: number;
+  readonly states: number;
+  readonly exhaustive: boolean;
+  readonly elapsedMs: number;
+  readonly findings: readonly CheckFinding[];
+  /** How large the space of schedules is, where it was not covered. */
+  readonly estimate: { readonly schedules: number; readonly steps: number } | null;
+  readonly notes: readonly string[];
+  readonly interrupted: boolean;
+  readonly ok: boolean;
+}
+
+/** @param image null where the variant's plan says so @throws RangeError, ReplaySyntax for options that cannot be */
+export async function checkRace(race: Checkable, image: RaceImage | null, options: CheckOptions): Promise<CheckReport> {
+  const { variant, set = {}, signal } = options;
+  const parameters = settleParameters(race, variant, set);
+  const subject = race.subject(variant, parameters, image);
+  const result = await exploreAsync(subject.program, options);
+  const findings = [...result.findings.map((finding) => describe(subject, finding)), ...subject.standing().map(standing)];
+  return {
+    schema: 'mmun.check/1', race: race.id, title: race.title, variant,
+    config: { ...(image === null ? { arch: 'none', design: 'none', build: 'checked' } : image.config), parameters },
+    strategy: result.strategy, preemptions: result.preemptions, executions: result.executions, blocked: result.blocked, states: result.states,
+    exhaustive: result.exhaustive, elapsedMs: Math.round(result.elapsedMs * 10) / 10, findings,
+    estimate: result.estimate === null ? null : { schedules: result.estimate.schedules, steps: result.estimate.steps },
+    notes: notesOf(result), interrupted: signal?.aborted === true, ok: findings.length === 0,
+  };
+}
+
+function notesOf({ notes, exhaustive, findings }: ExploreResult): string[] {
+  const isSilent = !exhaustive && findings.length === 0 && !notes.some((note) => note.includes('not exhaustive'));
+  return isSilent ? [...notes, 'not exhaustive: that nothing was found proves nothing beyond what is stated'] : [...notes];
+}
+
+function describe(subject: Subject, finding: ExploredFinding): CheckFinding {
+  const { code, message, replay, steps, preemptions, isMinimal } = finding;
+  const known = code === 'nondeterminism' ? code : codeOf(code);
+  const named = known === code ? message : `${message} (${code})`;
+  if (subject.image === null || replay === '') return { code: known, message: named, replay, steps: steps.map(({ actor, text, file, line }) => stepOf(actor, text, file, line)), why: '', preemptions, minimal: isMinimal };
+  const { steps: told, why } = explainFinding(subject.program, subject.image, finding);
+  return { code: known, message: named, replay, steps: told, why, preemptions, minimal: isMinimal };
+}
+
+function stepOf(actor: string, text: string, file: string | undefined, line: number | undefined): Finding['steps'][number] {
+  return { actor, text, ...(file === undefined ? {} : { file }), ...(line === undefined ? {} : { line }) };
+}
+
+function standing(finding: Finding): CheckFinding {
+  return { ...finding, why: 'each order was seen in some execution; together they can wait for each other', preemptions: 0, minimal: false };
+}
