@@ -2,6 +2,7 @@
 import { hasFrames } from './cursor.js';
 import { Dpor, Nondeterminism } from './dpor.js';
 import { estimate } from './estimate.js';
+import type { Estimate } from './estimate.js';
 import { Execution } from './execution.js';
 import { DEFAULT_MAX_STEPS, explain, settleScript, stepOf } from './explain.js';
 import { Opaque } from './frames.js';
@@ -14,6 +15,8 @@ import type { Search } from './search.js';
 import { Stateful } from './stateful.js';
 
 const SLICE_MILLIS = 25;
+/** A search that takes longer is told how long it may become. */
+const ESTIMATE_AFTER_MILLIS = 300;
 const AUTO_MILLIS = 10_000;
 const SAMPLES = 10_000;
 const DEFAULT_PREEMPTIONS = 2;
@@ -55,6 +58,7 @@ class Exploration {
   private phaseStarted = this.started;
   private winner: Runner | null = null;
   private unsteady = '';
+  private size: Estimate | null = null;
 
   constructor(program: Program<never>, options: ExploreOptions) {
     validateProgram(program);
@@ -75,7 +79,10 @@ class Exploration {
       this.failed(runner, error);
       return;
     }
-    this.options.onProgress?.(this.progress(runner));
+    if (this.options.onProgress !== undefined) {
+      if (performance.now() - this.started > ESTIMATE_AFTER_MILLIS) this.size ??= this.estimate();
+      this.options.onProgress(this.progress(runner));
+    }
     if (this.options.signal?.aborted === true) this.stop(runner, 'interrupted: what follows is what was covered until then');
     else if (this.options.findsAll !== true && runner.search.found.size > 0) this.stop(runner, '');
     else if (runner.search.isDone) this.finished(runner);
@@ -96,7 +103,7 @@ class Exploration {
     return {
       strategy: search.strategy, executions: search.executions, blocked: search.blocked, states: search.states, exhaustive: isWhole,
       preemptions: search instanceof LevelSearch && !isWhole && search.proved >= 0 ? search.proved : null,
-      findings, elapsedMs: performance.now() - this.started, estimate: this.estimate(isWhole), notes: [...this.notes, ...search.notes()],
+      findings, elapsedMs: performance.now() - this.started, estimate: isWhole ? null : this.size ?? this.estimate(), notes: [...this.notes, ...search.notes()],
     };
   }
 
@@ -185,13 +192,12 @@ class Exploration {
   private progress({ search }: Runner): Progress {
     return {
       strategy: search.strategy, executions: search.executions, blocked: search.blocked, states: search.states,
-      level: search instanceof LevelSearch ? search.level : null, elapsedMs: performance.now() - this.started,
+      level: search instanceof LevelSearch ? search.level : null, elapsedMs: performance.now() - this.started, estimate: this.size,
     };
   }
 
-  /** Only where something is left to be estimated. */
-  private estimate(isWhole: boolean): ExploreResult['estimate'] {
-    return isWhole ? null : estimate(new Execution(this.program), this.options.seed ?? 1, this.limits.maxSteps);
+  private estimate(): Estimate {
+    return estimate(new Execution(this.program), this.options.seed ?? 1, this.limits.maxSteps);
   }
 
   private replayed(replay: string): ExploreResult {

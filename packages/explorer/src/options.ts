@@ -39,6 +39,8 @@ export interface Progress {
   /** Bound that is being tried, where there is one. */
   readonly level: number | null;
   readonly elapsedMs: number;
+  /** How large the space is; null until the search has taken long enough to ask. */
+  readonly estimate: Estimate | null;
 }
 
 export interface ExploredStep extends FindingStep {

@@ -243,6 +243,15 @@ describe('what a result is worth', () => {
     expect(result.notes[0]).toBe('interrupted: what follows is what was covered until then');
   });
 
+  it('a search that takes long is told how large the space is', () => {
+    const seen: (number | null)[] = [];
+    explore(program({ p: add, q: add }), { strategy: 'random', maxMillis: 700, onProgress: ({ estimate }) => { seen.push(estimate?.schedules ?? null); } });
+    expect(seen[0]).toBeNull();
+    // R W against R W: six orders, and the estimate is exact where all are equally likely
+    expect(seen.at(-1)).toBeGreaterThan(4);
+    expect(seen.at(-1)).toBeLessThan(8);
+  });
+
   it('sampling states the risk that is left', () => {
     const notes = (strategy: StrategyName): string => explore(program({ p: add, q: add }), { strategy, maxExecutions: 3000 }).notes.join();
     expect(notes('random')).toMatch(/^a bug that one schedule in 1\d\d\d shows would have been found with 95 % probability$/);
