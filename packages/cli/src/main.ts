@@ -1,11 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { runCommandLine } from './command-line.js';
+import { check } from './commands/check.js';
+import { races } from './commands/races.js';
 import { record } from './commands/record.js';
 import { run } from './commands/run.js';
 import { openTerminal } from './terminal.js';
 import { welcome } from './welcome.js';
 
-const COMMANDS = [run, record];
+const COMMANDS = [run, check, races, record];
+
+// counterexamples and errors of a race name lines of its source
+process.setSourceMapsEnabled(true);
 
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
 

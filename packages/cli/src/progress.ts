@@ -34,3 +34,30 @@ export function startProgress(terminal: Terminal): Progress {
     },
   };
 }
+
+export interface Status {
+  update(line: string): void;
+  /** Takes it off the screen. */
+  stop(): void;
+}
+
+/** Between two redraws. */
+const REDRAW_MS = 100;
+
+/** One line on stderr for work whose size nobody knows; nothing where nobody looks. */
+export function startStatus({ isInteractive, width }: Terminal): Status {
+  const startMs = performance.now();
+  let drawnMs = 0;
+  return {
+    update(line) {
+      const now = performance.now();
+      if (!isInteractive || now - startMs < QUIET_MS || now - drawnMs < REDRAW_MS) return;
+      drawnMs = now;
+      process.stderr.write(`\r\x1b[2K${line.slice(0, width - 1)}`);
+    },
+    stop() {
+      if (drawnMs > 0) process.stderr.write('\r\x1b[2K');
+      drawnMs = 0;
+    },
+  };
+}

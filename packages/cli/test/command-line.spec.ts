@@ -49,11 +49,6 @@ describe('the table of images', () => {
     const built = Object.keys(exports).filter((path) => path.startsWith('./') && !path.includes('toy'));
     expect(built.filter((path) => !source.includes(`'@mmun/image/${path.slice(2)}'`))).toEqual([]);
   });
-
-  it('says which there are where one is not', async () => {
-    const line = refusal(await mmun(['run', TRUE, '--arch', 's390']));
-    expect(line).toMatch(/^mmun run: no image for --arch s390 --design v5 --build checked yet: there are x86 v5, x86 off/);
-  });
 });
 
 describe('a reader that goes away', () => {

@@ -86,6 +86,22 @@ describe('the sample', () => {
   });
 });
 
+describe.each([['s390', 'v5'], ['s390', 'range'], ['generic', 'v5'], ['x86', 'range']])('the sample on %s with %s', (arch, design) => {
+  it('comes out as on x86: the same maps, flags and pages, with KVM attached', async () => {
+    const { code, out, err } = await mmun(['run', DEMO, '--json', '--arch', arch, '--design', design, ...WITH_KVM]);
+    const report = JSON.parse(out);
+    expect({ code, err, config: report.config, findings: report.findings }).toEqual({ code: 0, err: '', config: { arch, design, build: 'checked' }, findings: [] });
+    const [{ folded, processes }] = report.recordings;
+    expect(folded).toBe(arch === 's390');
+    for (const { addresses, errnos, maps, anonymous, vmFlags } of processes) {
+      expect(maps).toMatchObject({ compared: true, equal: true });
+      expect([addresses.equal, errnos.equal, anonymous.equal, vmFlags.equal]).toEqual([addresses.asked, errnos.checked, anonymous.rows, vmFlags.rows]);
+    }
+    expect(report.notifier.invalidateRangeStart).toBe(report.notifier.invalidateRangeEnd);
+    expect(report.notifier.invalidateRangeStart > 0).toBe(design === 'range');
+  }, 30_000);
+});
+
 describe('a recording that the model does not reproduce', () => {
   it('exits with 1 and shows the place as a diff of maps', async () => {
     const folder = copyOfTrue();

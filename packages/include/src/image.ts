@@ -96,6 +96,8 @@ export interface KernelImage<M extends BootedMachine = BootedMachine> {
   readonly config: ImageConfig;
   /** Capacities that hold an ordinary process tree; every field can be replaced. */
   readonly defaultConfig: MachineConfig;
+  /** The first address that no user mapping can hold; absent where nobody needs to know. */
+  readonly TASK_SIZE?: Vaddr;
   /** @param plugins the secondary MMUs that may be attached: their tables lie in the machine's buffer */
   boot(config: MachineConfig, plugins?: readonly SecondaryMmu[]): M;
   /** Runs a task to completion on the current thread. Throws KernelBug where the kernel would have stopped. */

@@ -34,6 +34,7 @@ export type { EffectPoint, SyscallName } from './syscalls.js';
 export { unsupportedReason } from './unsupported.js';
 export { ReplayError, replayRecording } from './replay/replay-recording.js';
 export type { ReplayOptions, ReplayedEffect } from './replay/replay-recording.js';
+export { foldAddress, isFolded } from './replay/folded-image.js';
 export { isProcessEqual } from './replay/result.js';
 export type { CallDifference, MapsDifference, ProcessResult, RecordingResult, RowDifference } from './replay/result.js';
 export { asRecordedRow, compareMaps, compareSmaps } from './replay/compare-rows.js';

@@ -1,11 +1,13 @@
 // npm run build: declarations, per-package output, images, the command.
-//   --quick   only what running needs (no declarations); `prepare` and `npm test` do this
+//   --quick   only what running and the tests need: no declarations, and of the images those that are marked so; `prepare` and
+//             `npm test` do this
 //   --clean   remove every dist first
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildCli, buildPackages, clean } from './dist.mjs';
 import { buildImages, ImageError } from './images.mjs';
+import { VARIANTS } from './variants.mjs';
 import { compiler } from './compiler.mjs';
 import { ROOT } from './workspace.mjs';
 
@@ -20,7 +22,7 @@ async function main() {
   const started = performance.now();
   if (options.has('--clean')) await clean();
   if (!options.has('--quick')) declarations();
-  const images = existsSync(join(ROOT, 'packages/image/src/linked.ts')) ? buildImages() : Promise.resolve([]);
+  const images = existsSync(join(ROOT, 'packages/image/src/linked.ts')) ? buildImages(options.has('--quick') ? VARIANTS.filter(({ isQuick }) => isQuick) : VARIANTS) : Promise.resolve([]);
   const lines = (await Promise.all([buildPackages(), images, buildCli()])).flat();
   for (const line of lines) console.log(line);
   console.log(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`);

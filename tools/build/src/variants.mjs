@@ -8,6 +8,8 @@
  * @property {'generic' | 'x86' | 's390' | 'toy'} arch
  * @property {'v5' | 'range' | 'off'} design of the notifier
  * @property {'checked' | 'fast'} build
+ * @property {boolean} isQuick built by `npm run prepare` and `npm test`: what the command and the specs load. The others come with
+ *   `npm run build`
  * @property {Specs} specs which run against it in `npm test`; MMUN_SPECS=all (.ci/run) runs the whole suite on every image
  *   that is no toy
  */
@@ -21,30 +23,30 @@
 
 /** @type {readonly Variant[]} */
 export const VARIANTS = [
-  { name: 'x86', arch: 'x86', design: 'v5', build: 'checked', specs: 'all' },
-  { name: 'x86-off', arch: 'x86', design: 'off', build: 'checked', specs: 'all' },
-  { name: 'x86-range', arch: 'x86', design: 'range', build: 'checked', specs: 'variant' },
-  { name: 'x86-fast', arch: 'x86', design: 'v5', build: 'fast', specs: 'all' },
-  { name: 'x86-off-fast', arch: 'x86', design: 'off', build: 'fast', specs: 'none' },
-  { name: 'x86-range-fast', arch: 'x86', design: 'range', build: 'fast', specs: 'none' },
-  { name: 'generic', arch: 'generic', design: 'v5', build: 'checked', specs: 'variant' },
-  { name: 'generic-off', arch: 'generic', design: 'off', build: 'checked', specs: 'none' },
-  { name: 'generic-range', arch: 'generic', design: 'range', build: 'checked', specs: 'none' },
-  { name: 'generic-fast', arch: 'generic', design: 'v5', build: 'fast', specs: 'none' },
-  { name: 'generic-off-fast', arch: 'generic', design: 'off', build: 'fast', specs: 'none' },
-  { name: 'generic-range-fast', arch: 'generic', design: 'range', build: 'fast', specs: 'none' },
-  { name: 's390', arch: 's390', design: 'v5', build: 'checked', specs: 'variant' },
-  { name: 's390-off', arch: 's390', design: 'off', build: 'checked', specs: 'none' },
-  { name: 's390-range', arch: 's390', design: 'range', build: 'checked', specs: 'variant' },
-  { name: 's390-fast', arch: 's390', design: 'v5', build: 'fast', specs: 'none' },
-  { name: 's390-off-fast', arch: 's390', design: 'off', build: 'fast', specs: 'none' },
-  { name: 's390-range-fast', arch: 's390', design: 'range', build: 'fast', specs: 'none' },
-  { name: 'toy', arch: 'toy', design: 'v5', build: 'checked', specs: 'toy' },
-  { name: 'toy-off', arch: 'toy', design: 'off', build: 'checked', specs: 'toy' },
-  { name: 'toy-range', arch: 'toy', design: 'range', build: 'checked', specs: 'toy' },
-  { name: 'toy-fast', arch: 'toy', design: 'v5', build: 'fast', specs: 'none' },
-  { name: 'toy-off-fast', arch: 'toy', design: 'off', build: 'fast', specs: 'none' },
-  { name: 'toy-range-fast', arch: 'toy', design: 'range', build: 'fast', specs: 'none' },
+  { name: 'x86', arch: 'x86', design: 'v5', build: 'checked', isQuick: true, specs: 'all' },
+  { name: 'x86-off', arch: 'x86', design: 'off', build: 'checked', isQuick: true, specs: 'all' },
+  { name: 'x86-range', arch: 'x86', design: 'range', build: 'checked', isQuick: true, specs: 'variant' },
+  { name: 'x86-fast', arch: 'x86', design: 'v5', build: 'fast', isQuick: true, specs: 'all' },
+  { name: 'x86-off-fast', arch: 'x86', design: 'off', build: 'fast', isQuick: true, specs: 'none' },
+  { name: 'x86-range-fast', arch: 'x86', design: 'range', build: 'fast', isQuick: true, specs: 'none' },
+  { name: 'generic', arch: 'generic', design: 'v5', build: 'checked', isQuick: true, specs: 'variant' },
+  { name: 'generic-off', arch: 'generic', design: 'off', build: 'checked', isQuick: false, specs: 'none' },
+  { name: 'generic-range', arch: 'generic', design: 'range', build: 'checked', isQuick: false, specs: 'none' },
+  { name: 'generic-fast', arch: 'generic', design: 'v5', build: 'fast', isQuick: false, specs: 'none' },
+  { name: 'generic-off-fast', arch: 'generic', design: 'off', build: 'fast', isQuick: false, specs: 'none' },
+  { name: 'generic-range-fast', arch: 'generic', design: 'range', build: 'fast', isQuick: false, specs: 'none' },
+  { name: 's390', arch: 's390', design: 'v5', build: 'checked', isQuick: true, specs: 'variant' },
+  { name: 's390-off', arch: 's390', design: 'off', build: 'checked', isQuick: true, specs: 'none' },
+  { name: 's390-range', arch: 's390', design: 'range', build: 'checked', isQuick: true, specs: 'variant' },
+  { name: 's390-fast', arch: 's390', design: 'v5', build: 'fast', isQuick: false, specs: 'none' },
+  { name: 's390-off-fast', arch: 's390', design: 'off', build: 'fast', isQuick: false, specs: 'none' },
+  { name: 's390-range-fast', arch: 's390', design: 'range', build: 'fast', isQuick: false, specs: 'none' },
+  { name: 'toy', arch: 'toy', design: 'v5', build: 'checked', isQuick: true, specs: 'toy' },
+  { name: 'toy-off', arch: 'toy', design: 'off', build: 'checked', isQuick: true, specs: 'toy' },
+  { name: 'toy-range', arch: 'toy', design: 'range', build: 'checked', isQuick: false, specs: 'toy' },
+  { name: 'toy-fast', arch: 'toy', design: 'v5', build: 'fast', isQuick: false, specs: 'none' },
+  { name: 'toy-off-fast', arch: 'toy', design: 'off', build: 'fast', isQuick: false, specs: 'none' },
+  { name: 'toy-range-fast', arch: 'toy', design: 'range', build: 'fast', isQuick: false, specs: 'none' },
 ];
 
 /** The image that specs of image-independent packages run under. */

@@ -6,7 +6,7 @@ import { UsageError } from '../usage-error.js';
 const MAX_COUNT = 1e12;
 
 export const CHECK_OPTIONS: readonly OptionSpec[] = [
-  { flags: '--variant <variant>', description: 'the wrong program or the right one', choices: ['buggy', 'fixed'] },
+  { flags: '--variant <variant>', description: 'the wrong program, buggy, or the right one, fixed; a race may have more', defaultValue: 'buggy' },
   { flags: '--set <name=value>', description: 'a parameter of the race; may be repeated', parse: (text, previous) => addSetting(text, previous as Settings | undefined) },
   { flags: '--strategy <strategy>', description: 'how to search', choices: ['auto', 'dpor', 'stateful', 'bounded', 'pct', 'random'] },
   { flags: '--preemptions <number>', description: 'at most so many preemptions an execution', parse: (text) => count('--preemptions', text) },

@@ -1,11 +1,18 @@
-import type { Finding, ImageConfig } from '@mmun/include';
+import type { Finding } from '@mmun/include';
+
+/** A finding with what makes it worth reading. */
+export interface CheckFinding extends Finding {
+  /** One sentence on who made, changed or freed it, and which call was missing or late. */
+  readonly why?: string;
+}
 
 /** The document of `mmun check --json`. Fields may be added, none renamed. */
 export interface CheckReport {
   readonly schema: 'mmun.check/1';
   readonly race: string;
-  readonly variant: 'buggy' | 'fixed';
-  readonly config: ImageConfig;
+  readonly variant: string;
+  /** The image, and the race's parameters; a race over the primitives alone has no image. */
+  readonly config: { readonly arch: string; readonly design: string; readonly build: string; readonly parameters?: Readonly<Record<string, string | number>> };
   /** What ran: where `auto` was asked for, what it chose. */
   readonly strategy: string;
   /** The bound; null where there was none. */
@@ -19,7 +26,12 @@ export interface CheckReport {
   /** Every interleaving within the bound was covered. */
   readonly exhaustive: boolean;
   readonly elapsedMs: number;
-  readonly findings: readonly Finding[];
+  readonly findings: readonly CheckFinding[];
+  /** What the numbers are worth, in plain sentences. */
+  readonly notes?: readonly string[];
+  /** Of the whole space, where it was not covered. */
+  readonly estimate?: { readonly schedules: number; readonly steps: number } | null;
+  readonly interrupted?: boolean;
   readonly ok: boolean;
 }
 

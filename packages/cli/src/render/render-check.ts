@@ -2,31 +2,51 @@
 import type { CheckReport, RaceRow, RacesReport } from '../check/check-report.js';
 import { renderFinding } from './render-finding.js';
 import type { Screen } from './screen.js';
-import { grouped, plural, textTable } from './text-table.js';
+import { grouped, plural, textTable, wrap } from './text-table.js';
 import type { Cell, Column } from './text-table.js';
 
-export function renderCheck(report: CheckReport, screen: Screen): string[] {
+export function renderCheck(report: CheckReport, screen: Screen & { readonly name?: string }): string[] {
   const { paint } = screen;
   const { arch, design, build } = report.config;
   return [
-    `${paint.bold(report.race)}, ${report.variant}  ${paint.dim(`${arch}, notifier ${design}, ${build} build`)}`,
+    `${paint.bold(report.race)}, ${report.variant}  ${paint.dim(arch === 'none' ? 'primitives only, no kernel' : `${arch}, notifier ${design}, ${build} build`)}${settings(report)}`,
     ...report.findings.flatMap((finding) => ['', ...renderFinding(finding, screen), ...howToRepeat(report, finding.replay, screen)]),
     '',
-    (report.ok ? paint.green : paint.red)(checkVerdict(report)),
+    (report.ok ? paint.green : report.interrupted === true && report.findings.length === 0 ? paint.yellow : paint.red)(checkVerdict(report)),
+    ...worth(report).flatMap((note) => wrap(note, screen.width - 2).map((line) => paint.dim(`  ${line}`))),
   ];
 }
 
-function howToRepeat({ race, variant }: CheckReport, replay: string, { paint }: Screen): string[] {
-  return replay === '' ? [] : ['', paint.dim(`  again: mmun check ${race} --variant ${variant} --replay '${replay}'`)];
+function settings({ config: { parameters = {} } }: CheckReport): string {
+  const all = Object.entries(parameters);
+  return all.length === 0 ? '' : `  ${all.map(([name, value]) => `${name}=${value}`).join(' ')}`;
+}
+
+/** What the search says of itself; of a finding nothing needs to be said. */
+function worth({ notes = [], estimate = null, findings, exhaustive }: CheckReport): string[] {
+  if (findings.length > 0) return notes.filter((note) => note.includes('replay'));
+  const size = exhaustive || estimate === null ? [] : [`about ${estimate.schedules.toExponential(0)} schedules of ${Math.round(estimate.steps)} steps, by a sample`];
+  return [...notes, ...size];
+}
+
+/** `name` is what was asked for: a race of one's own is known by its file. */
+function howToRepeat({ race, variant, config: { parameters = {} } }: CheckReport, replay: string, { paint, name = race }: Screen & { readonly name?: string }): string[] {
+  const set = Object.entries(parameters).map(([parameter, value]) => ` --set ${parameter}=${value}`).join('');
+  return replay === '' ? [] : ['', paint.dim(`  again: mmun check ${name} --variant ${variant}${set} --replay '${replay}'`)];
 }
 
 /** Never more than was proved: what was covered, within which bound. */
-function checkVerdict({ findings, exhaustive, strategy, preemptions, executions, blocked, states, elapsedMs }: CheckReport): string {
+function checkVerdict({ findings, exhaustive, strategy, preemptions, executions, blocked, states, elapsedMs, interrupted = false }: CheckReport): string {
   const bound = preemptions === null ? '' : ` up to ${plural(preemptions, 'preemption')}`;
-  const coverage = exhaustive ? `every interleaving${bound}` : 'not exhaustive';
+  const coverage = `${interrupted ? 'interrupted, ' : ''}${coverageOf(exhaustive, preemptions, bound)}`;
   const word = findings.length > 0 ? `${plural(findings.length, 'finding')}` : exhaustive ? 'clean' : 'nothing found';
   const work = [plural(executions, 'execution'), ...(blocked > 0 ? [`${grouped(blocked)} blocked`] : []), ...(states > 0 ? [plural(states, 'state')] : [])];
   return `${word}: ${coverage}; ${strategy}, ${work.join(', ')} (${seconds(elapsedMs)})`;
+}
+
+function coverageOf(exhaustive: boolean, preemptions: number | null, bound: string): string {
+  if (exhaustive) return `every interleaving${bound}`;
+  return preemptions === null ? 'not exhaustive' : `every interleaving${bound}, and not all beyond`;
 }
 
 const COLUMNS: readonly Column[] = [

@@ -6,28 +6,40 @@ import { wrap } from './text-table.js';
 const NUMBER_WIDTH = 4;
 const MIN_COLUMN = 14;
 
-export function renderFinding(finding: Finding, screen: Screen): string[] {
+/** `why` is one sentence more, where there is one. */
+export function renderFinding(finding: Finding & { readonly why?: string }, screen: Screen): string[] {
   const { paint, width } = screen;
   return [
     `${paint.red(paint.bold(finding.code))}`,
     ...wrap(finding.message, width - 2).map((line) => `  ${line}`),
+    ...wrap(finding.why ?? '', width - 2).map((line) => paint.bold(`  ${line}`)),
     ...(finding.replay === '' ? [] : [paint.dim(`  replay: ${finding.replay}`)]),
     ...(finding.steps.length === 0 ? [] : ['', ...renderSteps(finding.steps, screen)]),
   ];
 }
 
-/** Actors in the order of their first step; a cell is wrapped inside its column. */
-export function renderSteps(steps: readonly FindingStep[], { paint, width }: Screen): string[] {
+/** A step that says more than the JSON contract asks for. */
+interface LockedStep extends FindingStep {
+  readonly held?: readonly string[];
+}
+
+/** Actors in the order of their first step; a cell is wrapped inside its column. Locks are named where they change. */
+export function renderSteps(steps: readonly LockedStep[], { paint, width }: Screen): string[] {
   const actors = [...new Set(steps.map(({ actor }) => actor))];
   const columnWidth = Math.max(MIN_COLUMN, Math.floor((width - NUMBER_WIDTH - 2) / actors.length) - 2);
   const at = (column: number, text: string, painter: (text: string) => string): string => ' '.repeat(column * (columnWidth + 2)) + painter(text);
   const header = actors.map((actor) => actor.padEnd(columnWidth + 2)).join('').trimEnd();
   const lines = [`${' '.repeat(NUMBER_WIDTH + 2)}${paint.bold(header)}`];
+  const held = new Map<string, string>();
   for (const [index, step] of steps.entries()) {
+    const locks = (step.held ?? []).join(', ');
+    const isOther = locks !== (held.get(step.actor) ?? '');
+    held.set(step.actor, locks);
     const column = actors.indexOf(step.actor);
     const place = step.file === undefined ? [] : wrap(`${step.file}${step.line === undefined ? '' : `:${step.line}`}`, columnWidth);
     const number = String(index + 1).padStart(NUMBER_WIDTH);
-    const cells = [...wrap(step.text, columnWidth).map((text) => at(column, text, String)), ...place.map((text) => at(column, text, paint.dim))];
+    const cells = [...wrap(step.text, columnWidth).map((text) => at(column, text, String)), ...place.map((text) => at(column, text, paint.dim)),
+      ...(isOther ? wrap(locks === '' ? 'holds nothing' : `holds ${locks}`, columnWidth).map((text) => at(column, text, paint.yellow)) : [])];
     cells.forEach((cell, i) => lines.push(`${i === 0 ? paint.dim(number) : ' '.repeat(NUMBER_WIDTH)}  ${cell}`));
   }
   return lines;

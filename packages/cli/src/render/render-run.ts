@@ -26,10 +26,11 @@ export function renderRun(report: RunReport, screen: RunScreen): string[] {
   ];
 }
 
-function heading({ config, secondary, seed }: RunReport, { paint, deviceRate }: RunScreen): string {
+function heading({ config, recordings, secondary, seed }: RunReport, { paint, deviceRate }: RunScreen): string {
   const devices = secondary.map(({ plugin }) => plugin).join(', ');
   const traffic = devices === '' ? '' : `; ${devices} at ${deviceRate} accesses an event, seed ${seed}`;
-  return paint.dim(`${config.arch}, notifier ${config.design}, ${config.build} build${traffic}`);
+  const folded = recordings.some((recording) => recording.folded) ? '; addresses without their upper bits' : '';
+  return paint.dim(`${config.arch}, notifier ${config.design}, ${config.build} build${traffic}${folded}`);
 }
 
 function renderRecording(recording: RecordingReport, screen: Screen): string[] {

@@ -1,6 +1,7 @@
 /** Secondary MMUs attached to a replay: the image with their tables, the devices' accesses, what was found. */
 import type { Finding, Vaddr } from '@mmun/include';
 import { DeviceTraffic } from '@mmun/plugin-kit';
+import { foldAddress } from '@mmun/recording';
 import type { ReplayOptions } from '@mmun/recording';
 import type { Machine, ReplayImage } from './images.js';
 import type { RunRequest } from './run-recordings.js';
@@ -29,7 +30,7 @@ export function attachTraffic({ image, plugins, deviceRate, seed }: RunRequest):
     image: { ...image, boot: (config) => image.boot(config, plugins) },
     hooks: {
       onBoot: (_, machine) => void (traffic = new DeviceTraffic(image, machine, { plugins, rate: deviceRate, seed })),
-      afterEvent: ({ task, effect }) => traffic?.afterEvent(task, effect.kind === 'fault' ? { address: effect.address as Vaddr } : null),
+      afterEvent: ({ task, effect }) => traffic?.afterEvent(task, effect.kind === 'fault' ? { address: foldAddress(image, effect.address) as Vaddr } : null),
       onFinish: (_, machine) => {
         traffic?.finish();
         audit(machine);

@@ -20,11 +20,26 @@ interface ImageRow {
   load(): Promise<ReplayImage>;
 }
 
+/** One type stands for all: images have one surface. */
 const IMAGES: readonly ImageRow[] = [
   { arch: 'x86', design: 'v5', build: 'checked', load: async () => await import('@mmun/image/x86') },
+  { arch: 'x86', design: 'range', build: 'checked', load: async () => await import('@mmun/image/x86-range') as unknown as ReplayImage },
   { arch: 'x86', design: 'off', build: 'checked', load: async () => await import('@mmun/image/x86-off') },
+  { arch: 's390', design: 'v5', build: 'checked', load: async () => await import('@mmun/image/s390') as unknown as ReplayImage },
+  { arch: 's390', design: 'range', build: 'checked', load: async () => await import('@mmun/image/s390-range') as unknown as ReplayImage },
+  { arch: 's390', design: 'off', build: 'checked', load: async () => await import('@mmun/image/s390-off') as unknown as ReplayImage },
+  { arch: 'generic', design: 'v5', build: 'checked', load: async () => await import('@mmun/image/generic') as unknown as ReplayImage },
+  { arch: 'generic', design: 'range', build: 'checked', load: async () => await import('@mmun/image/generic-range') as unknown as ReplayImage },
+  { arch: 'generic', design: 'off', build: 'checked', load: async () => await import('@mmun/image/generic-off') as unknown as ReplayImage },
   { arch: 'x86', design: 'v5', build: 'fast', load: async () => await import('@mmun/image/x86-fast') },
+  { arch: 'x86', design: 'range', build: 'fast', load: async () => await import('@mmun/image/x86-range-fast') as unknown as ReplayImage },
   { arch: 'x86', design: 'off', build: 'fast', load: async () => await import('@mmun/image/x86-off-fast') },
+  { arch: 's390', design: 'v5', build: 'fast', load: async () => await import('@mmun/image/s390-fast') as unknown as ReplayImage },
+  { arch: 's390', design: 'range', build: 'fast', load: async () => await import('@mmun/image/s390-range-fast') as unknown as ReplayImage },
+  { arch: 's390', design: 'off', build: 'fast', load: async () => await import('@mmun/image/s390-off-fast') as unknown as ReplayImage },
+  { arch: 'generic', design: 'v5', build: 'fast', load: async () => await import('@mmun/image/generic-fast') as unknown as ReplayImage },
+  { arch: 'generic', design: 'range', build: 'fast', load: async () => await import('@mmun/image/generic-range-fast') as unknown as ReplayImage },
+  { arch: 'generic', design: 'off', build: 'fast', load: async () => await import('@mmun/image/generic-off-fast') as unknown as ReplayImage },
 ];
 
 /** @throws UsageError where this build holds no such image, or one that is not what its name says */

@@ -77,9 +77,9 @@ async function replayOne(
 }
 
 function outcomeOf(result: RecordingResult, traffic: TrafficHooks): Outcome {
-  const { name, command, processes, missing, events, elapsedMs, isEqual, isInterrupted, notifier, skipped } = result;
+  const { name, command, processes, missing, events, elapsedMs, isEqual, isFolded, isInterrupted, notifier, skipped } = result;
   return {
-    report: { name, command, processes, missing, events, elapsedMs },
+    report: { name, command, processes, missing, events, elapsedMs, folded: isFolded },
     isEqual, isInterrupted, notifier, secondary: traffic.secondary(), findings: traffic.findings(), skipped,
   };
 }
@@ -90,7 +90,7 @@ function stopped(recording: Recording, error: Error, traffic: TrafficHooks): Out
   const steps = error instanceof ReplayError ? [{ actor: 'replay', text: 'this event', file: error.file, line: error.line }] : [];
   const finding: Finding = { code: bug?.code ?? 'model-stopped', message: error.message, replay: '', steps };
   return {
-    report: { name: recording.name, command: recording.command, processes: [], missing: recording.missing, events: 0, elapsedMs: 0 },
+    report: { name: recording.name, command: recording.command, processes: [], missing: recording.missing, events: 0, elapsedMs: 0, folded: false },
     isEqual: false, isInterrupted: false, notifier: null, secondary: [], findings: [...traffic.findings(), finding], skipped: recording.skipped,
   };
 }

@@ -19,6 +19,8 @@ export interface RecordingReport {
   /** Effects replayed: calls, faults, forks, execs, exits. */
   readonly events: number;
   readonly elapsedMs: number;
+  /** The arch has fewer bits of address than the recorded one: addresses were compared without the upper ones. */
+  readonly folded: boolean;
 }
 
 /** The document of `mmun run --json`. Fields may be added, none renamed. */

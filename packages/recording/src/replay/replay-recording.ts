@@ -1,6 +1,7 @@
 import type { BootedMachine, KernelImage, MachineConfig, TaskStruct } from '@mmun/include';
 import type { Effect } from '../effect.js';
 import { Recording } from '../recording.js';
+import { foldedImage, isFolded } from './folded-image.js';
 import { machineConfig } from './machine-config.js';
 import type { Driven } from './machine.js';
 import { Replayer } from './replayer.js';
@@ -74,7 +75,7 @@ async function replay<M extends BootedMachine>(image: KernelImage<M>, recording:
   const config = machineConfig(image.defaultConfig, recording.environment, options.config);
   const machine = options.boot === undefined ? image.boot(config) : options.boot(config);
   options.onBoot?.(image, machine);
-  const driven: Driven<M> = { image, machine };
+  const driven: Driven<M> = { image: foldedImage(image), machine };
   const replayer = new Replayer(driven, recording);
   let events = 0;
   let lastTurnMs = startMs;
@@ -95,7 +96,7 @@ async function replay<M extends BootedMachine>(image: KernelImage<M>, recording:
   return {
     name: recording.name, command: recording.command, processes, missing: recording.missing, skipped: recording.skipped,
     isInterrupted, events, notifier: image.notifierCounts(machine), elapsedMs: performance.now() - startMs,
-    isEqual: processes.every(isProcessEqual),
+    isEqual: processes.every(isProcessEqual), isFolded: isFolded(image),
   };
 }
 

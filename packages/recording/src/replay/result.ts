@@ -64,6 +64,8 @@ export interface RecordingResult {
   readonly elapsedMs: number;
   /** Nothing that was compared differs. */
   readonly isEqual: boolean;
+  /** The image's address space is smaller than the recorded one: addresses are compared without their upper bits. */
+  readonly isFolded: boolean;
 }
 
 /** Does everything that was compared agree? Rss is information and does not count. */

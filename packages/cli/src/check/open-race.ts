@@ -1,0 +1,105 @@
+/** From what the command line says to a race that is linked with its image. */
+import { existsSync } from 'node:fs';
+import { extname, resolve } from 'node:path';
+import { catalogue } from '@mmun/races';
+import type { Checkable, CheckOptions, CheckReport, Race, RaceImage, SourceEdit } from '@mmun/races';
+import { UsageError } from '../usage-error.js';
+
+/** What a linked bundle holds; its code is a copy of its own of everything. */
+interface Linked {
+  readonly image: RaceImage;
+  readonly catalogue: readonly Checkable[];
+  checkableOf(race: Race): Checkable;
+  checkRace(race: Checkable, image: RaceImage | null, options: CheckOptions): Promise<CheckReport>;
+  validateRace(value: unknown): Race;
+  readonly user?: { readonly default?: unknown };
+}
+
+interface Linker {
+  linkRace(options: { race?: string; image?: string; edits?: readonly SourceEdit[] }): Promise<Linked>;
+  placeIn(race: string, stack: string): string;
+  readonly LinkError: new () => Error;
+}
+
+export interface OpenRace {
+  readonly race: Checkable;
+  check(options: CheckOptions): Promise<CheckReport>;
+}
+
+const MODULE = /\.[cm]?[jt]s$/;
+
+/** @param name id of a race of the catalogue, or path of a module @throws UsageError in one line, with file and line where there is one */
+export async function openRace(name: string): Promise<OpenRace> {
+  const known = catalogue.find(({ id }) => id === name);
+  if (known !== undefined) return { race: known, check: (options) => checkKnown(known, options) };
+  if (!MODULE.test(name) && !existsSync(name)) throw new UsageError(`no race is called ${JSON.stringify(name)}${nearest(name)}: \`mmun races\` lists them; a race of your own is a path that ends in .ts or .mjs`);
+  if (!existsSync(name)) throw new UsageError(`${name}: no such file`);
+  if (!MODULE.test(name)) throw new UsageError(`${name}: a race is a module: expected .ts or .mjs${extname(name) === '' ? '' : `, not ${extname(name)}`}`);
+  return openModule(name);
+}
+
+async function checkKnown(race: Checkable, options: CheckOptions): Promise<CheckReport> {
+  const { image, edits } = planOf(race, options.variant);
+  const linked = await link({ image: image ?? 'toy', edits });
+  const own = linked.catalogue.find(({ id }) => id === race.id) as Checkable;
+  return guarded(race.id, () => linked.checkRace(own, image === null ? null : linked.image, options));
+}
+
+async function openModule(name: string): Promise<OpenRace> {
+  const path = resolve(name);
+  const first = await link({ race: path });
+  const race = await guarded(path, () => Promise.resolve(first.checkableOf(first.validateRace(first.user?.default))));
+  return {
+    race,
+    async check(options: CheckOptions): Promise<CheckReport> {
+      const { image, edits } = planOf(race, options.variant);
+      const linked = image === 'toy' && edits.length === 0 ? first : await link({ race: path, image: image ?? 'toy', edits });
+      return guarded(path, () => linked.checkRace(linked.checkableOf(linked.validateRace(linked.user?.default)), linked.image, options));
+    },
+  };
+}
+
+function planOf(race: Checkable, variant: string): { readonly image: string | null; readonly edits: readonly SourceEdit[] } {
+  const plan = race.variants.get(variant);
+  if (plan === undefined) throw new UsageError(`--variant ${variant}: race \`${race.id}\` has the variants ${[...race.variants.keys()].join(', ')}`);
+  return plan;
+}
+
+async function link(options: Parameters<Linker['linkRace']>[0]): Promise<Linked> {
+  const { linkRace, LinkError } = await linker();
+  try {
+    return await linkRace(options);
+  } catch (error) {
+    throw error instanceof LinkError ? new UsageError(error.message) : error;
+  }
+}
+
+/** Errors of the race's own code are the reader's, with the place; those of its options say what was expected. */
+async function guarded<T>(race: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    if (error.constructor.name === 'ReplaySyntax' || error instanceof RangeError) throw new UsageError(error.message);
+    const { placeIn } = await linker();
+    throw new UsageError(`${MODULE.test(race) ? placeIn(race, error.stack ?? '') : race}: ${error.message}`);
+  }
+}
+
+/** Linking needs the sources of the kernel: that is how a race can change a line of it. */
+async function linker(): Promise<Linker> {
+  try {
+    return await import('@mmun/build/link-race') as unknown as Linker;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') {
+      throw new UsageError('races are linked with the kernel\'s sources: run this in a clone of the repository');
+    }
+    throw error;
+  }
+}
+
+/** `, did you mean munmap-read?` */
+function nearest(name: string): string {
+  const close = catalogue.map(({ id }) => id).filter((id) => id.startsWith(name) || name.startsWith(id) || id.includes(name));
+  return close.length === 0 ? '' : `, did you mean ${close.slice(0, 3).join(' or ')}?`;
+}

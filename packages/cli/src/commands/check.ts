@@ -1,0 +1,48 @@
+import type { ExploreProgress } from '../check/search-progress.js';
+import { searchLine } from '../check/search-progress.js';
+import { CHECK_OPTIONS } from '../check/check-options.js';
+import type { Settings } from '../check/check-options.js';
+import { openRace } from '../check/open-race.js';
+import type { Command, ExitCode } from '../command.js';
+import { startStatus } from '../progress.js';
+import { renderCheck } from '../render/render-check.js';
+import type { Terminal } from '../terminal.js';
+
+interface CheckOptions {
+  readonly variant: string;
+  readonly set?: Settings;
+  readonly strategy: 'auto' | 'dpor' | 'stateful' | 'bounded' | 'pct' | 'random';
+  readonly preemptions?: number;
+  readonly maxExecutions?: number;
+  readonly replay?: string;
+  readonly seed: number;
+  readonly json?: boolean;
+}
+
+export const check: Command = {
+  name: 'check',
+  summary: 'explore every interleaving of a race and explain the shortest that goes wrong',
+  args: '<race-or-file>',
+  options: CHECK_OPTIONS,
+  examples: [
+    { line: 'mmun check munmap-read', shows: 'the wrong variant: a counterexample' },
+    { line: 'mmun check munmap-read --variant fixed', shows: 'the right one: every interleaving is clean' },
+    { line: 'mmun check unmap-fault --set protocol=A --strategy dpor', shows: 'with a parameter of the race' },
+    { line: 'mmun check my.race.ts', shows: 'a race of your own: docs/writing-a-race.md' },
+  ],
+
+  async run([name]: readonly [string], { json = false, variant, set = {}, ...search }: CheckOptions, terminal: Terminal): Promise<ExitCode> {
+    const status = startStatus(terminal);
+    try {
+      const { check: checkOpened } = await openRace(name);
+      const onProgress = (progress: ExploreProgress): void => { status.update(searchLine(name, progress)); };
+      const report = await checkOpened({ ...search, variant, set, signal: terminal.interrupt, onProgress });
+      status.stop();
+      if (json) terminal.out(JSON.stringify(report));
+      else for (const line of renderCheck(report, { ...terminal, name })) terminal.out(line);
+      return report.ok ? 0 : 1;
+    } finally {
+      status.stop();
+    }
+  },
+};

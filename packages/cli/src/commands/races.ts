@@ -1,0 +1,34 @@
+import { checkAllRaces } from '../check/check-all-races.js';
+import type { Command, ExitCode } from '../command.js';
+import { startProgress } from '../progress.js';
+import { renderRaces } from '../render/render-check.js';
+import type { Terminal } from '../terminal.js';
+
+interface RacesOptions {
+  readonly filter?: string;
+  readonly json?: boolean;
+}
+
+export const races: Command = {
+  name: 'races',
+  summary: 'check the catalogue: each race must be found, and its twin must be clean',
+  args: '',
+  options: [
+    { flags: '--filter <text>', description: 'only races whose name, title or source holds this' },
+    { flags: '--json', description: 'print one JSON document, schema mmun.races/1' },
+  ],
+  examples: [
+    { line: 'mmun races', shows: 'all of them, a row each' },
+    { line: 'mmun races --filter munmap', shows: 'some' },
+    { line: 'mmun races --json | jq .races', shows: 'for a script' },
+  ],
+
+  async run(_args: readonly string[], { filter = '', json = false }: RacesOptions, terminal: Terminal): Promise<ExitCode> {
+    const progress = startProgress(terminal);
+    const report = await checkAllRaces(filter, { signal: terminal.interrupt, onProgress: progress.update }).finally(() => progress.stop());
+    if (json) terminal.out(JSON.stringify(report));
+    else for (const line of renderRaces(report, terminal)) terminal.out(line);
+    if (terminal.interrupt.aborted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: the table holds what was checked so far`);
+    return report.ok ? 0 : 1;
+  },
+};
