@@ -11,7 +11,7 @@ import type { RaceImage } from './race-program.js';
 export interface CheckOptions extends Omit<ExploreOptions, 'replay'> {
   readonly variant: string;
   /** `--set`. */
-  readonly set?: Readonly<Record<string, string>>;
+  readonly set?: Parameters;
   readonly replay?: string;
 }
 

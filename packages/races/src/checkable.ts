@@ -75,13 +75,13 @@ export function validateRace(value: unknown): Race {
 }
 
 /** The race's own parameters, the variant's, and those that were given. @throws RangeError with what was expected */
-export function settleParameters({ id, parameters, variants }: Checkable, variant: string, given: Readonly<Record<string, string>>): Parameters {
+export function settleParameters({ id, parameters, variants }: Checkable, variant: string, given: Parameters): Parameters {
   const settled: Record<string, number | string> = { ...parameters, ...variants.get(variant)?.parameters };
   for (const [name, text] of Object.entries(given)) {
     const usual = settled[name];
     if (usual === undefined) throw new RangeError(`--set ${name}=${text}: race \`${id}\` has ${Object.keys(settled).length === 0 ? 'no parameters' : `the parameters ${Object.keys(settled).join(', ')}`}`);
-    if (typeof usual === 'number' && !/^-?\d+(\.\d+)?$/.test(text)) throw new RangeError(`--set ${name}=${text}: expected a number, as ${usual}`);
-    settled[name] = typeof usual === 'number' ? Number(text) : text;
+    if (typeof usual === 'number' && !/^-?\d+(\.\d+)?$/.test(String(text))) throw new RangeError(`--set ${name}=${text}: expected a number, as ${usual}`);
+    settled[name] = typeof usual === 'number' ? Number(text) : String(text);
   }
   return settled;
 }

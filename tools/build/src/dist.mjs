@@ -68,7 +68,7 @@ export async function buildCli() {
     splitting: false,
     sourcemap: 'linked',
     conditions: ['@mmun/source'],
-    external: [...thirdParty, '@mmun/image/*', '@mmun/plugin-*'],
+    external: [...thirdParty, '@mmun/image/*', '@mmun/plugin-*', '@mmun/build/*'],
     logLevel: 'error',
   });
   return ['cli: packages/cli/dist/main.js'];

@@ -3,10 +3,11 @@
 // A race may change a line of real code: that edit is made here, on the source, when it is linked. So there is no copy of
 // the kernel anywhere, and what is checked is what is shipped but for that line.
 import { build } from 'esbuild';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { basename, join, relative } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { tasks } from './esbuild-tasks.mjs';
 import { conditionsOf, VARIANTS } from './variants.mjs';
 import { ROOT } from './workspace.mjs';
@@ -23,28 +24,47 @@ export class LinkError extends Error {}
  */
 
 const NAMESPACE = 'mmun-race';
+/** Linking takes seconds and changes only with the sources. */
+const CACHE = join(ROOT, 'packages/races/dist/linked');
+/** What decides how sources are rewritten. */
+const OWN_FILES = ['link-race.mjs', 'esbuild-tasks.mjs', 'frames.mjs', 'frame-runtime.mjs', 'straighten.mjs', 'variants.mjs'].map((file) => fileURLToPath(new URL(file, import.meta.url)));
 
 /** @param {LinkOptions} options @returns {Promise<any>} what the entry below exports */
-export async function linkRace({ race, image = 'toy', edits = [] }) {
-  const variant = VARIANTS.find(({ name }) => name === image);
-  if (!variant) throw new LinkError(`no image is called \`${image}\`: there are ${VARIANTS.map(({ name }) => name).join(', ')}`);
-  const folder = mkdtempSync(join(tmpdir(), 'mmun-race-'));
-  const outfile = join(folder, 'race.cjs');
-  const used = new Set();
+export async function linkRace(options) {
+  const outfile = join(CACHE, `${createHash('sha256').update(JSON.stringify(options)).digest('hex').slice(0, 16)}.cjs`);
   try {
-    await build({
-      entryPoints: [`${NAMESPACE}:entry`], outfile, absWorkingDir: ROOT, bundle: true, format: 'cjs', platform: 'node', target: 'node20',
-      conditions: [...conditionsOf(variant), '@mmun/source'], nodePaths: [join(ROOT, 'node_modules')], logLevel: 'silent', sourcemap: 'inline',
-      plugins: [entry(race), tasks('frames', edits.length === 0 ? undefined : editing(edits, used))],
-    });
-    const unused = edits.find((edit) => !used.has(edit));
-    if (unused) throw new LinkError(`packages/${unused.file}: no image holds this file, so it cannot be edited`);
+    if (!isFresh(outfile)) await link(options, outfile);
     return createRequire(join(ROOT, 'package.json'))(outfile);
   } catch (error) {
-    throw error instanceof LinkError ? error : new LinkError(describe(error, race));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+    throw error instanceof LinkError ? error : new LinkError(describe(error, options.race));
   }
+}
+
+/** Linked before, and nothing that went in has changed since. @param {string} outfile */
+function isFresh(outfile) {
+  if (!existsSync(outfile) || !existsSync(`${outfile}.inputs`)) return false;
+  const linkedMs = statSync(outfile).mtimeMs;
+  const inputs = /** @type {string[]} */ (JSON.parse(readFileSync(`${outfile}.inputs`, 'utf8')));
+  return inputs.every((path) => existsSync(path) && statSync(path).mtimeMs < linkedMs);
+}
+
+/** @param {LinkOptions} options @param {string} outfile */
+async function link({ race, image = 'toy', edits = [] }, outfile) {
+  const variant = VARIANTS.find(({ name }) => name === image);
+  if (!variant) throw new LinkError(`no image is called \`${image}\`: there are ${VARIANTS.map(({ name }) => name).join(', ')}`);
+  const used = new Set();
+  // several processes may link at once: each writes its own, and the last rename wins
+  const own = `${outfile}.${process.pid}`;
+  const { metafile } = await build({
+    entryPoints: [`${NAMESPACE}:entry`], outfile: own, absWorkingDir: ROOT, bundle: true, format: 'cjs', platform: 'node', target: 'node20',
+    conditions: [...conditionsOf(variant), '@mmun/source'], nodePaths: [join(ROOT, 'node_modules')], logLevel: 'silent', sourcemap: 'inline', metafile: true,
+    plugins: [entry(race), tasks('frames', edits.length === 0 ? undefined : editing(edits, used))],
+  });
+  const unused = edits.find((edit) => !used.has(edit));
+  if (unused) throw new LinkError(`packages/${unused.file}: no image holds this file, so it cannot be edited`);
+  const inputs = [...Object.keys(metafile.inputs).map((path) => resolve(ROOT, path)).filter((path) => existsSync(path)), ...OWN_FILES];
+  writeFileSync(`${outfile}.inputs`, JSON.stringify(inputs));
+  renameSync(own, outfile);
 }
 
 /** @param {string | undefined} race @returns {import('esbuild').Plugin} */
