@@ -42,6 +42,8 @@ function comparePages(model: Observation, kernel: Observation, zones: readonly Z
     if (!knowsFrames) ours &= ~IS_ZERO;
     if (ours !== theirs) {
       if (isReclaimed && (hasSwap || (ours & OF_FILE) !== 0) && (theirs & PRESENT) === 0) continue;
+      // A page that went is read again, and its neighbours come along.
+      if (isReclaimed && ours === 0 && (theirs & OF_FILE) !== 0) continue;
       if (isReclaimed && ((ours ^ theirs) & ~EXCLUSIVE) === 0) continue;
       return { what: 'pages', ...atPage(zones, page, pageText(ours), pageText(theirs)) };
     }

@@ -19,6 +19,8 @@ export class OracleUnavailable extends Error {
 
 /** A server that says nothing for so long hangs. */
 const SILENCE_MS = 60_000;
+/** The news of an end takes no longer. */
+const PATIENCE_MS = 1000;
 
 interface Waiting {
   readonly commands: DataView;
@@ -77,9 +79,10 @@ export class KernelProcess {
     });
   }
 
-  /** Why it is gone; null while it runs. */
-  get ending(): Error | null {
-    return this.#ending;
+  /** Why it is gone, for who has noticed it first. */
+  async whyEnded(): Promise<Error> {
+    for (let waited = 0; this.#ending === null && waited < PATIENCE_MS; waited += 10) await new Promise((resolve) => setTimeout(resolve, 10));
+    return this.#ending ?? new OracleUnavailable('the process that asks the kernel has ended');
   }
 
   /** Sends what was collected and waits for all answers. One batch at a time. */

@@ -104,9 +104,17 @@ export class KernelSide {
     const { hasProcmapQuery } = this.world;
     return {
       operations, answers,
-      smaps: wantsSmaps ? readFileSync(`/proc/${pid}/smaps`, 'utf8') : null,
-      maps: hasProcmapQuery ? null : readFileSync(`/proc/${pid}/maps`, 'utf8'),
+      smaps: wantsSmaps ? await this.#readProc(pid, 'smaps') : null,
+      maps: hasProcmapQuery ? null : await this.#readProc(pid, 'maps'),
     };
+  }
+
+  async #readProc(pid: number, file: string): Promise<string> {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+    } catch {
+      throw await this.#process.whyEnded();
+    }
   }
 
   /** Takes the answers of the next operation of a batch. */

@@ -1,0 +1,103 @@
+import { Fuzzer, KernelSide, OracleUnavailable } from '@mmun/kernel-oracle';
+import type { FuzzedImage, FuzzResult } from '@mmun/kernel-oracle';
+import type { Command, ExitCode } from '../command.js';
+import { renderFuzz } from '../render/render-fuzz.js';
+import type { Machine } from '../run/images.js';
+import { startProgress } from '../progress.js';
+import type { Progress } from '../progress.js';
+import type { Terminal } from '../terminal.js';
+import { UsageError } from '../usage-error.js';
+
+interface FuzzKernelOptions {
+  readonly ops: number;
+  readonly seed: number;
+  readonly build: (typeof BUILDS)[number];
+  readonly json?: boolean;
+}
+
+const BUILDS = ['fast', 'checked'] as const;
+const DEFAULT_OPS = 100_000;
+
+/** design.md 8; what is not in the contract may change. */
+export interface FuzzReport {
+  readonly schema: 'mmun.fuzz/1';
+  /** Compared. */
+  readonly ops: number;
+  readonly seed: number;
+  readonly build: string;
+  /** Release of the kernel that was asked. */
+  readonly kernel: string;
+  readonly differences: readonly FuzzDifference[];
+  readonly interrupted: boolean;
+  readonly elapsedMs: number;
+  readonly ok: boolean;
+}
+
+export interface FuzzDifference {
+  readonly op: string;
+  readonly model: string;
+  readonly kernel: string;
+  /** In what they differ: result, maps, pages, contents, ... */
+  readonly what: string;
+  /** C-like lines that lead there from an empty process; the last is `op`. */
+  readonly program: readonly string[];
+}
+
+export const fuzzKernel: Command = {
+  name: 'fuzz-kernel',
+  summary: 'make random mm operations on the model and on the running kernel, and compare',
+  args: '',
+  options: [
+    { flags: '--ops <number>', description: 'operations to compare', defaultValue: DEFAULT_OPS, parse: (text) => parseCount('--ops', text) },
+    { flags: '--seed <number>', description: 'what random choices are made from', defaultValue: 1, parse: (text) => parseCount('--seed', text) },
+    { flags: '--build <build>', description: 'without assertions, or with', choices: BUILDS },
+    { flags: '--json', description: 'print one JSON document, schema mmun.fuzz/1' },
+  ],
+  examples: [
+    { line: 'mmun fuzz-kernel', shows: 'the operations of seed 1' },
+    { line: 'mmun fuzz-kernel --ops 1000000 --seed 2', shows: 'more, and others' },
+    { line: 'mmun fuzz-kernel --json | jq .differences', shows: 'the smallest program in which the two differ, for a script' },
+  ],
+
+  async run(_args: readonly string[], { ops, seed, build, json }: FuzzKernelOptions, terminal: Terminal): Promise<ExitCode> {
+    const progress = startProgress(terminal);
+    const report = await fuzz({ ops, seed, build }, progress, terminal).finally(() => { progress.stop(); });
+    if (json === true) terminal.out(JSON.stringify(report));
+    else for (const line of renderFuzz(report, terminal)) terminal.out(line);
+    if (report.interrupted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: the result covers the ${report.ops} operations that were compared so far`);
+    return report.ok ? 0 : 1;
+  },
+};
+
+async function fuzz({ ops, seed, build }: { ops: number; seed: number; build: FuzzKernelOptions['build'] }, progress: Progress, terminal: Terminal): Promise<FuzzReport> {
+  const kernelSide = await orUsageError(KernelSide.start());
+  try {
+    const image: FuzzedImage<Machine> = build === 'fast' ? await import('@mmun/image/x86-fast') : await import('@mmun/image/x86');
+    const fuzzer = new Fuzzer(kernelSide, image);
+    const onProgress = (done: number): void => { progress.update(done / ops, `${done} operations, no difference`); };
+    const result: FuzzResult = await orUsageError(fuzzer.fuzz({ ops, seed, onProgress, signal: terminal.interrupt }));
+    const differences = result.difference === null ? [] : [result.difference].map(({ op, model, kernel, what, program }) => ({ op, model, kernel, what, program }));
+    return {
+      schema: 'mmun.fuzz/1', ops: result.ops, seed, build, kernel: kernelSide.world.kernel, differences,
+      interrupted: result.isInterrupted, elapsedMs: Math.round(result.elapsedMs), ok: differences.length === 0,
+    };
+  } finally {
+    kernelSide.close();
+  }
+}
+
+/** A kernel that cannot be asked is no difference: exit code 2, one line. */
+async function orUsageError<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof OracleUnavailable) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+function parseCount(flag: string, text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(count)) throw new UsageError(`${flag} ${text}: expected a whole number from 0 to 2^53 - 1`);
+  return count;
+}
