@@ -6,8 +6,8 @@ export {
   pteOffset, pudAddrEnd, pudClear, pudNone, pudOffset, pudPage, pudPopulate, tableInit, walkPte,
 } from './pgtable-nofold.js';
 export {
-  ARCH, hwTranslate, pfnPte, pteClear, pteDirty, pteMkclean, pteMkdirty, pteMkold, pteMkwrite, pteMkyoung, pteModify, pteNone, ptePfn, ptePresent, pteSame,
-  pteWrite, pteWrprotect, pteYoung, ptepGet, ptepNone, ptepPfn, ptepPresent, setPteAt, vmGetPageProt,
+  ARCH, hwTranslate, pfnPte, pteClear, pteDirty, pteMkclean, pteMkdirty, pteMkold, pteMkwrite, pteMkyoung, pteModify, pteNone, ptePfn, ptePresent, pteSame, pteToSwpEntry,
+  pteWrite, pteWrprotect, pteYoung, ptepGet, ptepNone, ptepPfn, ptepPresent, setPteAt, swpEntryToPte, vmGetPageProt,
 } from './pte.js';
 export {
   hwMarkAccess, pageClearDirty, pageTestAndClearYoung, pageTestDirty, pteClearNotPresentFull, ptepClearFlush, ptepClearFlushYoung, ptepGetAndClear, ptepGetAndClearFull,

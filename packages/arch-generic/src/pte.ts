@@ -1,7 +1,8 @@
 // No kernel original: ptes of an arch that no hardware has.
 /**
  * Ptes of the arch that has no hardware of its own. The layout is chosen to differ from x86's wherever mm could come to
- * rely on one: read and execute are bits of their own, and a page that nobody may touch is present.
+ * rely on one: read and execute are bits of their own, and a page that nobody may touch is present. A swap entry has bit 6
+ * and no P.
  *
  *   51                    12  11  6   5   4   3   2   1   0
  *   | frame                | unused | D | A | X | W | R | P |
@@ -20,6 +21,8 @@ const WRITE_BIT = 0x04;
 const EXEC_BIT = 0x08;
 const ACCESSED = 0x10;
 const DIRTY = 0x20;
+/** Of an entry that is not present: a slot of swap, in place of a frame. */
+const SWAP = 0x40;
 const LOW = 0xfff;
 const PAGE = 0x1000;
 const TWO32 = 0x100000000;
@@ -86,6 +89,15 @@ export function pteMkold(pte: Pte): Pte {
 export function pteModify(pte: Pte, newprot: Pgprot): Pte {
   const low = pte & LOW;
   return (pte - low + ((low & (ACCESSED | DIRTY)) | (newprot & LOW))) as Pte;
+}
+
+/** The slot stands in the frame's place, beside a bit of its own. */
+export function swpEntryToPte(entry: number): Pte {
+  return (entry * PAGE + SWAP) as Pte;
+}
+
+export function pteToSwpEntry(pte: Pte): number {
+  return (pte & (PRESENT | SWAP)) === SWAP ? Math.floor(pte / PAGE) : 0;
 }
 
 export function pteSame(a: Pte, b: Pte): boolean {

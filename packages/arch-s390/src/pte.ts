@@ -30,6 +30,7 @@ export const PAGE_RO = 0x200;
 export const PAGE_INVALID = 0x400;
 export const PAGE_TYPE_EMPTY = 0x400;
 const PAGE_TYPE_NONE = 0x401;
+const PAGE_TYPE_SWAP = 0x403;
 const TYPE = PAGE_INVALID | PAGE_RO | PAGE_SWX | PAGE_SWT;
 
 const LOW = 0xfff;
@@ -101,6 +102,15 @@ export function pteMkold(pte: Pte): Pte {
 
 export function pteModify(pte: Pte, newprot: Pgprot): Pte {
   return (pte - (pte & LOW) + newprot) as Pte;
+}
+
+/** Type SWAP; the lowest bit of the slot in bit 7, the others in the frame's place. The area, here always the first, has bits 2 to 6. */
+export function swpEntryToPte(entry: number): Pte {
+  return (PAGE_TYPE_SWAP + ((entry & 1) << 7) + (entry >>> 1) * PAGE) as Pte;
+}
+
+export function pteToSwpEntry(pte: Pte): number {
+  return (pte & TYPE) === PAGE_TYPE_SWAP ? Math.floor(pte / PAGE) * 2 + ((pte >>> 7) & 1) : 0;
 }
 
 export function pteSame(a: Pte, b: Pte): boolean {

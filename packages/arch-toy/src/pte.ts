@@ -3,7 +3,7 @@
  *   31                  8 7   5   4   3   2   1   0
  *   | frame              |     | D | A | W | U | P |
  *
- * A page that nobody may touch is present without U. Everything that may be touched may be read and executed. The low
+ * A swap entry has bit 5 and no P. A page that nobody may touch is present without U. Everything that may be touched may be read and executed. The low
  * word of a value is the word of its slot; there is no high one.
  */
 import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, WRITE } from '@mmun/include';
@@ -19,6 +19,8 @@ export const PAGE_USER = 0x02;
 export const PAGE_RW = 0x04;
 export const PAGE_ACCESSED = 0x08;
 export const PAGE_DIRTY = 0x10;
+/** Of an entry that is not present: a slot of swap, in place of a frame. */
+const PAGE_SWAP = 0x20;
 export const FRAME_SHIFT = 8;
 /** What pteModify keeps: the frame, accessed and dirty. */
 const CHANGE_KEEPS = (-1 << FRAME_SHIFT) | PAGE_ACCESSED | PAGE_DIRTY;
@@ -84,6 +86,14 @@ export function pteMkold(pte: Pte): Pte {
 
 export function pteModify(pte: Pte, newprot: Pgprot): Pte {
   return ((pte & CHANGE_KEEPS) | newprot) as Pte;
+}
+
+export function swpEntryToPte(entry: number): Pte {
+  return ((entry << FRAME_SHIFT) | PAGE_SWAP) as Pte;
+}
+
+export function pteToSwpEntry(pte: Pte): number {
+  return (pte & (PAGE_PRESENT | PAGE_SWAP)) === PAGE_SWAP ? pte >>> FRAME_SHIFT : 0;
 }
 
 export function pteSame(a: Pte, b: Pte): boolean {

@@ -11,8 +11,8 @@ export {
 } from '@mmun/arch-generic';
 // overridden
 export {
-  ARCH, hwTranslate, pfnPte, pteClear, pteDirty, pteMkclean, pteMkdirty, pteMkold, pteMkwrite, pteMkyoung, pteModify, pteNone, ptePfn, ptePresent, pteSame,
-  pteWrite, pteWrprotect, pteYoung, ptepGet, ptepNone, ptepPfn, ptepPresent, setPteAt, vmGetPageProt,
+  ARCH, hwTranslate, pfnPte, pteClear, pteDirty, pteMkclean, pteMkdirty, pteMkold, pteMkwrite, pteMkyoung, pteModify, pteNone, ptePfn, ptePresent, pteSame, pteToSwpEntry,
+  pteWrite, pteWrprotect, pteYoung, ptepGet, ptepNone, ptepPfn, ptepPresent, setPteAt, swpEntryToPte, vmGetPageProt,
 } from './pte.js';
 export { ptepGetAndClear, ptepGetAndClearFull, ptepModifyRange, ptepSetAccessFlags, ptepSetWrprotect, ptepTestAndClearYoung } from './pgtable.js';
 export { flushTlbMm, flushTlbPage, flushTlbRange } from './tlb.js';

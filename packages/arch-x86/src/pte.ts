@@ -26,6 +26,7 @@ const PAGE_NX = 0x10000000000000;
 const NX_HIGH = 0x80000000;
 const FRAME_HIGH = 0xfffff;
 
+const SWP_OFFSET = 0x100;
 const LOW = 0xfff;
 const PAGE = 0x1000;
 const TWO32 = 0x100000000;
@@ -96,6 +97,15 @@ export function pteModify(pte: Pte, newprot: Pgprot): Pte {
   const low = pte & LOW;
   const frame = pte - low - (pte >= PAGE_NX ? PAGE_NX : 0);
   return (frame + ((low & CHANGE_KEEPS) | (newprot & LOW)) + (newprot >= PAGE_NX ? PAGE_NX : 0)) as Pte;
+}
+
+/** The slot from bit 8 on and its area, here always the first, in bits 1 to 6: 0 where the hardware has its flags. */
+export function swpEntryToPte(entry: number): Pte {
+  return (entry * SWP_OFFSET) as Pte;
+}
+
+export function pteToSwpEntry(pte: Pte): number {
+  return ptePresent(pte) ? 0 : Math.floor(pte / SWP_OFFSET);
 }
 
 export function pteSame(a: Pte, b: Pte): boolean {

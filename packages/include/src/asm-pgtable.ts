@@ -76,6 +76,10 @@ export interface AsmPteValues {
   pteMkold(pte: Pte): Pte;
   /** Takes the protection from `newprot` and keeps frame, accessed and dirty. */
   pteModify(pte: Pte, newprot: Pgprot): Pte;
+  /** A pte that is neither none nor present and holds a swap entry: the number of a slot, 1 up to 2^24 - 1. swp_entry_to_pte() */
+  swpEntryToPte(entry: number): Pte;
+  /** The swap entry of a pte that is not present; 0 where it holds none. pte_to_swp_entry() */
+  pteToSwpEntry(pte: Pte): number;
   /** Whether a slot that was read twice still says the same: the test after taking the ptl. */
   pteSame(a: Pte, b: Pte): boolean;
 }

@@ -16,6 +16,11 @@ export interface MachineConfig {
   readonly nrAnonVmaChains: number;
   /** Page frames that can hold user pages. */
   readonly nrFrames: number;
+  /**
+   * Pages of backing store: swap, and what is written to files through mappings. 0: no swap, and a page of a file that was
+   * written stays in memory; then reclaim unmaps nothing, as if memory were never short before it is out.
+   */
+  readonly nrSwapSlots: number;
   /** Frames that can hold page tables, of all levels. */
   readonly nrTables: number;
   readonly nrInodes: number;

@@ -5,10 +5,11 @@ import type { Finding, Mm, Pfn, Pmdp, Ptep, Vaddr, Vma } from '@mmun/include';
 import { poolHighest, poolIsLive, poolUsed } from '@mmun/lib';
 import {
   PGDIR_SIZE, PMD_SIZE, PTRS_PER_PMD, PTRS_PER_PTE, PTRS_PER_PUD, PUD_SIZE, TASK_SIZE, pgdNone, pgdOffset, pmdNone, pmdOffset, pteOffset,
-  pteWrite, ptepGet, ptepNone, ptepPfn, ptepPresent, pudNone, pudOffset,
+  pteToSwpEntry, pteWrite, ptepGet, ptepNone, ptepPfn, ptepPresent, pudNone, pudOffset,
 } from '#asm';
 import type { Machine } from './mm-types.js';
-import { PG_ANON_EXCLUSIVE, PG_RESERVED, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
+import { MM_SWAPENTS, PG_ANON_EXCLUSIVE, PG_RESERVED, PG_SWAPCACHE, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
+import { checkSwap } from './check-rmap.js';
 import { findVma } from './vma-tree.js';
 
 type Report = (code: string, message: string) => void;
@@ -20,6 +21,8 @@ interface Counted {
   readonly cached: Int32Array;
   /** Entries of secondary MMUs, each of which may hold a reference. */
   readonly followed: Int32Array;
+  /** Swap entries in ptes, by slot. */
+  readonly swapped: Int32Array;
   nrTables: number;
 }
 
@@ -28,18 +31,20 @@ export function checkPages(m: Machine): Finding[] {
   const found: Finding[] = [];
   const report: Report = (code, message) => found.push({ code, message, replay: '', steps: [] });
   const { nrFrames } = m.bootConfig;
-  const counted: Counted = { mapped: new Int32Array(nrFrames + 1), cached: new Int32Array(nrFrames + 1), followed: new Int32Array(nrFrames + 1), nrTables: 0 };
+  const perFrame = (): Int32Array => new Int32Array(nrFrames + 1);
+  const counted: Counted = { mapped: perFrame(), cached: perFrame(), followed: perFrame(), swapped: new Int32Array(m.bootConfig.nrSwapSlots + 1), nrTables: 0 };
   for (const { driver } of m.secondaries) driver.audit((_instance, _mm, _address, pfn) => { counted.followed[pfn]++; });
   for (let mm = 1; mm <= poolHighest(m.mmPool); mm++) if (poolIsLive(m.mmPool, mm)) checkMmPages(m, mm as Mm, counted, report);
   if (counted.nrTables !== poolUsed(m.tablePool)) report('table-leak', `${poolUsed(m.tablePool)} table pages are in use and ${counted.nrTables} are reached`);
   checkPageCache(m, counted, report);
+  checkSwap(m, counted.swapped, report);
   for (let pfn = 1; pfn <= poolHighest(m.framePool); pfn++) checkFrame(m, pfn as Pfn, counted, report);
   return found;
 }
 
 function checkMmPages(m: Machine, mm: Mm, counted: Counted, report: Report): void {
   if (m.mm.pgd[mm] === 0) return;
-  const rss = [0, 0, 0];
+  const rss = [0, 0, 0, 0];
   let nrTables = 1;
   for (let pgd = 0; pgd < TASK_SIZE; pgd += PGDIR_SIZE) {
     const pgdp = pgdOffset(m, mm, pgd as Vaddr);
@@ -59,8 +64,8 @@ function checkMmPages(m: Machine, mm: Mm, counted: Counted, report: Report): voi
   }
   counted.nrTables += nrTables;
   if (nrTables !== m.mm.nrPgtables[mm]) report('nr-pgtables', `mm ${mm} counts ${m.mm.nrPgtables[mm]} table pages and has ${nrTables}`);
-  const counters = [m.mm.rssFile[mm], m.mm.rssAnon[mm], m.mm.rssShmem[mm]];
-  const names = ['file', 'anonymous', 'shmem'];
+  const counters = [m.mm.rssFile[mm], m.mm.rssAnon[mm], m.mm.rssShmem[mm], m.mm.nrSwapents[mm]];
+  const names = ['file', 'anonymous', 'shmem', 'swapped'];
   for (let i = 0; i < rss.length; i++) {
     if (rss[i] !== counters[i]) report('bad-rss-counter', `mm ${mm} counts ${counters[i]} ${names[i]} pages and maps ${rss[i]}`);
   }
@@ -78,7 +83,15 @@ function checkTable(m: Machine, mm: Mm, pmdp: Pmdp, start: Vaddr, counted: Count
       report('pte-without-vma', `${where}: a pte that no vma covers`);
       continue;
     }
-    if (!ptepPresent(m, ptep)) report('bad-pte', `${where}: neither none nor present`);
+    if (!ptepPresent(m, ptep)) {
+      const slot = pteToSwpEntry(ptepGet(m, ptep));
+      if (slot === 0 || slot > m.bootConfig.nrSwapSlots || !poolIsLive(m.swapPool, slot)) report('bad-pte', `${where}: neither none nor present, nor an entry of a slot in use`);
+      else {
+        counted.swapped[slot]++;
+        rss[MM_SWAPENTS]++;
+      }
+      continue;
+    }
     const pfn = vmNormalPage(m, vma, ptepPfn(m, ptep));
     if (pfn === 0) continue;
     if (pfn > m.bootConfig.nrFrames || !poolIsLive(m.framePool, pfn)) {
@@ -118,7 +131,7 @@ function checkFrame(m: Machine, pfn: Pfn, counted: Counted, report: Report): voi
   if ((flags[pfn] & PG_RESERVED) !== 0) return;
   const isLive = poolIsLive(m.framePool, pfn);
   const mapped = counted.mapped[pfn];
-  const cached = counted.cached[pfn];
+  const cached = counted.cached[pfn] + ((flags[pfn] & PG_SWAPCACHE) !== 0 ? 1 : 0);
   if (!isLive) {
     if (refcount[pfn] !== 0) report('free-frame-referenced', `frame ${pfn} is free and has ${refcount[pfn]} references`);
     return;

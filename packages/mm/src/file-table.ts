@@ -19,7 +19,7 @@ export function newInode(m: Machine, spec: InodeSpec): Inode {
   t.ino[inode] = spec.ino;
   t.size[inode] = spec.size;
   t.refcount[inode] = 1;
-  t.nrPages[inode] = 0;
+  t.nrPages[inode] = t.nrBlocks[inode] = 0;
   t.iMmapLock[inode] = t.isAllLocked[inode] = t.iMmap[inode] = 0;
   m.inodePaths[inode] = spec.path;
   return inode;

@@ -12,11 +12,12 @@ import { spinLock, spinUnlock } from '@mmun/locking';
 import { PTRS_PER_PTE, pfnPte, pteOffset, ptepNone, setPteAt } from '#asm';
 import { INODE_REGULAR, vmaInode, vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { allocZeroedPage, putPage } from './page-alloc.js';
+import { allocZeroedPage } from './page-alloc.js';
 import { addToPageCache, findGetPage, pageCacheLookup } from './page-cache.js';
 import { addMmCounter, lockPage, mmCounter, trylockPage, unlockPage } from './page-flags.js';
 import { pteLockptr } from './pgalloc.js';
 import { pageAddFileRmap } from './rmap.js';
+import { putPage } from './swap.js';
 
 /**
  * The page of a file that stands at `pgoff`, made where the cache has none.
@@ -88,7 +89,7 @@ function windowEnd(m: Machine, vma: Vma, address: Vaddr, from: number): number {
 }
 
 /** The page of the cache, or a new one in it, with a reference for the caller. @returns 0 where no frame is left */
-export function* pageCacheRead(m: Machine, inode: Inode, index: number): Task<Step, Pfn> {
+export function* pageCacheRead(m: Machine, inode: Inode, index: number): Task<MaySleep, Pfn> {
   for (;;) {
     const found = yield* findGetPage(m, inode, index);
     if (found !== 0) return found;
@@ -98,7 +99,7 @@ export function* pageCacheRead(m: Machine, inode: Inode, index: number): Task<St
   }
 }
 
-function* readAround(m: Machine, inode: Inode, from: number, to: number): Task<Step> {
+function* readAround(m: Machine, inode: Inode, from: number, to: number): Task<MaySleep> {
   for (let index = from; index < to; index++) {
     if (pageCacheLookup(m, inode, index) !== 0) continue;
     const pfn = yield* pageCacheRead(m, inode, index);

@@ -12,9 +12,10 @@ import { FAULT_FLAG_WRITE } from './fault-flags.js';
 import { setAnonPte, vmaPageProt } from './memory-anon.js';
 import { VM_OPS_ANON, vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { allocZeroedPage, putPage } from './page-alloc.js';
+import { allocZeroedPage } from './page-alloc.js';
 import { pteAlloc, pteLockptr } from './pgalloc.js';
 import { anonVmaPrepare } from './rmap.js';
+import { putPage } from './swap.js';
 
 /** A fault at `address` may bring in a whole aligned block: it lies in the VMA, and nothing of it was touched yet. */
 export function isThpFault(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, flags: number): boolean {

@@ -7,17 +7,18 @@
  * Lock order: ptl of the child > ptl of the parent.
  */
 import { ENOMEM, PAGE_SIZE, VM_MAYWRITE, VM_MIXEDMAP, VM_PFNMAP, VM_SHARED } from '@mmun/include';
-import type { MaySleep, Pmdp, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
+import type { MaySleep, Mm, Pmdp, Pte, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { refcountAt, refcountInc, spinLock, spinUnlock } from '@mmun/locking';
 import {
-  pmdAddrEnd, pteMkclean, pteMkold, pteOffset, ptePfn, pteWrite, pteWrprotect, ptepGet, ptepNone, ptepSetWrprotect, setPteAt,
+  pmdAddrEnd, pteMkclean, pteMkold, pteOffset, ptePfn, ptePresent, pteToSwpEntry, pteWrite, pteWrprotect, ptepGet, ptepNone, ptepSetWrprotect, setPteAt,
 } from '#asm';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { PG_ANON_EXCLUSIVE, addMmCounter, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
+import { MM_SWAPENTS, PG_ANON_EXCLUSIVE, addMmCounter, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
 import { mmFindTable, pmdAllocWalk, pteAlloc, pteLockptr, skipHole } from './pgalloc.js';
 import { pageDupRmap } from './rmap.js';
+import { swapDuplicate } from './swapfile.js';
 
 /** Entries looked at, a copied pte counting eight more, after which both locks are left if someone waits. */
 const LATENCY = 32;
@@ -98,6 +99,10 @@ function* copyPteRange(m: Machine, dstVma: Vma, srcVma: Vma, dstPmdp: Pmdp, srcP
 function* copyOnePte(m: Machine, dstVma: Vma, srcVma: Vma, dst: Ptep, src: Ptep, address: Vaddr): Task<Step> {
   const vmFlags = m.vma.vmFlags[srcVma];
   let pte = ptepGet(m, src);
+  if (!ptePresent(pte)) {
+    yield* copySwapEntry(m, vmaMm(m, dstVma), dst, pte, address);
+    return;
+  }
   const pfn = vmNormalPage(m, srcVma, ptePfn(pte));
   if (isCowMapping(vmFlags) && pteWrite(pte)) {
     yield* ptepSetWrprotect(m, vmaMm(m, srcVma), address, src);
@@ -111,4 +116,13 @@ function* copyOnePte(m: Machine, dstVma: Vma, srcVma: Vma, dst: Ptep, src: Ptep,
     addMmCounter(m, vmaMm(m, dstVma), mmCounter(m, pfn), 1);
   }
   yield* setPteAt(m, vmaMm(m, dstVma), address, dst, pteMkold(pte));
+}
+
+/** @locks both ptls */
+function* copySwapEntry(m: Machine, dstMm: Mm, dst: Ptep, pte: Pte, address: Vaddr): Task<Step> {
+  const slot = pteToSwpEntry(pte);
+  if (slot === 0) return;
+  yield* swapDuplicate(m, slot);
+  addMmCounter(m, dstMm, MM_SWAPENTS, 1);
+  yield* setPteAt(m, dstMm, address, dst, pte);
 }

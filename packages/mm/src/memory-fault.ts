@@ -7,20 +7,22 @@ import { PAGE_SIZE, READ, VM_FAULT_NOPAGE, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_SHA
 import type { MaySleep, Pfn, Pmdp, Ptep, Spinlock, Task, Vaddr, Vma } from '@mmun/include';
 import { point, spinLock, spinUnlock } from '@mmun/locking';
 import {
-  pfnPte, pmdNone, pteMkdirty, pteMkwrite, pteMkyoung, pteNone, pteOffset, ptePresent, pteSame, pteWrite, ptepGet, ptepNone, ptepSetAccessFlags,
+  pfnPte, pmdNone, pteMkdirty, pteMkwrite, pteMkyoung, pteNone, pteOffset, ptePresent, pteSame, pteToSwpEntry, pteWrite, ptepGet, ptepNone, ptepSetAccessFlags,
   setPteAt, whereOfSlot,
 } from '#asm';
 import { FAULT_FLAG_WRITE } from './fault-flags.js';
 import { filemapFault, filemapMapPages, isFaultWithoutTable } from './filemap.js';
 import { doHugePmdAnonymousPage, isThpFault } from './huge-memory.js';
 import { setAnonPte, vmaPageProt } from './memory-anon.js';
+import { doSwapPage } from './memory-swap.js';
 import { doWpPage } from './memory-wp.js';
 import { VM_OPS_ANON, VM_OPS_FILE, VM_OPS_SHMEM, VM_OPS_SPECIAL, vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { allocPage, allocZeroedPage, copyUserHighpage, putPage } from './page-alloc.js';
+import { allocPage, allocZeroedPage, copyUserHighpage } from './page-alloc.js';
 import { PG_DIRTY, addMmCounter, mmCounter, unlockPage } from './page-flags.js';
 import { pmdAllocWalk, pteAlloc, pteLockptr } from './pgalloc.js';
 import { anonVmaPrepare, pageAddFileRmap } from './rmap.js';
+import { putPage } from './swap.js';
 
 /**
  * Brings in the page of `address`, or lets it be written.
@@ -64,6 +66,7 @@ function* handlePteFault(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, flags
     if (m.vma.vmOps[vma] === VM_OPS_ANON) return yield* doAnonymousPage(m, vma, address, pmdp, ptep, flags);
     return yield* doFault(m, vma, address, pmdp, ptep, flags);
   }
+  if (!ptePresent(seen) && pteToSwpEntry(seen) !== 0) return yield* doSwapPage(m, vma, address, pmdp, ptep, flags, seen);
   const ptl = pteLockptr(m, vmaMm(m, vma), pmdp);
   yield* spinLock(m, ptl);
   if (!pteSame(ptepGet(m, ptep), seen) || !ptePresent(seen)) {

@@ -7,9 +7,11 @@ import { pfnPte, pteMkdirty, pteMkwrite, pteMkyoung, ptePfn, pteSame, ptepClearF
 import { mmuNotifierChangePte, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { allocPage, clearHighpage, copyUserHighpage, getPage, putPage } from './page-alloc.js';
-import { MM_ANONPAGES, PG_ANON_EXCLUSIVE, PG_DIRTY, addMmCounter, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
+import { allocPage, clearHighpage, copyUserHighpage } from './page-alloc.js';
+import { MM_ANONPAGES, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_SWAPCACHE, addMmCounter, mmCounter, pageIsAnon, trylockPage, unlockPage, vmNormalPage } from './page-flags.js';
 import { anonVmaPrepare, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.js';
+import { getPage, putPage } from './swap.js';
+import { tryToFreeSwap } from './swapfile.js';
 
 /**
  * A write to a page that is present and read-only.
@@ -18,6 +20,7 @@ import { anonVmaPrepare, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.js';
  */
 export function* doWpPage(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl: Spinlock, seen: Pte): Task<MaySleep, number> {
   const pfn = vmNormalPage(m, vma, ptePfn(seen));
+  if (pfn !== 0 && (m.page.flags[pfn] & PG_SWAPCACHE) !== 0) yield* leaveSwapCache(m, pfn);
   const isShared = (m.vma.vmFlags[vma] & VM_SHARED) !== 0;
   if (pfn !== 0 && (isShared || isExclusive(m, pfn))) {
     if (isShared) m.page.flags[pfn] = m.page.flags[pfn] | PG_DIRTY;
@@ -28,6 +31,13 @@ export function* doWpPage(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl:
   if (pfn !== 0) yield* getPage(m, pfn);
   yield* spinUnlock(m, ptl);
   return yield* wpPageCopy(m, vma, address, ptep, ptl, seen, pfn);
+}
+
+/** A page whose slot nobody wants any more need not be copied because of the swap cache's reference. @locks ptl */
+function* leaveSwapCache(m: Machine, pfn: Pfn): Task<Step> {
+  if (!(yield* trylockPage(m, pfn))) return;
+  yield* tryToFreeSwap(m, pfn);
+  yield* unlockPage(m, pfn);
 }
 
 /** More permissive only, so nobody is told. */

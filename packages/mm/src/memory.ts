@@ -3,21 +3,21 @@
  * Lock order: mmap_sem > i_mmap_lock > ptl > what a notifier takes.
  */
 import { PAGE_SIZE } from '@mmun/include';
-import type { MaySleep, Mm, Pfn, Pgdp, Pmdp, Ptep, Pudp, Step, Task, Vaddr, Vma } from '@mmun/include';
+import type { MaySleep, Mm, Pfn, Pgdp, Pmdp, Pte, Ptep, Pudp, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { spinLock, spinUnlock } from '@mmun/locking';
 import {
   PGDIR_SIZE, PMD_SIZE, PTRS_PER_PMD, PTRS_PER_PUD, PUD_SIZE, TASK_SIZE, pgdAddrEnd, pgdClear, pgdNone, pgdOffset, pgdPage, pmdAddrEnd, pmdClear,
-  pmdNone, pmdOffset, pmdPage, pteDirty, pteOffset, ptePfn, pteYoung, ptepGet, ptepGetAndClearFull, ptepNone, ptepPfn, ptepPresent, pudAddrEnd, pudClear, pudNone,
+  pmdNone, pmdOffset, pmdPage, pteDirty, pteOffset, ptePfn, pteToSwpEntry, pteYoung, ptepGet, ptepGetAndClearFull, ptepNone, ptepPfn, ptepPresent, pudAddrEnd, pudClear, pudNone,
   pudOffset, pudPage,
 } from '#asm';
 import { mmuNotifier, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';
 import { tlbFinishMmu, tlbGatherMmu, tlbGathering, tlbIsFull, tlbRemovePage } from './mmu-gather.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { MM_ANONPAGES, PG_DIRTY, PG_REFERENCED, addMmCounter, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
-import { putPage } from './page-alloc.js';
+import { MM_ANONPAGES, MM_SWAPENTS, PG_DIRTY, PG_REFERENCED, addMmCounter, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
 import { pteLockptr } from './pgalloc.js';
 import { pageRemoveRmap } from './rmap.js';
+import { freePageAndSwapCache, freeSwapAndCache } from './swapfile.js';
 
 /**
  * Takes away what `[start, end)` maps, VMA by VMA along vmNext. A caller that has no gather open gets one of its own, so
@@ -120,7 +120,10 @@ function* zapPteRange(m: Machine, vma: Vma, pmdp: Pmdp, start: Vaddr, end: Vaddr
     const isPresent = ptepPresent(m, ptep);
     const pfn = vmNormalPage(m, vma, ptepPfn(m, ptep));
     const ptent = yield* ptepGetAndClearFull(m, mm, address, ptep, isFull);
-    if (!isPresent) continue;
+    if (!isPresent) {
+      yield* zapSwapEntry(m, mm, ptent);
+      continue;
+    }
     yield* mmuNotifier(m, mm, 'invalidatePage', address);
     if (pfn === 0) continue;
     if (pageIsAnon(m, pfn)) nrAnon++;
@@ -130,14 +133,23 @@ function* zapPteRange(m: Machine, vma: Vma, pmdp: Pmdp, start: Vaddr, end: Vaddr
       addMmCounter(m, mm, mmCounter(m, pfn), -1);
     }
     pageRemoveRmap(m, pfn);
-    if (m.gatherPages === 0) yield* putPage(m, pfn);
+    if (m.gatherPages === 0) yield* freePageAndSwapCache(m, pfn);
     else yield* tlbRemovePage(m, pfn);
   }
   if (nrAnon !== 0) addMmCounter(m, mm, MM_ANONPAGES, -nrAnon);
   yield* spinUnlock(m, ptl);
 }
 
+/** A pte that is neither none nor present. @locks its ptl */
+function* zapSwapEntry(m: Machine, mm: Mm, pte: Pte): Task<Step> {
+  const slot = pteToSwpEntry(pte);
+  if (slot === 0) return;
+  addMmCounter(m, mm, MM_SWAPENTS, -1);
+  yield* freeSwapAndCache(m, slot);
+}
+
 function isPrivateCopy(m: Machine, vma: Vma, ptep: Ptep): boolean {
+  if (!ptepPresent(m, ptep)) return true;
   const pfn = vmNormalPage(m, vma, ptePfn(ptepGet(m, ptep)));
   return pfn === 0 || pageIsAnon(m, pfn);
 }

@@ -38,6 +38,8 @@ const mmSpec = {
 
   /** @guardedBy the ptl of each page, atomic. Pages mapped, by kind. */
   rssAnon: 'i32', rssFile: 'i32', rssShmem: 'i32',
+  /** Ptes that hold swap entries. */
+  nrSwapents: 'i32',
   /** @guardedBy pageTableLock. Page-table pages, all levels. */
   nrPgtables: 'i32',
 } as const;
@@ -102,6 +104,10 @@ const pageSpec = {
   index: 'f64',
   /** Next frame in the same bucket of the page cache. */
   hashNext: 'u32',
+  /** @guardedBy lruLock. Neighbours in the list that the page is in. */
+  lruNext: 'u32', lruPrev: 'u32',
+  /** @guardedBy swapLock, and the page lock to clear it. Slot of a page in the swap cache. page_private() */
+  swapSlot: 'u32',
   /** The split page-table lock, in frames that hold a table. */
   ptl: 'i32',
 } as const;
@@ -111,6 +117,8 @@ const inodeSpec = {
   refcount: 'i32', nrPages: 'u32',
   /** Guards the tree of VMAs that map the file: i_mmap_lock. */
   iMmapLock: 'i32',
+  /** @guardedBy treeLock. Pages that the file has on disk. */
+  nrBlocks: 'u32',
   /** @guardedBy iMmapLock. First VMA that maps the file. */
   iMmap: 'u32',
   /** @guardedBy mm_all_locks_mutex, whose holder has taken iMmapLock. AS_MM_ALL_LOCKS */
@@ -137,8 +145,31 @@ const vmSpec = {
   nextShmemIno: 'u32',
   /** Buckets of the page cache are guarded by this. */
   treeLock: 'i32',
+  /** Reclaim's lists. zone->lru_lock */
+  lruLock: 'i32',
+  /** Slots' counts, and the swap cache. */
+  swapLock: 'i32',
   /** Whoever takes more than one rmap lock at once. mm_all_locks_mutex */
   mmAllLocksMutex: 'i32',
+} as const;
+
+/** Rows of lru. */
+export const LRU_INACTIVE = 1;
+export const LRU_ACTIVE = 2;
+
+/** @guardedBy lruLock. A list of pages: its newest, its oldest, and how many. */
+const lruSpec = { first: 'u32', last: 'u32', nr: 'u32' } as const;
+
+/** A page's worth of store: swap_map, the swap cache and a disk's block map in one. */
+const swapSpec = {
+  /** @guardedBy swapLock. Swap entries in ptes, plus one for the swap cache. */
+  count: 'i32',
+  /** @guardedBy swapLock. Frame that stands for the slot in the swap cache. */
+  page: 'u32',
+  /** @guardedBy treeLock. The page of a file that lies here: inode 0 for swap. */
+  inode: 'u32', index: 'f64',
+  /** @guardedBy treeLock. Next block in the same bucket. */
+  hashNext: 'u32',
 } as const;
 
 /** Pages of one gather. asm-generic/tlb.h, 2.6.24 */
@@ -188,6 +219,13 @@ export interface Machine extends BootedMachine, RcuMachine, ArchMachine, Notifie
   readonly pageContent: Uint32Array;
   /** Heads of the page cache's chains; a power of two of them. */
   readonly pageHash: Uint32Array;
+  readonly lru: Table<typeof lruSpec>;
+  readonly swap: Table<typeof swapSpec>;
+  readonly swapPool: Pool;
+  /** Content of slots, as of frames. */
+  readonly swapContent: Uint32Array;
+  /** Heads of the chains of files' blocks; a power of two of them. */
+  readonly blockHash: Uint32Array;
   readonly inode: Table<typeof inodeSpec>;
   readonly inodePool: Pool;
   readonly file: Table<typeof fileSpec>;
@@ -211,6 +249,10 @@ export interface ReservedMm {
   readonly page: Reserved<typeof pageSpec>; readonly framePool: ReservedPool; readonly tablePool: ReservedPool;
   readonly pageContent: Reserved<{ readonly words: 'u32' }>;
   readonly pageHash: Reserved<{ readonly heads: 'u32' }>;
+  readonly lru: Reserved<typeof lruSpec>;
+  readonly swap: Reserved<typeof swapSpec>; readonly swapPool: ReservedPool;
+  readonly swapContent: Reserved<{ readonly words: 'u32' }>;
+  readonly blockHash: Reserved<{ readonly heads: 'u32' }>;
   readonly inode: Reserved<typeof inodeSpec>; readonly inodePool: ReservedPool;
   readonly file: Reserved<typeof fileSpec>; readonly filePool: ReservedPool;
   readonly task: Reserved<typeof taskSpec>; readonly taskPool: ReservedPool;
@@ -229,6 +271,10 @@ export function reserveMm(layout: Layout, c: MachineConfig): ReservedMm {
     framePool: reservePool(layout, 'frame', c.nrFrames + 1), tablePool: reservePool(layout, 'table', c.nrTables + 1),
     pageContent: reserve(layout, 'pageContent', (c.nrFrames + 1) * c.pageContentWords, { words: 'u32' }),
     pageHash: reserve(layout, 'pageHash', hashSize(c.nrFrames), { heads: 'u32' }),
+    lru: reserve(layout, 'lru', LRU_ACTIVE + 1, lruSpec),
+    swap: reserve(layout, 'swap', c.nrSwapSlots + 1, swapSpec), swapPool: reservePool(layout, 'swap', c.nrSwapSlots + 1),
+    swapContent: reserve(layout, 'swapContent', (c.nrSwapSlots + 1) * c.pageContentWords, { words: 'u32' }),
+    blockHash: reserve(layout, 'blockHash', hashSize(c.nrSwapSlots), { heads: 'u32' }),
     inode: reserve(layout, 'inode', c.nrInodes + 1, inodeSpec), inodePool: reservePool(layout, 'inode', c.nrInodes + 1),
     file: reserve(layout, 'file', c.nrFiles + 1, fileSpec), filePool: reservePool(layout, 'file', c.nrFiles + 1),
     task: reserve(layout, 'task', c.nrTasks + 1, taskSpec), taskPool: reservePool(layout, 'task', c.nrTasks + 1),
@@ -248,6 +294,8 @@ export function viewMm(buffer: ArrayBuffer, r: ReservedMm): MmTables {
     avc: viewTable(buffer, r.avc), avcPool: viewPool(buffer, r.avcPool),
     page: viewTable(buffer, r.page), framePool: viewPool(buffer, r.framePool), tablePool: viewPool(buffer, r.tablePool),
     pageContent: viewTable(buffer, r.pageContent).words, pageHash: viewTable(buffer, r.pageHash).heads,
+    lru: viewTable(buffer, r.lru), swap: viewTable(buffer, r.swap), swapPool: viewPool(buffer, r.swapPool),
+    swapContent: viewTable(buffer, r.swapContent).words, blockHash: viewTable(buffer, r.blockHash).heads,
     inode: viewTable(buffer, r.inode), inodePool: viewPool(buffer, r.inodePool),
     file: viewTable(buffer, r.file), filePool: viewPool(buffer, r.filePool),
     task: viewTable(buffer, r.task), taskPool: viewPool(buffer, r.taskPool),

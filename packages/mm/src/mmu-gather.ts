@@ -10,8 +10,8 @@ import { bugOn } from '@mmun/lib';
 import { current } from '@mmun/locking';
 import { flushTlbMm } from '#asm';
 import type { Machine } from './mm-types.js';
-import { putPage } from './page-alloc.js';
 import { freeTable } from './pgalloc.js';
+import { freePageAndSwapCache } from './swapfile.js';
 
 /** The current thread starts to gather. @param isFull the whole mm goes: no CPU uses its tables */
 export function tlbGatherMmu(m: Machine, mm: Mm, isFull: boolean): void {
@@ -67,5 +67,5 @@ export function* tlbFinishMmu(m: Machine): Task<Step> {
 
 function* release(m: Machine, pfn: Pfn): Task<Step> {
   if (pfn > m.bootConfig.nrFrames) yield* freeTable(m, pfn);
-  else yield* putPage(m, pfn);
+  else yield* freePageAndSwapCache(m, pfn);
 }

@@ -1,17 +1,16 @@
-// Models mm/page_alloc.c and put_page of mm/swap.c (2.6.24): frames and their references.
+// Models mm/page_alloc.c (2.6.24), the allocating half: frames, and what they hold.
 /**
  * Deviation: a frame is given out and taken back in one step each; zones, per-CPU lists and their lock are not modelled.
- * Deviation: there is no reclaim but this: when no frame is left, clean pages of regular files that nobody maps go.
+ * When no frame is left, whoever wants one reclaims (vmscan.ts).
  */
 import { READ, WRITE } from '@mmun/include';
-import type { Pfn, Step, Task } from '@mmun/include';
-import { bugOn, poolAlloc, poolFree, whereOf } from '@mmun/lib';
-import { point, refcountAt, refcountDecAndTest, refcountInc, spinTrylock, spinUnlock, touch } from '@mmun/locking';
+import type { MaySleep, Pfn, Step, Task } from '@mmun/include';
+import { bugOn, poolAlloc, whereOf } from '@mmun/lib';
+import { point, touch } from '@mmun/locking';
 import { pageClearDirty } from '#asm';
-import { INODE_REGULAR } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { pageCacheUnlink, treeLockOf } from './page-cache.js';
-import { PG_DIRTY, PG_LOCKED, PG_RESERVED } from './page-flags.js';
+import { PG_RESERVED } from './page-flags.js';
+import { tryToFreePages } from './vmscan.js';
 
 /** The boot allocator's only customer: the zero page. Once per machine, before anything else. */
 export function pagingInit(m: Machine): void {
@@ -24,15 +23,14 @@ export function pagingInit(m: Machine): void {
 
 /**
  * A frame with one reference, of unknown content.
- * @context any @returns 0 where none is left
+ * @context process, no spinlock and no page lock held: it may reclaim @returns 0 where none is left, nor to be had
  */
-export function* allocPage(m: Machine): Task<Step, Pfn> {
+export function* allocPage(m: Machine): Task<MaySleep, Pfn> {
   const { head } = m.framePool;
   yield* point(m, WRITE, whereOf(head.used, 0));
   let pfn = poolAlloc(m.framePool);
   if (pfn === 0) {
-    yield* shrinkPageCache(m);
-    pfn = poolAlloc(m.framePool);
+    pfn = yield* allocPageSlow(m);
     if (pfn === 0) return 0 as Pfn;
   }
   touch(m, WRITE, whereOf(m.framePool.rows.gen, pfn));
@@ -45,20 +43,24 @@ export function* allocPage(m: Machine): Task<Step, Pfn> {
 }
 
 /** alloc_page(__GFP_ZERO) */
-export function* allocZeroedPage(m: Machine): Task<Step, Pfn> {
+export function* allocZeroedPage(m: Machine): Task<MaySleep, Pfn> {
   const pfn = yield* allocPage(m);
   if (pfn !== 0) clearHighpage(m, pfn);
   return pfn;
 }
 
-export function* getPage(m: Machine, pfn: Pfn): Task<Step> {
-  yield* refcountInc(m, refcountAt(m.page.refcount, pfn));
+/** Reclaims and tries again, as long as that frees anything, a few times. @returns 0 where it does not */
+function* allocPageSlow(m: Machine): Task<MaySleep, number> {
+  for (let tries = 0; tries < RECLAIM_TRIES; tries++) {
+    const nrFreed = yield* tryToFreePages(m);
+    yield* point(m, WRITE, whereOf(m.framePool.head.used, 0));
+    const pfn = poolAlloc(m.framePool);
+    if (pfn !== 0 || (nrFreed === 0 && tries > 0)) return pfn;
+  }
+  return 0;
 }
 
-/** Gives a reference back; with the last one the frame is free. @context any */
-export function* putPage(m: Machine, pfn: Pfn): Task<Step> {
-  if (yield* refcountDecAndTest(m, refcountAt(m.page.refcount, pfn))) yield* freePage(m, pfn);
-}
+const RECLAIM_TRIES = 4;
 
 /** The frame's words become zero. @context nobody else can see the frame */
 export function clearHighpage(m: Machine, pfn: Pfn): void {
@@ -80,41 +82,3 @@ export function* copyUserHighpage(m: Machine, to: Pfn, from: Pfn): Task<Step> {
 
 /** Below this many words a loop beats a call. */
 const SMALL = 16;
-
-function* freePage(m: Machine, pfn: Pfn): Task<Step> {
-  bugOn(m.page.mapcount[pfn] !== 0, 'page-freed-while-mapped');
-  bugOn((m.page.flags[pfn] & PG_RESERVED) !== 0, 'page-freed-reserved');
-  yield* point(m, WRITE, whereOf(m.framePool.head.used, 0));
-  touch(m, WRITE, whereOf(m.framePool.rows.gen, pfn));
-  m.page.mapping[pfn] = 0;
-  poolFree(m.framePool, pfn);
-}
-
-/** Drops a batch of page-cache pages that can be had again. @context any: it takes treeLock only if that is free */
-function* shrinkPageCache(m: Machine): Task<Step> {
-  const lock = treeLockOf(m);
-  if (!(yield* spinTrylock(m, lock))) return;
-  const { nrFrames } = m.bootConfig;
-  const { page, vm } = m;
-  let nrFreed = 0;
-  for (let i = 0; i < nrFrames && nrFreed < SHRINK_BATCH; i++) {
-    const pfn = ((vm.reclaimHand[0] % nrFrames) + 1) as Pfn;
-    vm.reclaimHand[0] = pfn;
-    if (!isDroppable(m, pfn)) continue;
-    pageCacheUnlink(m, pfn);
-    page.refcount[pfn] = 0;
-    touch(m, WRITE, whereOf(m.framePool.rows.gen, pfn));
-    poolFree(m.framePool, pfn);
-    nrFreed++;
-  }
-  yield* spinUnlock(m, lock);
-}
-
-const SHRINK_BATCH = 32;
-
-/** In the cache of a regular file, clean, and referenced by the cache alone. */
-function isDroppable(m: Machine, pfn: Pfn): boolean {
-  const { flags, mapping, refcount } = m.page;
-  return refcount[pfn] === 1 && mapping[pfn] !== 0 && (mapping[pfn] & 1) === 0 && (flags[pfn] & (PG_LOCKED | PG_DIRTY)) === 0
-    && m.inode.kind[mapping[pfn] >>> 1] === INODE_REGULAR;
-}

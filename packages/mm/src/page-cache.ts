@@ -9,6 +9,7 @@ import type { Inode, Pfn, Spinlock, Step, Task } from '@mmun/include';
 import { bugOn } from '@mmun/lib';
 import { refcountAt, refcountInc, spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
 import type { Machine } from './mm-types.js';
+import { blockLookup, blocksFree, swapReadpage } from './page-io.js';
 
 export function treeLockOf(m: Machine): Spinlock {
   return spinlockAt(m.vm.treeLock, 0);
@@ -25,7 +26,8 @@ export function* findGetPage(m: Machine, inode: Inode, index: number): Task<Step
 }
 
 /**
- * Puts a new page into the cache, with a reference of the cache's own; `pfn` belongs to nobody else yet.
+ * Puts a new page of zeros into the cache, read in from its block if it has one, with a reference of the cache's own; `pfn`
+ * belongs to nobody else yet.
  * @returns false, with nothing done, where another page is there already
  */
 export function* addToPageCache(m: Machine, inode: Inode, index: number, pfn: Pfn): Task<Step, boolean> {
@@ -34,6 +36,8 @@ export function* addToPageCache(m: Machine, inode: Inode, index: number, pfn: Pf
   const isFree = pageCacheLookup(m, inode, index) === 0;
   if (isFree) {
     const bucket = bucketOf(m, inode, index);
+    const block = blockLookup(m, inode, index);
+    if (block !== 0) swapReadpage(m, block, pfn);
     m.page.mapping[pfn] = inode * 2;
     m.page.index[pfn] = index;
     m.page.hashNext[pfn] = m.pageHash[bucket];
@@ -45,13 +49,23 @@ export function* addToPageCache(m: Machine, inode: Inode, index: number, pfn: Pf
   return isFree;
 }
 
+/** What the file has on disk of pages `[from, to)` goes. @locks none */
+export function* truncateBlocks(m: Machine, inode: Inode, from: number, to: number): Task<Step> {
+  if (m.inode.nrBlocks[inode] === 0) return;
+  const lock = treeLockOf(m);
+  yield* spinLock(m, lock);
+  blocksFree(m, inode, from, to);
+  yield* spinUnlock(m, lock);
+}
+
 /**
- * Takes a page out; the cache's reference is the caller's now.
+ * Truncates a page: out of the cache and off the disk; the cache's reference is the caller's now.
  * @locks page lock @holds the page keeps its index, and forgets its mapping
  */
 export function* deleteFromPageCache(m: Machine, pfn: Pfn): Task<Step> {
   const lock = treeLockOf(m);
   yield* spinLock(m, lock);
+  blocksFree(m, (m.page.mapping[pfn] >>> 1) as Inode, m.page.index[pfn], m.page.index[pfn] + 1);
   pageCacheUnlink(m, pfn);
   yield* spinUnlock(m, lock);
 }

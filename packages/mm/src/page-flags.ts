@@ -16,11 +16,20 @@ export const PG_DIRTY = 0x4;
 export const PG_ANON_EXCLUSIVE = 0x8;
 /** The zero page: counted nowhere. */
 export const PG_RESERVED = 0x10;
+/** In one of reclaim's lists, and in which. */
+export const PG_LRU = 0x20;
+export const PG_ACTIVE = 0x40;
+/** The swap cache holds it for the slot in page.swapSlot. */
+export const PG_SWAPCACHE = 0x80;
+/** Given up by its process (MADV_FREE): goes without being written, unless it is dirty again. */
+export const PG_LAZYFREE = 0x100;
 
 /** Which of an mm's counters a page belongs to. */
 export const MM_FILEPAGES = 0;
 export const MM_ANONPAGES = 1;
 export const MM_SHMEMPAGES = 2;
+/** No pages, but swap entries in ptes. */
+export const MM_SWAPENTS = 3;
 
 /** @context process; may sleep */
 export function* lockPage(m: Machine, pfn: Pfn): Task<Step | Sleep<'lock_page'>> {
@@ -59,7 +68,8 @@ export function mmCounter(m: Machine, pfn: Pfn): number {
 export function addMmCounter(m: Machine, mm: Mm, counter: number, nrPages: number): void {
   if (counter === MM_ANONPAGES) m.mm.rssAnon[mm] = m.mm.rssAnon[mm] + nrPages;
   else if (counter === MM_FILEPAGES) m.mm.rssFile[mm] = m.mm.rssFile[mm] + nrPages;
-  else m.mm.rssShmem[mm] = m.mm.rssShmem[mm] + nrPages;
+  else if (counter === MM_SHMEMPAGES) m.mm.rssShmem[mm] = m.mm.rssShmem[mm] + nrPages;
+  else m.mm.nrSwapents[mm] = m.mm.nrSwapents[mm] + nrPages;
 }
 
 /** The page that a present pte maps, if it is one that has counts: not the zero page, not a special mapping's. vm_normal_page() */

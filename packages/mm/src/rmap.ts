@@ -154,6 +154,20 @@ export function pageAddNewAnonRmap(m: Machine, pfn: Pfn, vma: Vma, address: Vadd
   m.page.mapcount[pfn]++;
 }
 
+/**
+ * A page out of the swap cache gets one more mapping. With the first one it belongs to an anon_vma again: the VMA's own
+ * where the page is exclusive, else the oldest, through which all who have its entry are found. @locks ptl, page lock
+ */
+export function pageAddAnonRmap(m: Machine, pfn: Pfn, vma: Vma, address: Vaddr, isExclusive: boolean): void {
+  const anonVma = m.vma.anonVma[vma];
+  bugOn(anonVma === 0, 'rmap-swap-no-anon-vma');
+  if (m.page.mapcount[pfn] === 0) {
+    m.page.mapping[pfn] = (isExclusive ? anonVma : m.anonVma.root[anonVma]) * 2 + 1;
+    m.page.index[pfn] = m.vma.vmPgoff[vma] + (address - m.vma.vmStart[vma]) / 4096;
+  }
+  m.page.mapcount[pfn]++;
+}
+
 /** A page of a file gets one more mapping. @locks ptl */
 export function pageAddFileRmap(m: Machine, pfn: Pfn): void {
   m.page.mapcount[pfn]++;

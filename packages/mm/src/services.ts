@@ -17,9 +17,9 @@ import type { NotifierServices, RegisterHost } from '#mmu-notifier';
 import { mmdrop, mmgrab, mmput } from './fork.js';
 import { mmDropAllLocks, mmTakeAllLocks } from './mm-all-locks.js';
 import type { Machine } from './mm-types.js';
-import { putPage } from './page-alloc.js';
 import { PG_DIRTY } from './page-flags.js';
 import { followPageOf, getUserPageOf, mmgetNotZero, withPte } from './secondary-gup.js';
+import { putPage } from './swap.js';
 import { findVma } from './vma-tree.js';
 
 export type ReservedSecondary = readonly Reserved<TableSpec>[];

@@ -7,9 +7,9 @@ import { rmapLock, rmapUnlock } from '#mmu-notifier';
 import { iMmapLockOf, vmaIntervalNext } from './i-mmap.js';
 import { zapMapping } from './memory.js';
 import type { Machine } from './mm-types.js';
-import { putPage } from './page-alloc.js';
-import { deleteFromPageCache, findGetPage, pageCacheLookup } from './page-cache.js';
+import { deleteFromPageCache, findGetPage, pageCacheLookup, truncateBlocks } from './page-cache.js';
 import { lockPage, unlockPage } from './page-flags.js';
+import { putPage } from './swap.js';
 
 /**
  * The file has a new size: what lies behind it is unmapped everywhere, private copies too, and leaves the cache.
@@ -57,6 +57,11 @@ export function* unmapMappingRange(m: Machine, inode: Inode, from: number, to: n
 
 /** By index where the range is small, else by frame. */
 function* truncateRange(m: Machine, inode: Inode, from: number, to: number): Task<MaySleep> {
+  yield* truncateCachedPages(m, inode, from, to);
+  yield* truncateBlocks(m, inode, from, to);
+}
+
+function* truncateCachedPages(m: Machine, inode: Inode, from: number, to: number): Task<MaySleep> {
   const nrFrames = poolHighest(m.framePool);
   if (to - from < nrFrames) {
     for (let index = from; index < to && m.inode.nrPages[inode] !== 0; index++) {

@@ -28,8 +28,11 @@ function random(seed: number): (n: number) => number {
   };
 }
 
-function setUp(tlbEntries: number, settings: { splitPtlockCpus: number }): { w: World; tasks: TaskStruct[]; common: Vaddr; shared: Vaddr; own: Vaddr[]; inode: number } {
-  const w = world({ nrCpus: 16, tlbEntries, nrFrames: 512, nrTables: 96, nrTasks: 32, pageContentWords: 8, settings: { ...settings, faultAroundBytes: 4 * P } });
+/** Too few frames for all that the threads and their children touch: then somebody always reclaims. */
+const PRESSURE = { nrFrames: 26, nrSwapSlots: 400 };
+
+function setUp(tlbEntries: number, settings: { splitPtlockCpus: number }, memory: { nrFrames: number; nrSwapSlots: number }): { w: World; tasks: TaskStruct[]; common: Vaddr; shared: Vaddr; own: Vaddr[]; inode: number } {
+  const w = world({ nrCpus: 16, tlbEntries, ...memory, nrTables: 96, nrTasks: 32, pageContentWords: 8, settings: { ...settings, faultAroundBytes: 4 * P } });
   const common = w.mmap(4);
   const { file, inode } = w.file(6);
   const shared = w.mmap(6, { flags: MAP_SHARED, file });
@@ -116,8 +119,16 @@ function* childLife(w: World, places: ReturnType<typeof setUp>, pick: (n: number
   yield* image.sysExit(w.m);
 }
 
-function play(seed: number, tlbEntries: number, splitPtlockCpus: number): void {
-  const places = setUp(tlbEntries, { splitPtlockCpus });
+/** kswapd, and a flusher that writes the shared file back. */
+function* daemon(w: World, inode: number): Task<string, void> {
+  for (let round = 0; round < 6; round++) {
+    yield* image.shrinkZone(w.m, 4);
+    yield* image.filemapFdatawrite(w.m, inode as never, 0, 6);
+  }
+}
+
+function play(seed: number, tlbEntries: number, splitPtlockCpus: number, isPressed: boolean): void {
+  const places = setUp(tlbEntries, { splitPtlockCpus }, isPressed ? PRESSURE : { nrFrames: 512, nrSwapSlots: 0 });
   const { w, tasks } = places;
   const pick = random(seed);
   const actors: Actor[] = [];
@@ -136,8 +147,9 @@ function play(seed: number, tlbEntries: number, splitPtlockCpus: number): void {
   w.m.sched = sched;
   const spawn = (task: TaskStruct): void => { actors.push({ task, gen: childLife(w, places, pick), blocked: false }); };
   tasks.forEach((task, i) => actors.push({ task, gen: life(w, i, places, pick, spawn), blocked: false }));
+  if (isPressed) actors.push({ task: image.kernelThread(w.m), gen: daemon(w, places.inode), blocked: false });
   for (let steps = 0; actors.length > 0; steps++) {
-    if (steps > 200_000) throw new Error('the threads do not come to an end');
+    if (steps > 400_000) throw new Error('the threads do not come to an end');
     const at = pick(actors.length);
     current = actors[at];
     current.blocked = false;
@@ -150,12 +162,12 @@ function play(seed: number, tlbEntries: number, splitPtlockCpus: number): void {
 }
 
 describe('random interleavings', () => {
-  for (const [tlbEntries, split] of [[0, 4], [0, 64], [3, 4]] as const) {
-    it(`leave a consistent machine: ${tlbEntries} TLB entries, ptes locked ${split === 4 ? 'by table' : 'by mm'}`, () => {
-      const seeds = Number(process.env.MMUN_SEEDS ?? 60);
+  for (const [tlbEntries, split, isPressed] of [[0, 4, false], [0, 64, false], [3, 4, false], [0, 4, true], [3, 4, true]] as const) {
+    it(`leave a consistent machine: ${tlbEntries} TLB entries, ptes locked ${split === 4 ? 'by table' : 'by mm'}${isPressed ? ', memory short' : ''}`, () => {
+      const seeds = Number(process.env.MMUN_SEEDS ?? (isPressed ? 25 : 60));
       for (let seed = 1; seed <= seeds; seed++) {
         try {
-          play(seed, tlbEntries, split);
+          play(seed, tlbEntries, split, isPressed);
         } catch (error) {
           throw new Error(`seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`, { cause: error });
         }

@@ -25,7 +25,7 @@ export interface World {
   fork(): TaskStruct;
 }
 
-export const SMALL: Config = { nrFrames: 4096, nrTables: 256, nrVmas: 512, nrAnonVmas: 512, nrAnonVmaChains: 1024, nrTasks: 16, nrMms: 16, nrInodes: 64, nrFiles: 128, pageContentWords: 4 };
+export const SMALL: Config = { nrFrames: 4096, nrSwapSlots: 0, nrTables: 256, nrVmas: 512, nrAnonVmas: 512, nrAnonVmaChains: 1024, nrTasks: 16, nrMms: 16, nrInodes: 64, nrFiles: 128, pageContentWords: 4 };
 
 export function world(config: Config = {}): World {
   const base = image.defaultConfig;
