@@ -52,10 +52,10 @@ function addCommand(parser: Parser, command: Command, act: (args: string[], opti
     .command(command.name)
     .summary(command.summary)
     .description(`${command.summary[0].toUpperCase()}${command.summary.slice(1)}.`)
-    .arguments(command.args)
     .helpOption('-h, --help', 'print this')
     .allowExcessArguments(false)
     .addHelpText('after', examplesText(command));
+  if (command.args !== '') child.arguments(command.args);
   if (command.takesCommandLine === true) child.passThroughOptions();
   for (const spec of command.options) child.addOption(optionOf(spec));
   child.action(async (...given: unknown[]) => {

@@ -25,7 +25,7 @@ export interface Command {
   readonly name: string;
   /** One line, lower case, no full stop. */
   readonly summary: string;
-  /** As commander reads it: `<recording...>`. */
+  /** As commander reads it: `<recording...>`; empty: none. */
   readonly args: string;
   readonly options: readonly OptionSpec[];
   readonly examples: readonly Example[];

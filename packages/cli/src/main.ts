@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { runCommandLine } from './command-line.js';
 import { check } from './commands/check.js';
+import { compare } from './commands/compare.js';
+import { fuzzKernel } from './commands/fuzz-kernel.js';
 import { races } from './commands/races.js';
 import { record } from './commands/record.js';
 import { run } from './commands/run.js';
 import { openTerminal } from './terminal.js';
 import { welcome } from './welcome.js';
 
-const COMMANDS = [run, check, races, record];
+const COMMANDS = [run, compare, check, races, record, fuzzKernel];
 
 // counterexamples and errors of a race name lines of its source
 process.setSourceMapsEnabled(true);

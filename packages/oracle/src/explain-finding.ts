@@ -4,6 +4,7 @@ import type { FindingStep, Where } from '@mmun/include';
 import { observe } from './observe.js';
 import type { Moment, Observed, SeenEntry } from './observe.js';
 import { placeOf } from './reports.js';
+import type { Place } from './reports.js';
 import type { WatchedImage } from './watched.js';
 import { whyOf } from './why.js';
 
@@ -30,25 +31,35 @@ export interface Explanation {
 export function explainFinding(program: Program<ExplorableMachine>, image: WatchedImage, finding: ExploredFinding): Explanation {
   const place = placeOf(finding.message);
   const observed = observe(program, image, finding.replay, place);
-  const steps = finding.steps.map((step, i) => tell(observed, step, i, place, i === finding.steps.length - 1));
+  const steps = finding.steps.map((step, i) => tell(observed, named(finding.steps, step, i), i, place, i === finding.steps.length - 1 ? finding.code : ''));
   return { steps, why: whyOf(finding, observed, place, steps) };
 }
 
-function tell(observed: Observed, step: ExploredStep, i: number, place: ReturnType<typeof placeOf>, isLast: boolean): ToldStep {
+/** A call that begins has no name of its own yet: it is the one that its actor is in next. */
+function named(steps: readonly ExploredStep[], step: ExploredStep, i: number): ExploredStep {
+  if (!BEGINS.test(step.object)) return step;
+  const next = steps.slice(i + 1).find(({ thread }) => thread === step.thread);
+  return { ...step, fn: next?.callers.at(-1) ?? step.fn, callers: [] };
+}
+
+const BEGINS = /^oracle\.(page|space)\.busy/;
+
+function tell(observed: Observed, step: ExploredStep, i: number, place: Place | null, breach: string): ToldStep {
   const before = observed.moments[i];
   const after = observed.moments[i + 1] ?? before;
-  const fn = kernelName(step.fn);
-  const effects = before === undefined || after === undefined ? [] : effectsOf(before, after, place);
+  // a bundler tells functions of one name apart by a number
+  const fn = kernelName(step.fn).replace(/\d+$/, '');
+  const effects = before === undefined || after === undefined ? [] : effectsOf(before, after);
   return {
-    actor: step.actor, text: [`${fn === '' ? '' : `${fn}: `}${actionOf(observed, step, before, after)}`, ...effects].join('; '),
+    actor: step.actor, text: [`${fn === '' ? '' : `${fn}: `}${actionOf(observed, step, before, after, place)}`, ...effects, ...(breach === '' ? [] : [`here: ${breach}`])].join('; '),
     ...(step.file === undefined ? {} : { file: step.file }), ...(step.line === undefined ? {} : { line: step.line }),
-    held: after?.held ?? [], fn, effects, isPreemption: step.isPreemption, isBreach: isLast,
+    held: (after?.held ?? []).map(objectName), fn, effects, isPreemption: step.isPreemption, isBreach: breach !== '',
   };
 }
 
 /** `zapPteRange` is `zap_pte_range`. */
 export function kernelName(fn: string): string {
-  return fn.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`).replace(/\d+$/, '');
+  return fn.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 const VERBS: Readonly<Record<string, string>> = {
@@ -56,10 +67,10 @@ const VERBS: Readonly<Record<string, string>> = {
   wait: 'waits for', yield: 'yields', call: 'calls',
 };
 
-function actionOf(observed: Observed, { kind, object, where }: ExploredStep, before: Moment | undefined, after: Moment | undefined): string {
-  const own = OWN_WORDS.find(([pattern]) => pattern.test(object));
-  if (own !== undefined) return own[1];
-  const verb = `${VERBS[kind] ?? kind} ${object}`.trim();
+function actionOf(observed: Observed, { kind, object, where }: ExploredStep, before: Moment | undefined, after: Moment | undefined, place: Place | null): string {
+  if (BEGINS.test(object)) return 'the call begins';
+  const isPte = place !== null && before !== undefined && where === before.pteWhere;
+  const verb = `${VERBS[kind] ?? kind} ${isPte ? `the pte of 0x${place.address.toString(16)}` : objectName(object)}`.trim();
   if (kind !== 'write' || before === undefined || after === undefined) return verb;
   const from = before.words[where];
   const to = after.words[where];
@@ -68,12 +79,12 @@ function actionOf(observed: Observed, { kind, object, where }: ExploredStep, bef
   return `${verb} (${was} to ${is})`;
 }
 
-/** Points that are no operation of the kernel. */
-const OWN_WORDS: readonly (readonly [RegExp, string])[] = [
-  [/^oracle\.(page|space)\.busy/, 'the call begins'],
-];
+/** `kvm.kvm.slotsLock[1]` is `kvm.slots_lock[1]`. */
+export function objectName(object: string): string {
+  return kernelName(object).replace(/^(\w+)\.\1\b/, '$1');
+}
 
-function effectsOf(before: Moment, after: Moment, place: ReturnType<typeof placeOf>): string[] {
+function effectsOf(before: Moment, after: Moment): string[] {
   const effects: string[] = [];
   const key = ({ who, mm, address, pfn, isWritable }: SeenEntry): string => `${who} ${mm} ${address} ${pfn} ${isWritable}`;
   const had = new Set(before.entries.map(key));
@@ -83,14 +94,9 @@ function effectsOf(before: Moment, after: Moment, place: ReturnType<typeof place
   after.live.forEach((isLive, pfn) => {
     if (isLive !== before.live[pfn]) effects.push(isLive ? `frame ${pfn} is given out` : `frame ${pfn} is free`);
   });
-  if (place !== null && before.primary !== after.primary) effects.push(`pte of 0x${place.address.toString(16)}: ${pteText(before.primary)} to ${pteText(after.primary)}`);
   return effects;
 }
 
 function entryText({ who, address, pfn, isWritable }: SeenEntry): string {
   return `${who} entry 0x${address.toString(16)} to frame ${pfn}${isWritable ? ', writable' : ''}`;
-}
-
-export function pteText(primary: number): string {
-  return primary === 0 ? 'nothing' : `frame ${Math.floor(primary / 2)}${primary % 2 === 1 ? ', writable' : ', read only'}`;
 }

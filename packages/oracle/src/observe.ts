@@ -21,8 +21,9 @@ export interface Moment {
   readonly entries: readonly SeenEntry[];
   /** By frame: in use. */
   readonly live: readonly boolean[];
-  /** 2 * pfn + writable of the page in question. */
-  readonly primary: number;
+  /** The word that decides where the page in question leads, and what stands there; 0 and empty where no page is. */
+  readonly pteWhere: Where;
+  readonly pte: string;
 }
 
 export interface Observed {
@@ -36,9 +37,9 @@ export function observe(program: Program<ExplorableMachine>, image: WatchedImage
   let moments: Moment[] = [];
   let machine: WatchedMachine | null = null;
   const see = (m: WatchedMachine): Moment => ({
+    ...pteOf(image, m, page),
     words: m.words.slice(), held: image.heldLocks(m, m.cpu.current[0] as TaskStruct).map((where) => image.nameOfWhere(m, where)),
     entries: entriesOf(image, m), live: Array.from({ length: m.bootConfig.nrFrames + 1 }, (_, pfn) => pfn > 0 && image.isFrameLive(m, pfn as Pfn)),
-    primary: page === null ? 0 : image.primaryTranslation(m, page.mm, page.address),
   });
   const watched: Program<ExplorableMachine> = {
     ...program,
@@ -58,6 +59,12 @@ export function observe(program: Program<ExplorableMachine>, image: WatchedImage
   };
   explore(watched, { replay });
   return { moments, describe: (where, value) => (machine === null ? '' : image.describeWord(machine, where, value)) };
+}
+
+function pteOf(image: WatchedImage, m: WatchedMachine, page: { readonly mm: Mm; readonly address: Vaddr } | null): Pick<Moment, 'pteWhere' | 'pte'> {
+  if (page === null) return { pteWhere: 0 as Where, pte: '' };
+  const pteWhere = image.translationWhere(m, page.mm, page.address);
+  return { pteWhere, pte: image.describeWord(m, pteWhere, m.words[pteWhere]) };
 }
 
 function entriesOf(image: WatchedImage, m: WatchedMachine): SeenEntry[] {

@@ -9,7 +9,7 @@ export function whyOf({ code, steps }: Pick<ExploredFinding, 'code' | 'steps'>, 
   const story = { moments, place, told };
   const made = lastStep(story, (before, after) => !hasEntry(before, place) && hasEntry(after, place));
   const freed = lastStep(story, (before, after) => before.live[place.pfn] === true && after.live[place.pfn] !== true);
-  const changed = lastStep(story, (before, after) => before.primary !== after.primary && before.primary !== 0);
+  const changed = lastStep(story, (before, after) => before.pteWhere === after.pteWhere && before.pte !== after.pte && before.pte !== 'none');
   const called = steps.findLastIndex(({ kind }, i) => kind === 'call' && i > Math.max(changed, -1));
   const at = (i: number): string => `${told[i]?.actor} (${told[i]?.fn}, step ${i + 1})`;
   if (changed < 0 && freed < 0) return made < 0 ? '' : `${at(made)} made the entry, and it was wrong from the start`;

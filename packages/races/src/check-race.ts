@@ -1,5 +1,5 @@
 /** One race, explored and explained: what `mmun check` prints, and what the table of `mmun races` is made of. */
-import { exploreAsync } from '@mmun/explorer';
+import { explore, exploreAsync } from '@mmun/explorer';
 import type { ExploreOptions, ExploreResult, ExploredFinding } from '@mmun/explorer';
 import type { Finding } from '@mmun/include';
 import { codeOf, explainFinding } from '@mmun/oracle';
@@ -53,6 +53,8 @@ export async function checkRace(race: Checkable, image: RaceImage | null, option
   const parameters = settleParameters(race, variant, set);
   const subject = race.subject(variant, parameters, image);
   const result = await exploreAsync(subject.program, options);
+  const broken = result.findings.find(({ code }) => code === 'exception');
+  if (broken !== undefined) throw errorOf(subject, broken);
   const findings = [...result.findings.map((finding) => describe(subject, finding)), ...subject.standing().map(standing)];
   return {
     schema: 'mmun.check/1', race: race.id, title: race.title, variant,
@@ -60,8 +62,34 @@ export async function checkRace(race: Checkable, image: RaceImage | null, option
     strategy: result.strategy, preemptions: result.preemptions, executions: result.executions, blocked: result.blocked, states: result.states,
     exhaustive: result.exhaustive, elapsedMs: Math.round(result.elapsedMs * 10) / 10, findings,
     estimate: result.estimate === null ? null : { schedules: result.estimate.schedules, steps: result.estimate.steps },
-    notes: notesOf(result), interrupted: signal?.aborted === true, ok: findings.length === 0,
+    notes: notesOf(result), interrupted: signal?.aborted === true,
+    ok: findings.length === 0 && signal?.aborted !== true && !result.notes.some((note) => note.includes('no longer follows')),
   };
+}
+
+/** The error itself, with its stack: a search keeps only the message. */
+function errorOf({ program }: Subject, { replay, message }: ExploredFinding): Error {
+  let thrown = new Error(message);
+  const catching: Subject['program'] = {
+    ...program,
+    threads: program.threads.map((thread) => ({
+      ...thread,
+      run: (m) => {
+        const task = thread.run(m);
+        const next = (): IteratorResult<string, unknown> => {
+          try {
+            return task.next();
+          } catch (error) {
+            if (error instanceof Error && error.name !== 'KernelBug') thrown = error;
+            throw error;
+          }
+        };
+        return { next } as unknown as typeof task;
+      },
+    })),
+  };
+  explore(catching, { replay });
+  return thrown;
 }
 
 function notesOf({ notes, exhaustive, findings }: ExploreResult): string[] {

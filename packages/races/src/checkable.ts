@@ -39,7 +39,7 @@ export interface Checkable {
 export function checkableOf<S>(race: Race<S>): Checkable {
   const { id, title, source, finds, parameters = {}, variants } = race;
   const plans = Object.entries(variants).map(([name, { image = 'toy', edit, parameters: own = {} }]): [string, VariantPlan] =>
-    [name, { image, edits: edit === undefined ? [] : [edit], parameters: own }]);
+    [name, { image, edits: edit === undefined ? [] : [edit].flat(), parameters: own }]);
   return {
     id, title, source, finds, parameters, variants: new Map(plans),
     subject: (name, given, image): Subject => {

@@ -24,7 +24,8 @@ export interface Variant {
   readonly plugin?: SecondaryMmu;
   /** Subpath of `@mmun/image`, without `-fast`; left out: `toy`. */
   readonly image?: 'toy' | 'toy-off' | 'toy-range';
-  readonly edit?: SourceEdit;
+  /** More than one where the change needs an import. */
+  readonly edit?: SourceEdit | readonly SourceEdit[];
   /** Replace those of the race. */
   readonly parameters?: Parameters;
 }

@@ -104,7 +104,11 @@ function describe(error, race) {
   if (failure) {
     const { text, location, detail } = failure;
     if (detail instanceof LinkError || /^\S+:\d+:\d+: /.test(text) || !location) return text;
-    return `${shown(join(ROOT, location.file))}:${location.line}:${location.column + 1}: ${text}`;
+    const path = join(ROOT, location.file);
+    // the place is one in the rewritten text; what cannot be found is named in the source as it is
+    const missing = /^Could not resolve "(.*)"$/.exec(text)?.[1];
+    const line = missing === undefined ? 0 : readFileSync(path, 'utf8').split('\n').findIndex((row) => row.includes(`'${missing}'`) || row.includes(`"${missing}"`)) + 1;
+    return `${shown(path)}:${line > 0 ? line : `${location.line}:${location.column + 1}`}: ${text}`;
   }
   return `${race ? placeIn(race, error.stack ?? '') : 'the catalogue'}: ${error.message}`;
 }

@@ -82,7 +82,9 @@ async function guarded<T>(race: string, act: () => Promise<T>): Promise<T> {
     if (!(error instanceof Error)) throw error;
     if (error.constructor.name === 'ReplaySyntax' || error instanceof RangeError) throw new UsageError(error.message);
     const { placeIn } = await linker();
-    throw new UsageError(`${MODULE.test(race) ? placeIn(race, error.stack ?? '') : race}: ${error.message}`);
+    const place = MODULE.test(race) ? placeIn(race, error.stack ?? '') : race;
+    const hint = MODULE.test(race) && !/:\d+$/.test(place) && error instanceof TypeError ? ': is a `yield*` missing before a call of `t`?' : '';
+    throw new UsageError(`${place}: ${error.message}${hint}`);
   }
 }
 

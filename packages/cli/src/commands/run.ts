@@ -1,6 +1,7 @@
 import type { Command, ExitCode } from '../command.js';
 import { renderRun } from '../render/render-run.js';
 import { ARCHS, BUILDS, DESIGNS, loadImage } from '../run/images.js';
+import { parseRate, parseSeed } from '../run/numbers.js';
 import { loadPlugins, parsePluginNames } from '../run/plugins.js';
 import { runRecordings } from '../run/run-recordings.js';
 import { startProgress } from '../progress.js';
@@ -56,15 +57,3 @@ export const run: Command = {
     return report.ok ? 0 : 1;
   },
 };
-
-function parseRate(text: string): number {
-  const rate = Number(text);
-  if (text.trim() === '' || !Number.isFinite(rate) || rate < 0 || rate > 1000) throw new UsageError(`--device-rate ${text}: expected a number from 0 to 1000`);
-  return rate;
-}
-
-function parseSeed(text: string): number {
-  const seed = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(seed)) throw new UsageError(`--seed ${text}: expected a whole number from 0 to 2^53 - 1`);
-  return seed;
-}

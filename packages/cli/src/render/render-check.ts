@@ -50,8 +50,8 @@ function coverageOf(exhaustive: boolean, preemptions: number | null, bound: stri
 }
 
 const COLUMNS: readonly Column[] = [
-  { title: 'race', align: 'left', shrinks: true },
-  { title: 'buggy', align: 'left' },
+  { title: 'race', align: 'left' },
+  { title: 'buggy', align: 'left', shrinks: true },
   { title: 'preempt', align: 'right' },
   { title: 'runs', align: 'right' },
   { title: 'time', align: 'right' },

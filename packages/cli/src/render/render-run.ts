@@ -1,6 +1,6 @@
 /** `mmun run` for eyes: what was replayed, what differs, what the notifier said, what the secondary MMU saw, a verdict. */
-import type { NotifierCounts } from '@mmun/include';
 import type { RecordingReport, RunReport } from '../run/run-report.js';
+import { NOTIFIER_CALLS } from './notifier-calls.js';
 import { renderFinding } from './render-finding.js';
 import { renderProcesses } from './render-processes.js';
 import type { Screen } from './screen.js';
@@ -43,15 +43,10 @@ function renderRecording(recording: RecordingReport, screen: Screen): string[] {
   ];
 }
 
-const KINDS: readonly (readonly [keyof NotifierCounts, string])[] = [
-  ['invalidatePage', 'invalidate_page'], ['invalidatePages', 'invalidate_pages'], ['agePage', 'age_page'], ['release', 'release'],
-  ['invalidateRangeStart', 'invalidate_range_start'], ['invalidateRangeEnd', 'invalidate_range_end'],
-];
-
 /** The notifier's calls beside what each secondary MMU saw. */
 function renderTraffic({ config, notifier, secondary }: RunReport, { paint }: Screen): string[] {
   if (notifier === undefined) return [];
-  const kinds = KINDS.filter(([kind]) => notifier[kind] > 0 || kind.startsWith('invalidateRange') === (config.design === 'range'));
+  const kinds = NOTIFIER_CALLS.filter(([kind]) => notifier[kind] > 0 || (kind !== 'changePte' && kind.startsWith('invalidateRange') === (config.design === 'range')));
   if (secondary.length === 0 && kinds.every(([kind]) => notifier[kind] === 0)) return [];
   const left = block(kinds.map(([kind, name]) => [name, notifier[kind]]));
   const right = secondary.flatMap(({ plugin, faults, accesses, invalidations }) => [

@@ -35,11 +35,18 @@ const INSTALL: Race['variants'] = { buggy: { plugin: lookupThenInstall }, fixed:
 /** v6 has the hook that v5 forgot: one call at the end of copy_pte_range, under the lock of the parent's table. */
 const FORK_HOOK: Variant = {
   plugin: kvm,
-  edit: {
-    file: 'mm/src/memory-copy.ts',
-    find: '    yield* spinUnlock(m, srcPtl);\n',
-    replace: "    yield* mmuNotifier(m, vmaMm(m, srcVma), 'invalidatePages', start, end); yield* spinUnlock(m, srcPtl);\n",
-  },
+  edit: [
+    {
+      file: 'mm/src/memory-copy.ts',
+      find: "import { vmaMm } from './mm-types.js';\n",
+      replace: "import { vmaMm } from './mm-types.js'; import { mmuNotifier } from '#mmu-notifier';\n",
+    },
+    {
+      file: 'mm/src/memory-copy.ts',
+      find: '    yield* spinUnlock(m, srcPtl);\n',
+      replace: "    yield* mmuNotifier(m, vmaMm(m, srcVma), 'invalidatePages', start, end); yield* spinUnlock(m, srcPtl);\n",
+    },
+  ],
 };
 
 const CALLS: readonly CallRace[] = [
