@@ -94,7 +94,7 @@ function v5Ops(k: Kvms): MmuNotifierOps {
   return {
     * release(mn: MmuNotifier, _mm: Mm): Task<MaySleep> {
       const vm = k.s.notifierInstance(mn);
-      yield* zapAll(k, vm);
+      yield* zapAll(k, vm, true);
       yield* endOfOneSide(k, vm, KVM_RELEASED);
     },
     * invalidatePage(mn: MmuNotifier, _mm: Mm, address: Vaddr): Task<UnderPteLock> {
@@ -119,7 +119,7 @@ function rangeOps(k: Kvms): RangeNotifierOps {
     * release(mn: MmuNotifier, _mm: Mm): Task<InSrcuRead> {
       const vm = k.s.notifierInstance(mn);
       yield* setReleased(k, vm);
-      yield* zapAll(k, vm);
+      yield* zapAll(k, vm, true);
     },
     * invalidateRangeStart(mn: MmuNotifier, _mm: Mm, start: Vaddr, end: Vaddr): Task<InSrcuRead> {
       yield* rangeStart(k, k.s.notifierInstance(mn), start, end);

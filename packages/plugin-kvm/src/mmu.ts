@@ -107,11 +107,14 @@ export function* setSpteUnlessRetry(k: Kvms, kvm: number, hva: Vaddr, pfn: Pfn, 
   return result;
 }
 
-/** Takes away every entry of a machine. @context any @locks none */
-export function* zapAll(k: Kvms, kvm: number): Task<Step> {
+/** Takes away every entry of a machine. @context any @locks none @param isTold mm said so, and it counts as its doing */
+export function* zapAll(k: Kvms, kvm: number, isTold = false): Task<Step> {
   const lock = mmuLockOf(k, kvm);
   yield* k.s.spinLock(lock);
-  while (k.kvm.sptes[kvm] !== 0) yield* zapSpte(k, k.kvm.sptes[kvm]);
+  while (k.kvm.sptes[kvm] !== 0) {
+    yield* zapSpte(k, k.kvm.sptes[kvm]);
+    if (isTold) k.stat.invalidations[0] += 1;
+  }
   yield* k.s.spinUnlock(lock);
 }
 
