@@ -11,7 +11,7 @@ import type { PointKind, Scheduler, Task, Where } from '@mmun/include';
 import { YIELD } from '@mmun/include';
 import { KernelBug } from '@mmun/lib';
 import { START, isLockWait, isRelease } from './operation.js';
-import type { ExplorableMachine, Program, Report } from './program.js';
+import type { ExplorableMachine, Program, Report, Thread } from './program.js';
 
 /** What a driver returns to end the execution. */
 export const STOP = -1;
@@ -238,13 +238,15 @@ export class Execution implements Scheduler {
   }
 
   private resume(thread: number): void {
-    if (this.status[thread] === UNSTARTED) this.tasks[thread] = this.program.threads[thread]?.run(this.m) ?? null;
+    const isNew = this.status[thread] === UNSTARTED;
     this.isGranted = this.isWait[thread] === 1;
     this.current = thread;
     this.beginStep(thread);
     try {
-      const result = (this.tasks[thread] as Task<string, unknown>).next();
-      if (result.done !== true) return;
+      if (isNew) this.tasks[thread] = (this.program.threads[thread] as Thread<ExplorableMachine>).run(this.m);
+      const task = this.tasks[thread];
+      // what had nothing to wait for may come finished, as in the fast form
+      if (typeof task === 'object' && task !== null && task.next().done !== true) return;
       this.status[thread] = FINISHED;
     } catch (error) {
       this.status[thread] = CRASHED;

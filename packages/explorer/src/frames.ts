@@ -128,7 +128,8 @@ export function saveTask(task: FrameTask, constants: Constants, hash: Hash): Thr
         continue;
       }
       const value = variables[i];
-      if (value === constants.root) continue;
+      // the task that this frame delegates to is a frame of the chain itself
+      if (value === constants.root || isFrameTask(value)) continue;
       if (typeof value === 'number') hash.addNumber(value);
       else if (mix(value, constants, hash, 0)) {
         variables[i] = copy(value as object, constants, copies);

@@ -37,7 +37,7 @@ function callsOfFrames(task: FrameTask): Call[] {
   const calls: Call[] = [];
   for (let frame = task.leaf; frame !== null; frame = frame.parent) {
     const { name, file, calls: waits, blocks } = frame.info;
-    calls.push({ fn: name, file, line: (calls.length === 0 ? blocks[frame.label] : waits[frame.label]) ?? 0 });
+    calls.push({ fn: name.replace(/\$\w+$/, ''), file, line: (calls.length === 0 ? blocks[frame.label] : waits[frame.label]) ?? 0 });
   }
   return calls.filter(({ fn }) => fn !== '');
 }

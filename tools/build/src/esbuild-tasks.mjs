@@ -1,6 +1,7 @@
 // The transform as an esbuild plugin. Rewritten sources are kept for the life of the process: images share most files.
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { eager } from './eager.mjs';
 import { RUNTIME, RUNTIME_FILE, toFrames } from './frames.mjs';
 import { straighten, StraightenError } from './straighten.mjs';
 
@@ -37,7 +38,8 @@ export function tasks(form, edit) {
  * @returns {Promise<import('esbuild').OnLoadResult>}
  */
 async function load(path, form, edit) {
-  const code = edit(await readFile(path, 'utf8'), path);
+  const written = edit(await readFile(path, 'utf8'), path);
+  const code = form === 'frames' ? eager(written, path) : written;
   try {
     const out = straighten(code, path, { form: form === 'frames' ? 'explore' : form });
     const framed = form === 'frames' ? toFrames(out?.code ?? code, path) : null;

@@ -85,6 +85,11 @@ export class Frame {
         frame.label++;
         const child = frame.arg;
         frame.arg = undefined;
+        if (typeof child !== 'object' || child === null) {
+          // a primitive that had nothing to wait for: this is its result
+          frame.sentValue = child;
+          continue;
+        }
         if (child.isFrame === true && child.label === 0) {
           child.parent = frame;
           frame = child;

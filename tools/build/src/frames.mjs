@@ -115,9 +115,9 @@ class Rewriter {
     const blocks = [];
     for (const { test, consequent } of body.body.body[0]?.cases ?? []) {
       const point = find(consequent, (n) => n.type === 'CallExpression' && /^point(Until)?$/.test(n.callee.name ?? ''));
-      blocks[test.value] = this.lineOf(point ?? consequent[0] ?? test);
       const suspends = find(consequent, (n) => n.type === 'ReturnStatement' && [4, 5].includes(n.argument?.elements?.[0]?.value));
       if (suspends) calls[test.value + 1] = this.lineOf(suspends);
+      blocks[test.value] = this.lineOf(point ?? suspends ?? consequent[0] ?? test);
     }
     const live = keepsAll ? null : liveAt(body, variables, state);
     const name = `$info${this.infos.length}`;
