@@ -44,7 +44,8 @@ const OF_KERNEL_BUG: Readonly<Record<string, Code>> = {
 };
 
 /** The code under which a bug of the kernel, an error of an explorer or a violation is reported. */
-export function codeOf(raw: string): Code {
+export function codeOf(raw: string, message = ''): Code {
   if (isCode(raw)) return raw;
+  if (raw === 'sleep-in-rcu' && message.includes('synchronize_rcu')) return 'rcu-misuse';
   return OF_KERNEL_BUG[raw] ?? 'corruption';
 }

@@ -27,7 +27,8 @@ const pageSpec = {
 } as const;
 
 const spaceSpec = { busy: 'u32', forking: 'u32', parent: 'u32' } as const;
-const threadSpec = { instance: 'u32', driver: 'u32' } as const;
+/** Row 0 is no thread's: `begun` says that the execution has. */
+const threadSpec = { instance: 'u32', begun: 'u32' } as const;
 const instanceSpec = { state: 'u32', running: 'u32', released: 'u32', mm: 'u32' } as const;
 const frameSpec = { written: 'u32' } as const;
 

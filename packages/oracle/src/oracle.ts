@@ -4,7 +4,8 @@ import type { Finding, MachineConfig, Mm, PointKind, SecondaryDriver, SecondaryM
 import type { Report } from '@mmun/explorer';
 import { codeOf } from './codes.js';
 import { auditContents, auditDirty, judgeRead, noteWrite } from './contents.js';
-import { ghostTables } from './ghost.js';
+import { DataRaces } from './data-race.js';
+import { ghostOf, ghostTables } from './ghost.js';
 import { LockGraph } from './lock-graph.js';
 import type { OrderSeen } from './lock-graph.js';
 import { lockCircle, spaceLeaked } from './reports.js';
@@ -28,15 +29,23 @@ export class Oracle<M extends WatchedMachine> {
     this.locks = new LockGraph((where) => this.names(where));
   }
 
-  /** A machine that is watched from its first step on, with the plugins attached. */
-  boot(config: MachineConfig, plugins: readonly SecondaryMmu[]): Booted<M> {
+  /**
+   * A machine that is watched from its first step on, with the plugins attached.
+   * @param fields columns whose plain uses must be ordered, as `page.flags`; see data-race.ts for what that asks of a search
+   */
+  boot(config: MachineConfig, plugins: readonly SecondaryMmu[], fields: readonly string[] = []): Booted<M> {
     const { image } = this;
     const watched = plugins.map((plugin, i) => watchPlugin(image, plugin, i, () => m));
     const m = image.boot(config, [...watched, ghostTables]);
     this.names = (where): string => image.nameOfWhere(m, where);
+    const races = fields.length === 0 ? null : new DataRaces(m, ghostOf(m).thread.begun);
+    races?.watch(fields);
     tapScheduler(m, {
-      announced: (kind, where, isWait) => { if (kind === ACQUIRE || (isWait && kind === ACQUIRE_SHARED)) this.waits(m, where); },
-      touched: (_kind: PointKind, _where: Where) => undefined,
+      announced: (kind, where, isWait) => {
+        if (kind === ACQUIRE || (isWait && kind === ACQUIRE_SHARED)) this.waits(m, where);
+        races?.announced(kind, where);
+      },
+      touched: (kind: PointKind, where: Where) => { races?.touched(kind, where); },
     });
     return { m, drivers: watched.map((plugin) => image.attachSecondaryMmu(m, plugin)) };
   }

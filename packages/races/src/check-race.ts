@@ -52,7 +52,7 @@ export async function checkRace(race: Checkable, image: RaceImage | null, option
   const { variant, set = {}, signal } = options;
   const parameters = settleParameters(race, variant, set);
   const subject = race.subject(variant, parameters, image);
-  const result = await exploreAsync(subject.program, options);
+  const result = await exploreAsync(subject.program, subject.needsWholeRuns ? wholeRuns(options) : options);
   const broken = result.findings.find(({ code }) => code === 'exception');
   if (broken !== undefined) throw errorOf(subject, broken);
   const findings = [...result.findings.map((finding) => describe(subject, finding)), ...subject.standing().map(standing)];
@@ -65,6 +65,13 @@ export async function checkRace(race: Checkable, image: RaceImage | null, option
     notes: notesOf(result), interrupted: signal?.aborted === true,
     ok: findings.length === 0 && signal?.aborted !== true && !result.notes.some((note) => note.includes('no longer follows')),
   };
+}
+
+/** The searches that neither copy threads nor go back into an execution. */
+function wholeRuns(options: CheckOptions): CheckOptions {
+  const { strategy = 'auto' } = options;
+  if (strategy === 'stateful' || strategy === 'bounded') throw new RangeError(`--strategy ${strategy}: this race watches plain fields, which needs whole executions: expected dpor, pct or random`);
+  return { ...options, strategy: strategy === 'auto' ? 'dpor' : strategy, keepsLong: true };
 }
 
 /** The error itself, with its stack: a search keeps only the message. */
@@ -99,7 +106,7 @@ function notesOf({ notes, exhaustive, findings }: ExploreResult): string[] {
 
 function describe(subject: Subject, finding: ExploredFinding): CheckFinding {
   const { code, message, replay, steps, preemptions, isMinimal } = finding;
-  const known = code === 'nondeterminism' ? code : codeOf(code);
+  const known = code === 'nondeterminism' ? code : codeOf(code, message);
   const named = known === code ? message : `${message} (${code})`;
   if (subject.image === null || replay === '') return { code: known, message: named, replay, steps: steps.map(({ actor, text, file, line }) => stepOf(actor, text, file, line)), why: '', preemptions, minimal: isMinimal };
   const { steps: told, why } = explainFinding(subject.program, subject.image, finding);

@@ -22,6 +22,8 @@ export interface Subject {
   standing(): Finding[];
   /** How to look into its machines; null where there is no kernel. */
   readonly image: WatchedImage<WatchedMachine> | null;
+  /** Something is kept outside of the machine: executions must be run from their beginning. */
+  readonly needsWholeRuns: boolean;
 }
 
 export interface Checkable {
@@ -46,7 +48,7 @@ export function checkableOf<S>(race: Race<S>): Checkable {
       const variant = variants[name];
       if (variant === undefined || image === null) throw new TypeError(`race \`${id}\` has no variant \`${name}\``);
       const program = raceProgram(race, variant, image, given);
-      return { program: program as unknown as Program<ExplorableMachine>, standing: () => program.oracle.standing(), image };
+      return { program: program as unknown as Program<ExplorableMachine>, standing: () => program.oracle.standing(), image, needsWholeRuns: (race.watchFields ?? []).length > 0 };
     },
   };
 }

@@ -56,6 +56,8 @@ export interface Race<S = unknown> {
   readonly variants: Readonly<Record<'buggy' | 'fixed', Variant>> & Readonly<Record<string, Variant>>;
   /** What differs from the toy machine; CPUs are as many as actors ask for. */
   readonly config?: Partial<MachineConfig>;
+  /** Columns whose plain uses must be ordered by locks or atomics, as `page.flags`: the search then is dpor, pct or random. */
+  readonly watchFields?: readonly string[];
   /** Left out: each plugin follows the first process before the set-up. */
   readonly opensDevices?: boolean;
   /** Runs alone, as the first process; returns what the actors are to know. Numbers and plain objects, for nothing in it may change. */

@@ -57,7 +57,7 @@ export function raceProgram<S>(race: Race<S>, variant: Variant, image: RaceImage
 function bootRace<S>(race: Race<S>, variant: Variant, oracle: Oracle<WatchedMachine>, parameters: Parameters): Stage<S> {
   const { image } = oracle;
   const plugins: SecondaryMmu[] = variant.plugin === undefined ? [] : [variant.plugin];
-  const { m, drivers } = oracle.boot(configOf(race, image as RaceImage), plugins);
+  const { m, drivers } = oracle.boot(configOf(race, image as RaceImage), plugins, race.watchFields);
   const leader = image.newProcess(m);
   image.setTaskCpu(m, leader, 0);
   image.setCurrent(m, leader);
