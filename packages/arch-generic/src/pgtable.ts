@@ -10,7 +10,7 @@ import {
   flushTlbPage, pteClear, pteMkold, pteModify, ptePresent, pteSame, pteWrprotect, pteYoung, ptepGet, setPteAt, whereOfSlot,
   ptepGetAndClear as asmPtepGetAndClear, ptepTestAndClearYoung as asmPtepTestAndClearYoung,
 } from '#asm';
-import { mmuNotifierAgePage, mmuNotifierPtep } from '#mmu-notifier';
+import { MMU_NOTIFIER, mmuNotifierAgePage, mmuNotifierPtep } from '#mmu-notifier';
 import type { ArchMachine } from './arch-machine.js';
 
 export function* ptepSetAccessFlags(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep, entry: Pte, _isDirty: boolean): Task<Step, boolean> {
@@ -32,6 +32,7 @@ export function* ptepTestAndClearYoung(m: ArchMachine, vma: Vma, address: Vaddr,
 export function* ptepClearFlushYoung(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep): Task<Step, number> {
   const young = yield* asmPtepTestAndClearYoung(m, vma, address, ptep);
   if (young !== 0) yield* flushTlbPage(m, vma, address);
+  if (!MMU_NOTIFIER) return young; // a constant, as the macro was: a call that answers 0 would stay
   return young | (yield* mmuNotifierAgePage(m, m.vma.vmMm[vma] as Mm, address));
 }
 

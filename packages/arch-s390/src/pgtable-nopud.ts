@@ -24,10 +24,10 @@ export const PTRS_PER_PUD: number = 1;
 export const PTRS_PER_PGD: number = 2048;
 export const PMD_SHIFT: number = 21;
 export const PGDIR_SHIFT: number = 31;
-export const PUD_SHIFT: number = PGDIR_SHIFT;
+export const PUD_SHIFT: number = 31;
 export const PMD_SIZE: number = 0x200000;
 export const PGDIR_SIZE: number = 0x80000000;
-export const PUD_SIZE: number = PGDIR_SIZE;
+export const PUD_SIZE: number = 0x80000000;
 /** 4 TiB: 2048 entries of 2 GiB. */
 export const TASK_SIZE: Vaddr = 0x40000000000 as Vaddr;
 /** Deviation: there was no huge page of 512. It is what mm aligns mappings for, as on 6.18 with its pmd. */

@@ -13,7 +13,7 @@ import {
   pmdNone, pteDirty, pteMkclean, pteNone, pteOffset, pteWrite, pteWrprotect, ptepClearFlush, ptepClearFlushYoung, ptepGet, ptepPfn, ptepPresent, pageClearDirty, pageTestAndClearYoung,
   pageTestDirty, setPteAt, swpEntryToPte,
 } from '#asm';
-import { mmuNotifierClearFlushYoung, mmuNotifierInvalidatePage, rmapLock, rmapUnlock } from '#mmu-notifier';
+import { MMU_NOTIFIER, mmuNotifierClearFlushYoung, mmuNotifierInvalidatePage, rmapLock, rmapUnlock } from '#mmu-notifier';
 import { iMmapLockOf, vmaIntervalNext } from './i-mmap.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -163,6 +163,7 @@ function* pageReferencedOne(m: Machine, pfn: Pfn, vma: Vma): Task<Step, number> 
 /** Hook #2: in v5 the arch asks, if it does; in the range design mm does. @locks ptl(address) @returns 1 or 0 */
 function* clearFlushYoung(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep): Task<Step, number> {
   const young = yield* ptepClearFlushYoung(m, vma, address, ptep);
+  if (!MMU_NOTIFIER) return young; // a constant: a call that answers 0 would stay
   return young | (yield* mmuNotifierClearFlushYoung(m, vmaMm(m, vma), address, (address + PAGE_SIZE) as Vaddr));
 }
 

@@ -10,7 +10,7 @@ export function variantsOf(args) {
   return names.length === 0 ? VARIANTS : VARIANTS.filter(({ name }) => names.includes(name));
 }
 
-if (process.argv[1]?.endsWith('build-image.mjs')) {
+async function main() {
   try {
     for (const line of await buildImages(variantsOf(process.argv.slice(2)))) console.log(line);
   } catch (error) {
@@ -19,3 +19,5 @@ if (process.argv[1]?.endsWith('build-image.mjs')) {
     process.exitCode = 1;
   }
 }
+
+if (process.argv[1]?.endsWith('build-image.mjs') === true) void main();

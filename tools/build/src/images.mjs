@@ -83,15 +83,21 @@ function describe(error) {
 
 /**
  * Inlining empty functions leaves helpers that nobody calls any more; a second look at the bundle drops them. Only the
- * fast images need it: they are the ones that promise to hold no byte of what was left out.
+ * fast images need it: they are the ones that promise to hold no byte of what was left out. Bundling makes variables of the
+ * sources' constants; as constants again, before all else (on its first line: lines are mapped), they are put in where
+ * they are used, and what `MMU_NOTIFIER` guards goes.
  * @param {Variant} variant @param {{ code: string, map: string }} linked
  * @returns {Promise<{ code: string, map: string }>}
  */
 async function settle({ build: kind }, { code, map }) {
   if (kind !== 'fast') return { code, map };
-  const inline = `${code}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString('base64')}`;
+  const constants = [...code.matchAll(CONSTANTS)].map(([, declared]) => `const ${declared};`).join('');
+  const inline = `${constants}${code.replaceAll(CONSTANTS, '')}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString('base64')}`;
   return transform(inline, { format: 'esm', target: 'node20', minifySyntax: true, treeShaking: true, sourcemap: 'external', sourcesContent: true });
 }
+
+/** A line of a bundle that declares nothing but primitive constants. */
+const CONSTANTS = /^var ((?:(?:, )?[A-Z][A-Z0-9_]* = (?:!0|!1|-?[0-9][0-9a-fx.e]*|"[^"\n]*"))+);$/gm;
 
 /** @param {Variant} variant @param {string} outfile */
 export async function verifyConfig(variant, outfile) {
