@@ -5,8 +5,8 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { tasks } from '../../../tools/build/src/esbuild-tasks.mjs';
-import { ROOT } from '../../../tools/build/src/workspace.mjs';
+import { tasks } from '@mmun/build/esbuild-tasks';
+import { ROOT } from '@mmun/build/workspace';
 
 const ENTRY = `export * from '@mmun/explorer'; export { unmapFault } from './packages/races/src/unmap-fault.ts';`;
 
