@@ -57,6 +57,8 @@ export interface KernelSettings {
   readonly faultAroundBytes: number;
   /** Split page-table locks are used from this number of CPUs on. CONFIG_SPLIT_PTLOCK_CPUS */
   readonly splitPtlockCpus: number;
+  /** Bytes that the file system lets a regular file have: ext4 with blocks of 4 KiB 2^44 - 4096. s_maxbytes */
+  readonly maxFileBytes: number;
 }
 
 /** What an image was linked from. The builder compares it with what was asked. */

@@ -10,6 +10,8 @@ export const VM_MAYSHARE = 0x80;
 export const VM_GROWSDOWN = 0x100;
 export const VM_UFFD_MISSING = 0x200;
 export const VM_PFNMAP = 0x400;
+/** Deviation: bit 38 in 6.18, beyond what a word of the model holds; this is the bit of VM_UFFD_WP. */
+export const VM_DROPPABLE = 0x1000;
 export const VM_LOCKED = 0x2000;
 export const VM_IO = 0x4000;
 export const VM_SEQ_READ = 0x8000;

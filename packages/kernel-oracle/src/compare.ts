@@ -12,7 +12,7 @@ export interface Disagreement {
 }
 
 /** Of smaps, what the model does not claim: mergeable, stack of user pages, soft dirty, uffd. */
-const FLAGS_LEFT_ASIDE: ReadonlySet<string> = new Set(['mg', 'sf', 'um', 'uw', 'sd', 'ui', 'ss', 'gu', 'dp', 'sl']);
+const FLAGS_LEFT_ASIDE: ReadonlySet<string> = new Set(['mg', 'sf', 'um', 'uw', 'sd', 'ui', 'ss', 'gu', 'sl']);
 
 export interface Tolerances {
   /** Reclaim was asked for pages of files: whether they stay depends on the disk. */
@@ -89,7 +89,7 @@ function compareSmaps(model: readonly SmapsRow[] | null, kernel: readonly SmapsR
 
 function smapsText(row: SmapsRow | undefined, isReclaimed: boolean): string {
   if (row === undefined) return 'no such row';
-  const flags = row.flags.split(' ').filter((flag) => flag !== '' && !FLAGS_LEFT_ASIDE.has(flag)).join(' ');
+  const flags = row.flags.split(' ').filter((flag) => flag !== '' && !FLAGS_LEFT_ASIDE.has(flag)).sort().join(' ');
   return `${hex(row.start)}: anonymous ${row.anonymous}${isReclaimed ? '' : `, rss ${row.rss}`}, ${flags}`;
 }
 

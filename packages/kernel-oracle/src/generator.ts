@@ -16,7 +16,10 @@ const ABSURD_LENGTHS = [0, 2 ** 47, 2 ** 47 - PAGE_SIZE, 2 ** 63, 2 ** 64 - PAGE
 const PROTS = [3, 3, 3, 3, 1, 1, 0, 5, 7, 2, 4, 8 | 3];
 const ADVICE = [4, 4, 4, 4, 8, 8, 0, 1, 2, 3, 9, 10, 11, 14, 15, 16, 17, 18, 18, 19, 20, 21, 22, 23, 23, 24];
 /** Not the whole truth of madvise: those that poison pages, and the newest, are left alone. */
-const ODD_ADVICE = [5, 6, 7, 12, 13, 26, 99, 2 ** 31];
+const ODD_ADVICE = [25, 5, 6, 7, 12, 13, 26, 99, 2 ** 31];
+
+/** Denywrite, executable, 32 bit, above 4G, nonblock, sync, uninitialized, and one that means nothing. */
+const RARE_FLAGS: readonly (readonly [flag: number, oneIn: number])[] = [0x800, 0x1000, 0x40, 0x80, 0x10000, 0x80000, 0x4000000, 0x8000000].map((flag) => [flag, 90]);
 
 /** How often which is drawn; what is missing from a list is a read or a write. */
 const WEIGHTS: readonly (readonly [OperationName, number])[] = [
@@ -68,7 +71,7 @@ export class Generator {
       case 'mlock2': return { name, args: [...this.#range(), this.#random.pick([0, 1, 1, 1, this.#random.oneIn(10) ? 2 : 1])] };
       case 'mlockall': return { name, args: [this.#random.pick([1, 2, 3, 5, 6, 7, 0, 4, 8])] };
       case 'msync': return { name, args: [...this.#range(), this.#random.pick([1, 4, 2, 5, 0, 3, 6])] };
-      case 'brk': return { name, args: [HEAP.start + this.#random.below(HEAP.nrPages * PAGE_SIZE * 1.1) - (this.#random.oneIn(5) ? PAGE_SIZE : 0)] };
+      case 'brk': return { name, args: [this.#random.oneIn(20) ? this.#random.pick(ABSURD_ADDRESSES) : HEAP.start + this.#random.below(HEAP.nrPages * PAGE_SIZE * 1.1) - (this.#random.oneIn(5) ? PAGE_SIZE : 0)] };
       case 'ftruncate': return { name, args: [this.#random.pick([FILE_RW, MEMFD]), this.#random.below(FILE_PAGES + 4) * PAGE_SIZE + this.#random.pick([0, 0, 0, 4, 2048])] };
       case 'read': return { name, args: [this.#address(40)] };
       case 'write': return { name, args: [this.#writeAddress(), this.#value++] };
@@ -90,10 +93,10 @@ export class Generator {
   #mmap(): number[] {
     const random = this.#random;
     const file = random.pick([0, 0, 0, 0, 0, FILE_RW, FILE_RW, FILE_RO, MEMFD, MEMFD]);
-    let flags = random.pick([MAP_PRIVATE, MAP_PRIVATE, MAP_PRIVATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED, MAP_SHARED_VALIDATE, random.oneIn(20) ? 0 : MAP_PRIVATE]);
+    let flags = random.pick([MAP_PRIVATE, MAP_PRIVATE, MAP_PRIVATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED, MAP_SHARED_VALIDATE, random.oneIn(20) ? random.pick([0, 4, 8]) : MAP_PRIVATE]);
     if (file === 0 && !random.oneIn(60)) flags |= MAP_ANONYMOUS;
     flags |= random.pick([MAP_FIXED, MAP_FIXED, MAP_FIXED, MAP_FIXED, MAP_FIXED, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_FIXED_NOREPLACE, 0, 0]);
-    for (const [flag, n] of [[MAP_GROWSDOWN, 14], [MAP_NORESERVE, 10], [MAP_POPULATE, 10], [MAP_LOCKED, 16], [MAP_STACK, 16]] as const) if (random.oneIn(n)) flags |= flag;
+    for (const [flag, n] of [[MAP_GROWSDOWN, 14], [MAP_NORESERVE, 10], [MAP_POPULATE, 10], [MAP_LOCKED, 16], [MAP_STACK, 16], ...RARE_FLAGS] as const) if (random.oneIn(n)) flags |= flag;
     const isFixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
     const addr = isFixed || random.oneIn(2) ? this.#address(30) : 0;
     const offset = random.oneIn(30) ? random.pick([5, 2048, 2 ** 63, 2 ** 64 - PAGE_SIZE, 2 ** 52]) : random.below(FILE_PAGES + 4) * PAGE_SIZE;

@@ -5,8 +5,9 @@ import type { KernelSettings } from '@mmun/include';
 
 const CAP_IPC_LOCK = 14;
 const TMPFS_MAGIC = 0x01021994;
+const EXT4_MAGIC = 0xef53;
 /** File systems whose mappings ask for an aligned place: thp_get_unmapped_area. ext4, xfs, btrfs, f2fs */
-const THP_ALIGNED_MAGICS: readonly number[] = [0xef53, 0x58465342, 0x9123683e, 0xf2f52010];
+const THP_ALIGNED_MAGICS: readonly number[] = [EXT4_MAGIC, 0x58465342, 0x9123683e, 0xf2f52010];
 
 /** @param pid the process that asks the kernel */
 export function kernelSettings(pid: number): Partial<KernelSettings> {
@@ -26,9 +27,10 @@ export function kernelSettings(pid: number): Partial<KernelSettings> {
 }
 
 /** How mm sees files of a folder. */
-export function fileSystemOf(folder: string): { readonly isShmem: boolean; readonly thpAligned: boolean } {
+export function fileSystemOf(folder: string): { readonly isShmem: boolean; readonly thpAligned: boolean; readonly maxFileBytes: number } {
   const magic = Number(statfsSync(folder).type);
-  return { isShmem: magic === TMPFS_MAGIC, thpAligned: THP_ALIGNED_MAGICS.includes(magic) };
+  const maxFileBytes = magic === EXT4_MAGIC ? 2 ** 44 - PAGE_SIZE : 2 ** 63;
+  return { isShmem: magic === TMPFS_MAGIC, thpAligned: THP_ALIGNED_MAGICS.includes(magic), maxFileBytes };
 }
 
 function limit(limits: string, name: string): number {

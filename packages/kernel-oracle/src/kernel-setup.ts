@@ -88,9 +88,9 @@ export async function setUp(process: KernelProcess, options: SetupOptions): Prom
   if (vvar === undefined || rows.some(({ start, name }) => start >= vvar.start && !name.startsWith('['))) {
     throw new OracleUnavailable('the kernel cannot be asked: it has no vvar at the upper end of the address space');
   }
-  const { isShmem, thpAligned } = fileSystemOf(process.folder);
+  const { isShmem, thpAligned, maxFileBytes } = fileSystemOf(process.folder);
   return {
-    kernel: release(), rows, top: topZone(vvar.start), settings: { ...kernelSettings(process.pid), mmapMinAddr },
+    kernel: release(), rows, top: topZone(vvar.start), settings: { ...kernelSettings(process.pid), mmapMinAddr, maxFileBytes },
     file: { path: file, kind: isShmem ? 'shmem' : 'regular', ino: statSync(file).ino, thpAligned },
     memfd: { path: '/memfd:file (deleted)', kind: 'shmem', ino: memfdIno, thpAligned: false },
     hasSwap: readFileSync('/proc/swaps', 'utf8').trim().split('\n').length > 1,

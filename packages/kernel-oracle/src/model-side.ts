@@ -14,6 +14,7 @@ import type { Zone } from './zones.js';
 /** What is needed of an image: system calls, and a look at pages. */
 export type FuzzedImage<M extends BootedMachine> = KernelImage<M> & Pick<InspectedImage<M>, 'userRead' | 'userWrite' | 'pagemapEntry' | 'contentWhere'>;
 
+const WORD_BYTES = 4;
 const SIGSEGV = 11;
 const SIGBUS = 7;
 const SHARED_FLAGS = 0x100021;
@@ -151,6 +152,11 @@ export class ModelSide<M extends BootedMachine> {
     const m = this.#machine;
     // Not canonical or behind the end of user space: no page fault comes of it, or one that ends at once.
     if (address >= TASK_END) return SIGSEGV;
+    // The last bytes of a page and the first of the next: one after the other.
+    if (address % PAGE_SIZE > PAGE_SIZE - WORD_BYTES && word === null) {
+      const next = (address - (address % PAGE_SIZE) + PAGE_SIZE) as Vaddr;
+      return this.#access((next - WORD_BYTES) as Vaddr, null) || this.#access(next, null);
+    }
     const done = word === null ? image.run(m, image.userRead(m, address)) : image.run(m, image.userWrite(m, address, word));
     if (done >= 0) return 0;
     const fault = image.run(m, image.doPageFault(m, address, PF_USER | (word === null ? 0 : PF_WRITE)));

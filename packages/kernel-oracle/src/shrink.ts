@@ -67,11 +67,12 @@ function simplerValues(value: number): number[] {
   return [0, ...withoutBit];
 }
 
-/** No process ends that was not forked, and no file is cut that is none. */
+/** No process ends that was not forked, no file is cut that is none, no word is written that is none. */
 function isSound(operations: readonly Operation[]): boolean {
   let depth = 0;
   for (const { name, args } of operations) {
     if (name === 'ftruncate' && args[0] !== FILE_RW && args[0] !== MEMFD) return false;
+    if (name === 'write' && args[0] % 4 !== 0) return false;
     if (name === 'fork') depth++;
     if (name === 'exit' && --depth < 0) return false;
   }

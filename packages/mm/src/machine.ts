@@ -23,7 +23,7 @@ export const defaultConfig: MachineConfig = {
   settings: {
     overcommitMemory: 0, totalRamPages: Infinity, maxMapCount: 65530, mmapMinAddr: 65536, transparentHugepage: 'madvise',
     capIpcLock: true, rlimitStack: 8388608, rlimitData: Infinity, rlimitAs: Infinity, rlimitMemlock: 8388608,
-    faultAroundBytes: 65536, splitPtlockCpus: 4,
+    faultAroundBytes: 65536, splitPtlockCpus: 4, maxFileBytes: 2 ** 44 - PAGE_SIZE,
   },
 };
 

@@ -5,17 +5,18 @@
  * Lock order: mmap_sem, for write where flags of VMAs change, else for read.
  */
 import {
-  EACCES, EAGAIN, EINVAL, ENOMEM, MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED,
+  EACCES, EAGAIN, EFBIG, EINVAL, ENOMEM, MADV_COLD, MADV_COLLAPSE, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED,
   MADV_DONTNEED_LOCKED, MADV_FREE, MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
   MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_UNMERGEABLE, MADV_WILLNEED,
-  MADV_WIPEONFORK, PAGE_SIZE, VM_DONTCOPY, VM_DONTDUMP, VM_HUGEPAGE, VM_HUGETLB, VM_IO, VM_LOCKED, VM_MAYSHARE, VM_MAYWRITE, VM_MERGEABLE,
+  MADV_WIPEONFORK, PAGE_SIZE, VM_DONTCOPY, VM_DONTDUMP, VM_DROPPABLE, VM_HUGEPAGE, VM_HUGETLB, VM_IO, VM_LOCKED, VM_MAYSHARE, VM_MAYWRITE, VM_MERGEABLE,
   VM_NOHUGEPAGE, VM_PFNMAP, VM_RAND_READ, VM_SEQ_READ, VM_SHARED, VM_SPECIAL, VM_WIPEONFORK,
 } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downRead, downWrite, upRead, upWrite } from '@mmun/locking';
+import { HPAGE_PMD_NR, PMD_SIZE } from '#asm';
 import { madvisePopulate } from './madvise-populate.js';
 import { zapPageRange } from './memory.js';
-import { currentMm, mmapSemOf, vmaInode, vmaIsAnonymous } from './mm-types.js';
+import { INODE_REGULAR, currentMm, mmapSemOf, vmaInode, vmaIsAnonymous } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { truncatePageRange } from './truncate.js';
 import { isPageAligned, pageAlign } from './vma.js';
@@ -29,6 +30,7 @@ const FLAG_ADVICE: ReadonlySet<number> = new Set([
 ]);
 const PAGE_ADVICE: ReadonlySet<number> = new Set([
   MADV_WILLNEED, MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_FREE, MADV_REMOVE, MADV_COLD, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
+  MADV_COLLAPSE,
 ]);
 
 export function* sysMadvise(m: Machine, addr: Vaddr, lenBytes: number, advice: number): Task<MaySleep, number> {
@@ -74,6 +76,7 @@ function* madviseVma(m: Machine, mm: Mm, vma: Vma, start: Vaddr, end: Vaddr, adv
   const vmFlags = m.vma.vmFlags[vma];
   switch (advice) {
     case MADV_WILLNEED: return 0;
+    case MADV_COLLAPSE: return isCollapsible(m, vma) ? 0 : -EINVAL;
     case MADV_COLD: case MADV_PAGEOUT: return (vmFlags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB)) !== 0 ? -EINVAL : 0;
     case MADV_REMOVE: return yield* madviseRemove(m, vma, start, end);
     case MADV_DONTNEED: case MADV_DONTNEED_LOCKED: case MADV_FREE:
@@ -105,9 +108,9 @@ function advisedFlags(m: Machine, vma: Vma, advice: number): number {
     case MADV_DONTFORK: return (flags | VM_DONTCOPY) >>> 0;
     case MADV_DOFORK: return (flags & VM_IO) !== 0 ? -EINVAL : (flags & ~VM_DONTCOPY) >>> 0;
     case MADV_WIPEONFORK: return m.vma.vmFile[vma] !== 0 || (flags & VM_SHARED) !== 0 ? -EINVAL : (flags | VM_WIPEONFORK) >>> 0;
-    case MADV_KEEPONFORK: return (flags & ~VM_WIPEONFORK) >>> 0;
+    case MADV_KEEPONFORK: return (flags & VM_DROPPABLE) !== 0 ? -EINVAL : (flags & ~VM_WIPEONFORK) >>> 0;
     case MADV_DONTDUMP: return (flags | VM_DONTDUMP) >>> 0;
-    case MADV_DODUMP: return (flags & VM_SPECIAL) !== 0 ? -EINVAL : (flags & ~VM_DONTDUMP) >>> 0;
+    case MADV_DODUMP: return (flags & (VM_SPECIAL | VM_DROPPABLE)) !== 0 ? -EINVAL : (flags & ~VM_DONTDUMP) >>> 0;
     case MADV_HUGEPAGE: return ((flags & ~VM_NOHUGEPAGE) | VM_HUGEPAGE) >>> 0;
     case MADV_NOHUGEPAGE: return ((flags & ~VM_HUGEPAGE) | VM_NOHUGEPAGE) >>> 0;
     case MADV_MERGEABLE: return isKsmCompatible(m, vma) ? (flags | VM_MERGEABLE) >>> 0 : flags;
@@ -115,9 +118,18 @@ function advisedFlags(m: Machine, vma: Vma, advice: number): number {
   }
 }
 
+/**
+ * A huge page fits in the VMA. Deviation: nothing is collapsed, and nothing can tell but AnonHugePages.
+ * thp_vma_allowable_order()
+ */
+function isCollapsible(m: Machine, vma: Vma): boolean {
+  if (HPAGE_PMD_NR === 0 || !vmaIsAnonymous(m, vma) || (m.vma.vmFlags[vma] & (VM_NOHUGEPAGE | VM_SPECIAL | VM_HUGETLB)) !== 0) return false;
+  return Math.ceil(m.vma.vmStart[vma] / PMD_SIZE) * PMD_SIZE + PMD_SIZE <= m.vma.vmEnd[vma];
+}
+
 /** vma_ksm_compatible() */
 function isKsmCompatible(m: Machine, vma: Vma): boolean {
-  return (m.vma.vmFlags[vma] & (VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB)) === 0;
+  return (m.vma.vmFlags[vma] & (VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB | VM_DROPPABLE)) === 0;
 }
 
 /** Punches a hole into the file, as far as whole pages of this mapping go. */
@@ -126,6 +138,8 @@ function* madviseRemove(m: Machine, vma: Vma, start: Vaddr, end: Vaddr): Task<Ma
   if ((flags & VM_LOCKED) !== 0 || m.vma.vmFile[vma] === 0) return -EINVAL;
   if ((flags & (VM_SHARED | VM_MAYWRITE)) !== (VM_SHARED | VM_MAYWRITE)) return -EACCES;
   const pgoff = m.vma.vmPgoff[vma] + (start - m.vma.vmStart[vma]) / PAGE_SIZE;
-  yield* truncatePageRange(m, vmaInode(m, vma), pgoff, pgoff + (end - start) / PAGE_SIZE);
+  const inode = vmaInode(m, vma);
+  if (m.inode.kind[inode] === INODE_REGULAR && pgoff * PAGE_SIZE + (end - start) > m.bootConfig.settings.maxFileBytes) return -EFBIG;
+  yield* truncatePageRange(m, inode, pgoff, pgoff + (end - start) / PAGE_SIZE);
   return 0;
 }

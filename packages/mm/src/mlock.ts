@@ -4,7 +4,7 @@
  * before an error stays done, and the pages are brought in at the end.
  * Lock order: mmap_sem, let go before pages are brought in.
  */
-import { EAGAIN, EINVAL, ENOMEM, EPERM, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT, PAGE_SIZE, VM_LOCKED, VM_LOCKED_MASK, VM_LOCKONFAULT, VM_SPECIAL } from '@mmun/include';
+import { EAGAIN, EINVAL, ENOMEM, EPERM, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT, PAGE_SIZE, VM_DROPPABLE, VM_LOCKED, VM_LOCKED_MASK, VM_LOCKONFAULT, VM_SPECIAL } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { current, downWrite, upWrite } from '@mmun/locking';
 import { TASK_SIZE } from '#asm';
@@ -103,7 +103,7 @@ function* applyVmaLockFlags(m: Machine, mm: Mm, start: Vaddr, len: number, vmFla
 /** mlock_fixup() @locks mmap_sem W */
 function* mlockFixup(m: Machine, mm: Mm, vma: Vma, start: number, end: number, newFlags: number): Task<MaySleep, number> {
   const oldFlags = m.vma.vmFlags[vma];
-  if (newFlags === oldFlags || (oldFlags & VM_SPECIAL) !== 0) return 0;
+  if (newFlags === oldFlags || (oldFlags & (VM_SPECIAL | VM_DROPPABLE)) !== 0) return 0;
   const changed = yield* vmaModifyFlags(m, mm, vma, start, end, newFlags);
   if (changed < 0) return changed;
   let nrPages = (end - start) / PAGE_SIZE;

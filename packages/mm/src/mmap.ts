@@ -6,9 +6,9 @@
 import {
   EACCES, EAGAIN, EBADF, EEXIST, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM, MAP_ANONYMOUS, MAP_DROPPABLE, MAP_FIXED,
   MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED,
-  MAP_SHARED_VALIDATE, MAP_STACK, MAP_TYPE, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, VM_ACCOUNT, VM_EXEC,
-  VM_GROWSDOWN, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_NOHUGEPAGE, VM_NORESERVE, VM_READ, VM_SHARED,
-  VM_WRITE,
+  MAP_SHARED_VALIDATE, MAP_STACK, MAP_SYNC, MAP_TYPE, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, VM_ACCOUNT, VM_DONTDUMP, VM_DROPPABLE, VM_EXEC,
+  VM_GROWSDOWN, VM_LOCKED, VM_LOCKED_MASK, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_NOHUGEPAGE, VM_NORESERVE, VM_READ, VM_SHARED, VM_SYNC,
+  VM_WIPEONFORK, VM_WRITE,
 } from '@mmun/include';
 import type { AnonVma, File, Inode, MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downWrite, upWrite } from '@mmun/locking';
@@ -30,8 +30,10 @@ const NO_FILE = 0 as File;
 const NONE = 0 as Vma;
 /** OVERCOMMIT_NEVER ignores MAP_NORESERVE. */
 const OVERCOMMIT_NEVER = 2;
+/** MAP_HUGE_2MB | MAP_HUGE_1GB: their bits, not their values. */
+const MAP_HUGE_MASKS = 0x7c000000;
 /** What MAP_SHARED_VALIDATE accepts of a file without flags of its own. LEGACY_MAP_MASK */
-const LEGACY_MAP_MASK = MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | 0x800 | 0x1000 | 0x4000000 | MAP_GROWSDOWN | MAP_LOCKED
+const LEGACY_MAP_MASK = MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | 0x800 | 0x1000 | MAP_HUGE_MASKS | MAP_GROWSDOWN | MAP_LOCKED
   | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | 0x40 | 0x80;
 
 /** @param file the open file that the descriptor stands for; 0 is a bad descriptor. Ignored with MAP_ANONYMOUS. */
@@ -39,7 +41,7 @@ export function* sysMmap(m: Machine, addr: Vaddr, lenBytes: number, prot: number
   if (!isPageAligned(offsetBytes)) return -EINVAL;
   const isAnonymous = (flags & MAP_ANONYMOUS) !== 0;
   if (!isAnonymous && file === 0) return -EBADF;
-  if ((flags & MAP_HUGETLB) !== 0) return isAnonymous ? -ENOMEM : -EINVAL;
+  if ((flags & MAP_HUGETLB) !== 0) return isAnonymous && lenBytes !== 0 ? -ENOMEM : -EINVAL;
   const mm = currentMm(m);
   const mmapSem = mmapSemOf(m, mm);
   yield* downWrite(m, mmapSem);
@@ -98,18 +100,21 @@ export function* mmapRegion(m: Machine, mm: Mm, addr: Vaddr, len: number, wanted
     mm, prev: findVmaPrev(m, mm, addr), middle: NONE, next, start: addr, end, pgoff, vmFlags, file,
     anonVma: 0 as AnonVma, copiedFrom: NONE, isJustExpand: false,
   });
-  if (merged === 0) {
-    const fresh = yield* newVma(m, mm, addr, end, vmFlags, pgoff, file);
-    if (fresh < 0) return fresh;
-  }
+  const vma = merged !== 0 ? merged : yield* newVma(m, mm, addr, end, vmFlags, pgoff, file);
+  if (vma < 0) return vma;
   vmStatAccount(m, mm, vmFlags, nrPages);
-  if ((vmFlags & VM_LOCKED) !== 0) m.mm.lockedVm[mm] += nrPages;
+  if ((vmFlags & VM_LOCKED) === 0) return addr;
+  // What may be dropped is not locked, whatever mlockall said of the future.
+  if ((vmFlags & VM_DROPPABLE) !== 0) m.vma.vmFlags[vma] &= ~VM_LOCKED_MASK;
+  else m.mm.lockedVm[mm] += nrPages;
   return addr;
 }
 
 /** A VMA of its own; shared anonymous memory gets a file that nobody can open. @returns the VMA or -ENOMEM */
 function* newVma(m: Machine, mm: Mm, start: Vaddr, end: Vaddr, vmFlags: number, pgoff: number, file: File): Task<MaySleep, Vma | number> {
   const v = m.vma;
+  // Only the file system knows that what is written to it is not there at once: by then the old mapping is gone.
+  if (file !== 0 && (vmFlags & VM_SYNC) !== 0 && m.inode.kind[m.file.inode[file]] === INODE_REGULAR) return -EOPNOTSUPP;
   const vma = vmAreaAlloc(m, mm);
   if (vma === 0) return -ENOMEM;
   v.vmStart[vma] = start;
@@ -169,14 +174,16 @@ function protVmFlags(prot: number): number {
 /** Since 6.7 MAP_STACK keeps huge pages away. calc_vm_flag_bits() */
 function mapVmFlags(flags: number): number {
   return ((flags & MAP_GROWSDOWN) !== 0 ? VM_GROWSDOWN : 0) | ((flags & MAP_LOCKED) !== 0 ? VM_LOCKED : 0)
-    | ((flags & MAP_STACK) !== 0 ? VM_NOHUGEPAGE : 0);
+    | ((flags & MAP_STACK) !== 0 ? VM_NOHUGEPAGE : 0) | ((flags & MAP_SYNC) !== 0 ? VM_SYNC : 0);
 }
 
 function anonymousFlags(vmFlags: number, flags: number): number {
   switch (flags & MAP_TYPE) {
     case MAP_SHARED: return (vmFlags & VM_GROWSDOWN) !== 0 ? -EINVAL : vmFlags | VM_SHARED | VM_MAYSHARE;
     case MAP_PRIVATE: return vmFlags;
-    case MAP_DROPPABLE: return -EINVAL;
+    case MAP_DROPPABLE:
+      if ((flags & MAP_LOCKED) !== 0 || (vmFlags & VM_GROWSDOWN) !== 0) return -EINVAL;
+      return vmFlags | VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP;
     default: return -EINVAL;
   }
 }
@@ -192,7 +199,7 @@ function fileFlags(m: Machine, vmFlags: number, prot: number, flags: number, fil
   if (!isFileMmapOk(pgoff, len)) return -EOVERFLOW;
   switch (flags & MAP_TYPE) {
     case MAP_SHARED_VALIDATE:
-      if ((flags & ~LEGACY_MAP_MASK) !== 0) return -EOPNOTSUPP;
+      if ((flags & ~(m.inode.kind[m.file.inode[file]] === INODE_REGULAR ? LEGACY_MAP_MASK | MAP_SYNC : LEGACY_MAP_MASK)) !== 0) return -EOPNOTSUPP;
       break;
     case MAP_SHARED: case MAP_PRIVATE: break;
     default: return -EINVAL;

@@ -3,13 +3,16 @@
  * Where a mapping goes that does not say where: downward from mmap_base, the
  * highest room that fits. Every function here wants mmap_sem.
  */
-import { EINVAL, ENOMEM, MAP_ABOVE4G, MAP_FIXED, MAP_SHARED, MAP_TYPE, PAGE_SIZE } from '@mmun/include';
+import { EINVAL, ENOMEM, MAP_32BIT, MAP_ABOVE4G, MAP_FIXED, MAP_SHARED, MAP_TYPE, PAGE_SIZE } from '@mmun/include';
 import type { File, Mm, Vaddr } from '@mmun/include';
 import { HPAGE_PMD_NR, PMD_SIZE, TASK_SIZE } from '#asm';
 import type { Machine } from './mm-types.js';
 import { isPageAligned } from './vma.js';
 import { findVma, unmappedAreaBottomup, unmappedAreaTopdown, vmStartGap } from './vma-tree.js';
 
+/** What MAP_32BIT leaves. */
+const LOW_START = 0x40000000;
+const LOW_END = 0x80000000;
 const FOUR_GIB = 2 ** 32;
 /** The upward search, for when nothing fits below mmap_base, starts at a third of the address space. */
 const TASK_UNMAPPED_BASE = Math.ceil(TASK_SIZE / 3 / PAGE_SIZE) * PAGE_SIZE;
@@ -56,12 +59,24 @@ function thpGetUnmappedArea(m: Machine, mm: Mm, addr: number, len: number, off: 
 function archGetUnmappedAreaTopdown(m: Machine, mm: Mm, addr: number, len: number, flags: number): number {
   if (len > TASK_SIZE) return -ENOMEM;
   if ((flags & MAP_FIXED) !== 0) return addr;
+  if ((flags & MAP_32BIT) !== 0) return unmappedArea32bit(m, mm, addr, len);
   if (addr !== 0 && isHintFree(m, mm, addr, len)) return addr;
   const low = Math.max((flags & MAP_ABOVE4G) !== 0 ? FOUR_GIB : PAGE_SIZE, m.bootConfig.settings.mmapMinAddr);
   const found = unmappedAreaTopdown(m, mm, len, low, m.mm.mmapBase[mm]);
   if (found !== -1) return found;
   const upward = unmappedAreaBottomup(m, mm, len, TASK_UNMAPPED_BASE, TASK_SIZE);
   return upward === -1 ? -ENOMEM : upward;
+}
+
+/**
+ * MAP_32BIT searches the second GiB upward. arch_get_unmapped_area()
+ * Deviation: a process with randomization begins up to 32 MiB higher.
+ */
+function unmappedArea32bit(m: Machine, mm: Mm, addr: number, len: number): number {
+  if (len > LOW_END) return -ENOMEM;
+  if (addr !== 0 && addr <= LOW_END - len && isHintFree(m, mm, addr, len)) return addr;
+  const found = unmappedAreaBottomup(m, mm, len, LOW_START, LOW_END);
+  return found === -1 ? -ENOMEM : found;
 }
 
 function isHintFree(m: Machine, mm: Mm, addr: number, len: number): boolean {

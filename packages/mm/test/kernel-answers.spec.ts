@@ -1,7 +1,9 @@
 /** Answers of a running 6.18 that `mmun fuzz-kernel` found the model to give otherwise. */
 import * as image from '@mmun/image';
 import {
-  EINVAL, ENOMEM, EOVERFLOW, MADV_MERGEABLE, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PF_USER, PF_WRITE, PROT_READ, PROT_WRITE, VM_FAULT_SIGBUS, VM_MERGEABLE,
+  EFBIG, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, MADV_COLLAPSE, MADV_DODUMP, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_REMOVE, MAP_32BIT, MAP_ANONYMOUS, MAP_DROPPABLE, MAP_FIXED,
+  MAP_LOCKED, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_SYNC, MCL_FUTURE, PAGE_SIZE, PF_USER, PF_WRITE, PROT_READ, PROT_WRITE, VM_DONTDUMP, VM_DROPPABLE, VM_FAULT_SIGBUS,
+  VM_LOCKED, VM_MERGEABLE, VM_NORESERVE, VM_WIPEONFORK,
 } from '@mmun/include';
 import type { Vaddr } from '@mmun/include';
 import { RW, world } from './page-world.js';
@@ -57,6 +59,51 @@ it('MADV_MERGEABLE leaves a mapping alone that was asked to be shared, even wher
   const at = w.mmap(2, { file: readOnly, flags: MAP_SHARED, prot: PROT_READ });
   expect(w.run(image.sysMadvise(w.m, at, PAGE_SIZE, MADV_MERGEABLE))).toBe(0);
   expect(w.row(at).vmFlags & VM_MERGEABLE).toBe(0);
+});
+
+describe('rare flags', () => {
+  const rare = (w: World, flags: number, file: number = NO_FILE, prot: number = RW): number =>
+    w.run(image.sysMmap(w.m, 0 as Vaddr, PAGE_SIZE, prot, flags, file as never, 0));
+
+  it('MAP_32BIT searches the second GiB upward, and a fixed address does not care', () => {
+    const w = world();
+    expect(rare(w, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT)).toBe(0x40000000);
+    expect(rare(w, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT)).toBe(0x40001000);
+    expect(mmapAt(w, ARENA, PAGE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT | MAP_FIXED)).toBe(ARENA);
+    expect(w.run(image.sysMmap(w.m, 0 as Vaddr, 2 ** 30 + PAGE_SIZE, 0, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, NO_FILE, 0))).toBe(-ENOMEM);
+  });
+
+  it('MAP_SYNC of an ordinary file is refused when what was there is gone', () => {
+    const w = world();
+    const { file } = w.file(2);
+    mmapAt(w, ARENA, 3 * PAGE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED);
+    expect(mmapAt(w, ARENA + PAGE_SIZE, PAGE_SIZE, MAP_PRIVATE | MAP_SYNC | MAP_FIXED, file)).toBe(-EOPNOTSUPP);
+    expect(() => w.row(ARENA + PAGE_SIZE)).toThrow('no row');
+    expect(rare(w, MAP_SHARED_VALIDATE | MAP_SYNC, w.file(2, 'shmem').file)).toBe(-EOPNOTSUPP);
+  });
+
+  it('MAP_DROPPABLE is wiped on fork, not dumped, not reserved, and never locked', () => {
+    const w = world();
+    w.run(image.sysMlockall(w.m, MCL_FUTURE));
+    const at = rare(w, MAP_DROPPABLE | MAP_ANONYMOUS);
+    const wanted = VM_DROPPABLE | VM_WIPEONFORK | VM_DONTDUMP | VM_NORESERVE;
+    expect(w.row(at).vmFlags & (wanted | VM_LOCKED)).toBe(wanted);
+    expect(w.run(image.sysMlock(w.m, at as Vaddr, PAGE_SIZE))).toBe(0);
+    expect(w.row(at).vmFlags & VM_LOCKED).toBe(0);
+    expect(w.run(image.sysMadvise(w.m, at as Vaddr, PAGE_SIZE, MADV_KEEPONFORK))).toBe(-EINVAL);
+    expect(w.run(image.sysMadvise(w.m, at as Vaddr, PAGE_SIZE, MADV_DODUMP))).toBe(-EINVAL);
+    expect(rare(w, MAP_DROPPABLE | MAP_ANONYMOUS | MAP_LOCKED)).toBe(-EINVAL);
+  });
+
+  it('MADV_COLLAPSE wants room for a huge page, MADV_REMOVE an offset that the file system knows', () => {
+    const w = world();
+    const { file } = w.file(2);
+    mmapAt(w, ARENA, PAGE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED);
+    expect(w.run(image.sysMadvise(w.m, ARENA as Vaddr, PAGE_SIZE, MADV_COLLAPSE))).toBe(-EINVAL);
+    expect(w.run(image.sysMadvise(w.m, ARENA as Vaddr, 0, MADV_COLLAPSE))).toBe(0);
+    mmapAt(w, ARENA, PAGE_SIZE, MAP_SHARED | MAP_FIXED, file, 2 ** 52);
+    expect(w.run(image.sysMadvise(w.m, ARENA as Vaddr, PAGE_SIZE, MADV_REMOVE))).toBe(-EFBIG);
+  });
 });
 
 describe('a fault behind the end of a file', () => {
