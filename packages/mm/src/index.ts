@@ -18,6 +18,7 @@ export { pagemapEntry, procMaps } from './task-mmu.js';
 export { findVma, findVmaIntersection, findVmaPrev } from './vma-tree.js';
 export { truncatePageRange, truncateSetsize, unmapMappingRange } from './truncate.js';
 export { filemapFdatawrite } from './page-writeback.js';
+export { remapPfnRange } from './remap-pfn.js';
 export { pageMkclean, pageReferenced, tryToUnmap } from './rmap-walk.js';
 export { kswapd, reclaimPage, shrinkZone } from './vmscan.js';
 export { doPageFault } from './fault.js';

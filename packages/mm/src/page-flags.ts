@@ -1,5 +1,5 @@
 // Models include/linux/page-flags.h (6.18, the flags that the model needs).
-import { ACQUIRE, RELEASE, WRITE } from '@mmun/include';
+import { ACQUIRE, RELEASE, VM_PFNMAP, WRITE } from '@mmun/include';
 import type { Mm, Pfn, Sleep, Step, Task, Vma } from '@mmun/include';
 import { bugOn, whereOf } from '@mmun/lib';
 import { mightSleep, point, pointUntil } from '@mmun/locking';
@@ -72,7 +72,7 @@ export function addMmCounter(m: Machine, mm: Mm, counter: number, nrPages: numbe
   else m.mm.nrSwapents[mm] = m.mm.nrSwapents[mm] + nrPages;
 }
 
-/** The page that a present pte maps, if it is one that has counts: not the zero page, not a special mapping's. vm_normal_page() */
+/** The page that a present pte maps, if it is one that has counts: not the zero page, not a special mapping's, not a driver's. vm_normal_page() */
 export function vmNormalPage(m: Machine, vma: Vma, pfn: Pfn): Pfn {
-  return pfn === m.vm.zeroPfn[0] || m.vma.vmOps[vma] === VM_OPS_SPECIAL ? (0 as Pfn) : pfn;
+  return pfn === m.vm.zeroPfn[0] || m.vma.vmOps[vma] === VM_OPS_SPECIAL || (m.vma.vmFlags[vma] & VM_PFNMAP) !== 0 ? (0 as Pfn) : pfn;
 }

@@ -217,7 +217,7 @@ function* unmapPte(m: Machine, pfn: Pfn, vma: Vma, address: Vaddr, ptep: Ptep): 
   const mm = vmaMm(m, vma);
   const pte = yield* ptepClearFlush(m, vma, address, ptep);
   yield* mmuNotifierInvalidatePage(m, mm, address);
-  if (pteDirty(pte)) setFlag(m, pfn, PG_DIRTY);
+  if (pteDirty(pte) || ((m.page.flags[pfn] & PG_LAZYFREE) !== 0 && pageTestDirty(m, pfn))) setFlag(m, pfn, PG_DIRTY);
   if (pageIsAnon(m, pfn)) {
     if (isRedirtied(m, pfn)) {
       yield* setPteAt(m, mm, address, ptep, pte);

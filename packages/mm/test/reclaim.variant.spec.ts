@@ -3,10 +3,12 @@
  * told of it: hooks #1 and #2 of v5 out of reclaim and writeback, and what stands in their places under range.
  */
 import * as image from '@mmun/image';
-import { MADV_REMOVE, MAP_PRIVATE, MAP_SHARED, MREMAP_MAYMOVE, MS_SYNC, PAGE_SIZE, PF_USER, PF_WRITE, PROT_READ, VM_FAULT_OOM } from '@mmun/include';
+import { MADV_COLD, MADV_FREE, MADV_PAGEOUT, MADV_REMOVE, MAP_PRIVATE, MAP_SHARED, MREMAP_MAYMOVE, MS_SYNC, PAGE_SIZE, PF_USER, PF_WRITE, PROT_READ, VM_FAULT_OOM } from '@mmun/include';
 import type { Mm, Pfn, Task, TaskStruct, UnderPteLock, Vaddr } from '@mmun/include';
 import { addNotifierOps, mmuNotifierAlloc, mmuNotifierRegister } from '#mmu-notifier';
 import { gate } from '@mmun/test-support';
+import { allocPage } from '../src/page-alloc.js';
+import { putPage } from '../src/swap.js';
 import { ANON, world } from './page-world.js';
 import type { Config, World } from './page-world.js';
 
@@ -265,6 +267,69 @@ describe('second chance', () => {
   });
 });
 
+describe('advice', () => {
+  it('MADV_PAGEOUT swaps pages out at once, young or not; shared ones stay', () => {
+    const w = tested(pressed());
+    const a = w.mmap(6);
+    fill(w, a, 6);
+    const child = w.fork();
+    w.as(child, () => fill(w, a, 3, 3000));
+    fill(w, a, 3);
+    expect(w.run(image.sysMadvise(w.m, a, 6 * P, MADV_PAGEOUT))).toBe(0);
+    expect(Array.from({ length: 6 }, (_, i) => pfnOf(w, a + i * P) !== 0)).toEqual([false, false, false, true, true, true]);
+    expectFilled(w, a, 6);
+  });
+
+  it('MADV_COLD pages are the first to go', () => {
+    const w = tested(pressed({ nrFrames: 64 }));
+    const a = w.mmap(30);
+    fill(w, a, 30);
+    w.run(image.shrinkZone(w.m, 0));
+    w.run(image.sysMadvise(w.m, (a + 10 * P) as Vaddr, 5 * P, MADV_COLD));
+    w.run(image.shrinkZone(w.m, 5));
+    const gone = Array.from({ length: 30 }, (_, i) => i).filter((i) => pfnOf(w, a + i * P) === 0);
+    expect(gone.length).toBeGreaterThanOrEqual(5);
+    for (const i of [10, 11, 12, 13, 14]) expect(gone).toContain(i);
+    expectFilled(w, a, 30);
+  });
+
+  it('MADV_FREE: pages go without being written, unless they are written to again', () => {
+    const w = tested(pressed());
+    const a = w.mmap(8);
+    fill(w, a, 8);
+    expect(w.run(image.sysMadvise(w.m, a, 8 * P, MADV_FREE))).toBe(0);
+    expectFilled(w, a, 8);
+    w.run(image.sysMadvise(w.m, a, 8 * P, MADV_FREE));
+    w.write(a + 2 * P + 4, 77);
+    const before = slotsUsed(w);
+    for (let i = 0; i < 2; i++) w.run(image.shrinkZone(w.m, 10_000));
+    expect(w.read(a + 2 * P + 4)).toBe(77);
+    expect(Array.from({ length: 8 }, (_, i) => w.read(a + i * P + 4))).toEqual([0, 0, 77, 0, 0, 0, 0, 0]);
+    expect(slotsUsed(w) - before).toBeLessThan(4);
+  });
+});
+
+describe('frames of a driver', () => {
+  it('are mapped, read and written, copied by fork, and never reclaimed', () => {
+    const w = tested(pressed());
+    const pfn = w.run<Pfn>(allocPage(w.m));
+    const { file } = w.file(4);
+    const a = w.mmap(1, { flags: MAP_SHARED, file });
+    const vma = image.findVma(w.m, image.mmOf(w.m, w.task), a);
+    expect(w.run(image.remapPfnRange(w.m, vma, a, pfn, P))).toBe(0);
+    expect(w.write(a + 4, 5)).toBe(0);
+    reclaimAll(w);
+    expect(pfnOf(w, a)).toBe(pfn);
+    expect(w.row(a)).toMatchObject({ rss: 0, anonymous: 0 });
+    const child = w.fork();
+    expect(w.as(child, () => w.read(a + 4))).toBe(5);
+    w.as(child, () => w.run(image.sysExit(w.m)));
+    w.run(image.sysMunmap(w.m, a, P));
+    expect(image.isFrameLive(w.m, pfn)).toBe(true);
+    w.run(putPage(w.m, pfn));
+  });
+});
+
 interface Seen {
   readonly op: string;
   readonly address: number;
@@ -290,6 +355,7 @@ function followed(w: World, used: ReadonlySet<number> = new Set()): { seen: Seen
   const ops = {
     * invalidatePage(_mn: unknown, mm: Mm, address: Vaddr): Task<UnderPteLock> { see('invalidatePage', mm, address); },
     * invalidateRangeStart(_mn: unknown, mm: Mm, address: Vaddr): Task<UnderPteLock> { see('invalidateRangeStart', mm, address); },
+    * invalidatePages(_mn: unknown, mm: Mm, address: Vaddr): Task<UnderPteLock> { see('invalidatePages', mm, address); },
     agePage: age, clearFlushYoung: age,
   };
   const mn = mmuNotifierAlloc(w.m, addNotifierOps(w.m, ops as never), 1);
@@ -349,6 +415,18 @@ describe('notifiers out of reclaim', () => {
     w.run(image.sysMsync(w.m, a, 2 * P, MS_SYNC));
     w.run(image.sysMsync(w.m, a, 2 * P, MS_SYNC));
     expect(seen.map(({ op, address, isAtomic, pte }) => [op, address, isAtomic, pte])).toEqual([['invalidatePage', a, true, 0]]);
+  });
+
+  on.it('remap_pfn_range: hook #5 of v5, once for each table, and nobody under range', () => {
+    const w = tested(pressed());
+    const { file } = w.file(600);
+    const a = w.mmap(600, { flags: MAP_SHARED, file, at: 0x40000000 });
+    const { seen } = followed(w);
+    expect(w.run(image.remapPfnRange(w.m, image.findVma(w.m, image.mmOf(w.m, w.task), a), a, 100_000 as Pfn, 600 * P))).toBe(0);
+    const perTable = image.config.arch === 's390' ? [] : [a, a + 512 * P];
+    if (perTable.length > 0) expect(seen.map(({ op, address, isAtomic }) => [op, address, isAtomic])).toEqual(image.config.design === 'v5' ? perTable.map((at) => ['invalidatePages', at, true]) : []);
+    w.run(image.sysMunmap(w.m, a, 600 * P));
+    expect(seen.length).toBeGreaterThan(0);
   });
 
   on.it('swap in tells nobody', () => {

@@ -1,0 +1,80 @@
+// Models MADV_COLD, MADV_PAGEOUT and MADV_FREE of mm/madvise.c (6.18).
+/**
+ * Advice about what reclaim should do with pages that are mapped here alone.
+ * Deviation: a machine that unmaps nothing (nrSwapSlots 0) takes none of it.
+ * Lock order: mmap_sem (read) > page lock > ptl.
+ */
+import { MADV_FREE, MADV_PAGEOUT, PAGE_SIZE } from '@mmun/include';
+import type { MaySleep, Mm, Pfn, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
+import {
+  pageClearDirty, pageTestAndClearYoung, pteMkclean, pteMkold, ptePfn, ptePresent, pteToSwpEntry, ptepClearFlush, ptepGet, ptepGetAndClear, ptepTestAndClearYoung, setPteAt,
+} from '#asm';
+import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';
+import { pteOffsetMapLock, pteUnmapUnlock } from './gup.js';
+import { vmaMm } from './mm-types.js';
+import type { Machine } from './mm-types.js';
+import { MM_SWAPENTS, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_LAZYFREE, addMmCounter, pageIsAnon, trylockPage, unlockPage, vmNormalPage } from './page-flags.js';
+import { lruAddDrain } from './swap.js';
+import { freeSwapAndCache, tryToFreeSwap } from './swapfile.js';
+import { deactivatePage, reclaimPage } from './vmscan.js';
+
+/** @locks mmap_sem R @holds the VMA takes the advice: not locked, not a driver's; for MADV_FREE anonymous */
+export function* madvisePageout(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, advice: number): Task<MaySleep> {
+  if (m.bootConfig.nrSwapSlots === 0) return;
+  const mm = vmaMm(m, vma);
+  yield* lruAddDrain(m);
+  if (advice === MADV_FREE) yield* mmuNotifierInvalidateRangeStart(m, mm, start, end);
+  for (let address = start; address < end; address = (address + PAGE_SIZE) as Vaddr) {
+    const pfn = advice === MADV_FREE ? yield* freePte(m, vma, mm, address) : yield* coolPte(m, vma, mm, address);
+    if (pfn === 0) continue;
+    if (advice === MADV_PAGEOUT) yield* reclaimPage(m, pfn);
+    else yield* deactivatePage(m, pfn);
+  }
+  if (advice === MADV_FREE) yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);
+}
+
+/** The pte becomes old. @returns the page if no other pte maps it; a hint, without a reference */
+function* coolPte(m: Machine, vma: Vma, mm: Mm, address: Vaddr): Task<Step, Pfn> {
+  const ptep = yield* pteOffsetMapLock(m, mm, address);
+  if (ptep === 0) return 0 as Pfn;
+  const pte = ptepGet(m, ptep);
+  const pfn = ptePresent(pte) ? vmNormalPage(m, vma, ptePfn(pte)) : (0 as Pfn);
+  const isOurs = pfn !== 0 && m.page.mapcount[pfn] === 1;
+  if (isOurs) {
+    yield* ptepTestAndClearYoung(m, vma, address, ptep);
+    yield* pageTestAndClearYoung(m, pfn);
+  }
+  yield* pteUnmapUnlock(m, mm, address);
+  return isOurs ? pfn : (0 as Pfn);
+}
+
+/** The page may go unwritten, unless it is written to again; a swap entry goes at once. @returns as coolPte */
+function* freePte(m: Machine, vma: Vma, mm: Mm, address: Vaddr): Task<Step, Pfn> {
+  const ptep = yield* pteOffsetMapLock(m, mm, address);
+  if (ptep === 0) return 0 as Pfn;
+  const pte = ptepGet(m, ptep);
+  let freed = 0 as Pfn;
+  if (ptePresent(pte)) freed = yield* lazyfreePte(m, vma, mm, address, ptep, vmNormalPage(m, vma, ptePfn(pte)));
+  else if (pteToSwpEntry(pte) !== 0) {
+    yield* ptepGetAndClear(m, mm, address, ptep);
+    addMmCounter(m, mm, MM_SWAPENTS, -1);
+    yield* freeSwapAndCache(m, pteToSwpEntry(pte));
+  }
+  yield* pteUnmapUnlock(m, mm, address);
+  return freed;
+}
+
+/** The pte is clean only after the flush: a CPU that has it dirty in its TLB would write unseen. @locks ptl(address) */
+function* lazyfreePte(m: Machine, vma: Vma, mm: Mm, address: Vaddr, ptep: Ptep, pfn: Pfn): Task<Step, Pfn> {
+  const none = 0 as Pfn;
+  const { flags, mapcount } = m.page;
+  if (pfn === 0 || !pageIsAnon(m, pfn) || mapcount[pfn] !== 1 || (flags[pfn] & PG_ANON_EXCLUSIVE) === 0 || !(yield* trylockPage(m, pfn))) return none;
+  yield* tryToFreeSwap(m, pfn);
+  const pte = yield* ptepClearFlush(m, vma, address, ptep);
+  yield* pageClearDirty(m, pfn);
+  yield* pageTestAndClearYoung(m, pfn);
+  flags[pfn] = (flags[pfn] & ~PG_DIRTY) | PG_LAZYFREE;
+  yield* setPteAt(m, mm, address, ptep, pteMkold(pteMkclean(pte)));
+  yield* unlockPage(m, pfn);
+  return pfn;
+}
