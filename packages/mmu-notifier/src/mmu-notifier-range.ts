@@ -20,11 +20,11 @@
  */
 import { CALL, READ, WRITE } from '@mmun/include';
 import type { MaySleep, Mm, MmuNotifier, Mutex, NotifierCounts, NotifierOps, Pte, RangeNotifierOps, Spinlock, Step, Task, Vaddr, Where } from '@mmun/include';
-import { bugOn, poolAlloc, poolFree, poolIsLive, reserve, reservePool, viewPool, viewTable, whereOf } from '@mmun/lib';
+import { LIST_POISON1, bugOn, poolAlloc, poolFree, poolIsLive, reserve, reservePool, viewPool, viewTable, whereOf } from '@mmun/lib';
 import type { Layout, Pool, Reserved, ReservedPool, Table } from '@mmun/lib';
 import {
   hlistAddHeadRcu, hlistDelInitRcu, hlistFirst, hlistIsUnhashed, hlistNext, mutexLock, mutexUnlock, point, reserveSrcu, spinLock, spinUnlock, spinlockAt,
-  srcuReadLock, srcuReadUnlock, synchronizeSrcu, viewSrcu,
+  srcuReadLock, srcuReadUnlock, synchronizeSrcu, viewSrcu, touch,
 } from '@mmun/locking';
 import type { LockingMachine, ReservedSrcu, SrcuMachine } from '@mmun/locking';
 import type { NotifierConfig, NotifierServices, RegisterHost, Wanted } from './surface.js';
@@ -141,7 +141,7 @@ export function* mmuNotifierInvalidateRangeStart(m: NotifierHost, mm: Mm, start:
   if (!(yield* mmHasNotifiers(m, mm))) return;
   const idx = yield* srcuReadLock(m);
   for (let mn = yield* firstOf(m, mm); mn !== 0; mn = yield* nextOf(m, mn)) {
-    const { invalidateRangeStart } = opsOf(m, mn);
+    const { invalidateRangeStart } = yield* opsOf(m, mn);
     if (invalidateRangeStart === undefined) continue;
     m.notifierCount.invalidateRangeStart[0] += 1;
     yield* point(m, CALL, whereOf(m.notifier.ops, mn));
@@ -157,7 +157,7 @@ export function* mmuNotifierInvalidateRangeEnd(m: NotifierHost, mm: Mm, start: V
   if (!(yield* mmHasNotifiers(m, mm))) return;
   const idx = yield* srcuReadLock(m);
   for (let mn = yield* firstOf(m, mm); mn !== 0; mn = yield* nextOf(m, mn)) {
-    const { invalidateRangeEnd } = opsOf(m, mn);
+    const { invalidateRangeEnd } = yield* opsOf(m, mn);
     if (invalidateRangeEnd === undefined) continue;
     m.notifierCount.invalidateRangeEnd[0] += 1;
     yield* point(m, CALL, whereOf(m.notifier.ops, mn));
@@ -173,7 +173,7 @@ export function* mmuNotifierInvalidatePage(m: NotifierHost, mm: Mm, address: Vad
   if (!(yield* mmHasNotifiers(m, mm))) return;
   const idx = yield* srcuReadLock(m);
   for (let mn = yield* firstOf(m, mm); mn !== 0; mn = yield* nextOf(m, mn)) {
-    const { invalidatePage } = opsOf(m, mn);
+    const { invalidatePage } = yield* opsOf(m, mn);
     if (invalidatePage === undefined) continue;
     m.notifierCount.invalidatePage[0] += 1;
     yield* point(m, CALL, whereOf(m.notifier.ops, mn));
@@ -188,7 +188,7 @@ export function* mmuNotifierClearFlushYoung(m: NotifierHost, mm: Mm, start: Vadd
   let young = 0;
   const idx = yield* srcuReadLock(m);
   for (let mn = yield* firstOf(m, mm); mn !== 0; mn = yield* nextOf(m, mn)) {
-    const { clearFlushYoung } = opsOf(m, mn);
+    const { clearFlushYoung } = yield* opsOf(m, mn);
     if (clearFlushYoung === undefined) continue;
     m.notifierCount.clearFlushYoung[0] += 1;
     yield* point(m, CALL, whereOf(m.notifier.ops, mn));
@@ -203,7 +203,7 @@ export function* mmuNotifierChangePte(m: NotifierHost, mm: Mm, address: Vaddr, p
   if (!(yield* mmHasNotifiers(m, mm))) return;
   const idx = yield* srcuReadLock(m);
   for (let mn = yield* firstOf(m, mm); mn !== 0; mn = yield* nextOf(m, mn)) {
-    const { changePte } = opsOf(m, mn);
+    const { changePte } = yield* opsOf(m, mn);
     if (changePte === undefined) continue;
     m.notifierCount.changePte[0] += 1;
     yield* point(m, CALL, whereOf(m.notifier.ops, mn));
@@ -284,7 +284,10 @@ export function mmuNotifierAlloc(m: NotifierHost, ops: number, instance: number)
 
 /** Frees it. Whoever still walks over it stops the machine. */
 export function mmuNotifierFree(m: NotifierHost, mn: MmuNotifier): void {
+  touch(m, WRITE, whereOf(m.notifier.ops, mn));
+  touch(m, WRITE, whereOf(m.notifier.next, mn));
   poolFree(m.notifierPool, mn);
+  m.notifier.next[mn] = LIST_POISON1;
 }
 
 /** container_of(mn): the driver's row. */
@@ -302,7 +305,7 @@ export function notifierCounts(m: NotifierHost): NotifierCounts | null {
 }
 
 function* callRelease(m: NotifierHost, mn: MmuNotifier, mm: Mm): Task<MaySleep> {
-  const { release } = opsOf(m, mn);
+  const { release } = yield* opsOf(m, mn);
   if (release === undefined) return;
   m.notifierCount.release[0] += 1;
   yield* point(m, CALL, whereOf(m.notifier.ops, mn));
@@ -323,7 +326,9 @@ function* nextOf(m: NotifierHost, mn: MmuNotifier): Task<Step, MmuNotifier> {
   return (yield* hlistNext(m, m.notifier, mn)) as MmuNotifier;
 }
 
-function opsOf(m: NotifierHost, mn: MmuNotifier): CalledOps {
+/** mn->ops: a read of the notifier, which whoever freed it too early takes away. */
+function* opsOf(m: NotifierHost, mn: MmuNotifier): Task<Step, CalledOps> {
+  yield* point(m, READ, whereOf(m.notifier.ops, mn));
   bugOn(!poolIsLive(m.notifierPool, mn), 'range-notifier-use-after-free');
   return m.notifierOps[m.notifier.ops[mn]];
 }

@@ -11,11 +11,11 @@
  * Lock order: mmap_sem > i_mmap_lock > anon_vma lock > PT lock > a driver's locks;
  * head.lock is a leaf.
  */
-import { CALL, READ } from '@mmun/include';
+import { CALL, READ, WRITE } from '@mmun/include';
 import type { MaySleep, Mm, MmuNotifier, NotifierCounts, NotifierOps, Spinlock, Step, Task, Vaddr, Where } from '@mmun/include';
-import { bugOn, poolAlloc, poolFree, poolIsLive, reserve, reservePool, viewPool, viewTable, whereOf } from '@mmun/lib';
+import { LIST_POISON1, bugOn, poolAlloc, poolFree, poolIsLive, reserve, reservePool, viewPool, viewTable, whereOf } from '@mmun/lib';
 import type { Layout, Pool, Reserved, ReservedPool, Table } from '@mmun/lib';
-import { hlistAddHeadRcu, hlistDelPoison, hlistDelRcu, hlistFirst, hlistNext, point, rcuReadLock, rcuReadUnlock, spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
+import { hlistAddHeadRcu, hlistDelPoison, hlistDelRcu, hlistFirst, hlistNext, point, rcuReadLock, rcuReadUnlock, spinLock, spinUnlock, spinlockAt, touch } from '@mmun/locking';
 import type { LockingMachine } from '@mmun/locking';
 import type { NotifierConfig, NotifierServices, RegisterHost, Wanted } from './surface.js';
 
@@ -143,7 +143,7 @@ export function* mmuNotifierAgePage(m: NotifierHost, mm: Mm, address: Vaddr): Ta
   yield* rcuReadLock(m);
   let mn = (yield* hlistFirst(m, head)) as MmuNotifier;
   while (mn !== 0) {
-    const { agePage } = opsOf(m, mn);
+    const { agePage } = yield* opsOf(m, mn);
     if (agePage !== undefined) {
       m.notifierCount.agePage[0] += 1;
       yield* point(m, CALL, whereOf(m.notifier.ops, mn));
@@ -167,7 +167,7 @@ export function* mmuNotifierRelease(m: NotifierHost, mm: Mm): Task<MaySleep> {
   let mn = (yield* hlistFirst(m, head)) as MmuNotifier;
   while (mn !== 0) {
     const next = (yield* hlistNext(m, m.notifier, mn)) as MmuNotifier;
-    const { release } = opsOf(m, mn);
+    const { release } = yield* opsOf(m, mn);
     yield* hlistDelPoison(m, m.notifier, mn);
     if (release !== undefined) {
       m.notifierCount.release[0] += 1;
@@ -216,7 +216,10 @@ export function mmuNotifierAlloc(m: NotifierHost, ops: number, instance: number)
 
 /** Frees it. Whoever still walks over it stops the machine. */
 export function mmuNotifierFree(m: NotifierHost, mn: MmuNotifier): void {
+  touch(m, WRITE, whereOf(m.notifier.ops, mn));
+  touch(m, WRITE, whereOf(m.notifier.next, mn));
   poolFree(m.notifierPool, mn);
+  m.notifier.next[mn] = LIST_POISON1;
 }
 
 /** container_of(mn): the driver's row. */
@@ -237,7 +240,7 @@ function* invalidatePageSlow(m: NotifierHost, mm: Mm, address: Vaddr): Task<Step
   yield* rcuReadLock(m);
   let mn = (yield* hlistFirst(m, listHead(m, mm))) as MmuNotifier;
   while (mn !== 0) {
-    const { invalidatePage } = opsOf(m, mn);
+    const { invalidatePage } = yield* opsOf(m, mn);
     if (invalidatePage !== undefined) {
       m.notifierCount.invalidatePage[0] += 1;
       yield* point(m, CALL, whereOf(m.notifier.ops, mn));
@@ -252,7 +255,7 @@ function* invalidatePagesSlow(m: NotifierHost, mm: Mm, start: Vaddr, end: Vaddr)
   yield* rcuReadLock(m);
   let mn = (yield* hlistFirst(m, listHead(m, mm))) as MmuNotifier;
   while (mn !== 0) {
-    const { invalidatePages } = opsOf(m, mn);
+    const { invalidatePages } = yield* opsOf(m, mn);
     if (invalidatePages !== undefined) {
       m.notifierCount.invalidatePages[0] += 1;
       yield* point(m, CALL, whereOf(m.notifier.ops, mn));
@@ -263,7 +266,9 @@ function* invalidatePagesSlow(m: NotifierHost, mm: Mm, start: Vaddr, end: Vaddr)
   yield* rcuReadUnlock(m);
 }
 
-function opsOf(m: NotifierHost, mn: MmuNotifier): CalledOps {
+/** mn->ops: a read of the notifier, which whoever freed it too early takes away. */
+function* opsOf(m: NotifierHost, mn: MmuNotifier): Task<Step, CalledOps> {
+  yield* point(m, READ, whereOf(m.notifier.ops, mn));
   bugOn(!poolIsLive(m.notifierPool, mn), 'notifier-use-after-free');
   return m.notifierOps[m.notifier.ops[mn]];
 }

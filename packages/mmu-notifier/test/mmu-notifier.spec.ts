@@ -66,7 +66,7 @@ describe('v5', () => {
     const head = whereOf(m.notifierHead.first, MM);
     const nesting = whereOf(m.thread.rcuNesting, 0);
     expect(points).toEqual([
-      { kind: READ, where: head }, { kind: WRITE, where: nesting }, { kind: READ, where: head },
+      { kind: READ, where: head }, { kind: WRITE, where: nesting }, { kind: READ, where: head }, { kind: READ, where: whereOf(m.notifier.ops, mn) },
       { kind: CALL, where: whereOf(m.notifier.ops, mn) }, { kind: READ, where: whereOf(m.notifier.next, mn) }, { kind: WRITE, where: nesting },
     ]);
   });

@@ -67,7 +67,7 @@ function watchDriver<M extends WatchedMachine>(watch: Watch<M>, services: Kernel
     ops: watchOps(watch, services, driver.ops),
     * create(mm: Mm): Task<MaySleep, number> {
       const instance = yield* driver.create(mm);
-      if (instance > 0) opened(watch.m(), index, instance, mm);
+      if (instance > 0) opened(watch, instance, mm);
       return instance;
     },
     * destroy(instance: number): Task<MaySleep> {
@@ -119,13 +119,15 @@ export function spaceOfInstance(m: WatchedMachine, driver: number, instance: num
   return ghostOf(m).instance.mm[instanceRow(driver, instance)] as Mm;
 }
 
-function opened(m: WatchedMachine, driver: number, instance: number, mm: Mm): void {
+/** Where the address space has ended by now, its release came while the instance was being made. */
+function opened<M extends WatchedMachine>({ image, m: machine, index }: Watch<M>, instance: number, mm: Mm): void {
+  const m = machine();
   const ghost = ghostOf(m);
-  const row = instanceRow(driver, instance);
+  const row = instanceRow(index, instance);
   touchInstance(m, ghost, row, WRITE);
   ghost.instance.state[row] = OPEN;
   ghost.instance.mm[row] = mm;
-  ghost.instance.released[row] = 0;
+  if (image.isMmAlive(m, mm)) ghost.instance.released[row] = 0;
 }
 
 /** An instance whose address space is ending cannot be unregistered any more: its ops go on until release. */

@@ -1,0 +1,44 @@
+// Every oracle convicts a wrong program and acquits one that differs from it in a line.
+import { join } from 'node:path';
+import { linkRace } from '@mmun/build/link-race';
+import type { checkRace, checkableOf, Checkable, Race, RaceImage } from '@mmun/races';
+
+interface Linked {
+  readonly image: RaceImage;
+  readonly checkRace: typeof checkRace;
+  readonly checkableOf: typeof checkableOf;
+  readonly user: { readonly wrong: readonly Race[] };
+}
+
+jest.setTimeout(60_000);
+
+const PROGRAMS = join(__dirname, 'wrong-programs.ts');
+
+async function check(id: string, variant: 'buggy' | 'fixed'): Promise<Awaited<ReturnType<typeof checkRace>>> {
+  const first = (await linkRace({ race: PROGRAMS })) as Linked;
+  const plan = raceIn(first, id).variants.get(variant);
+  const edits = plan?.edits ?? [];
+  const linked = edits.length === 0 ? first : ((await linkRace({ race: PROGRAMS, edits })) as Linked);
+  return linked.checkRace(raceIn(linked, id), linked.image, { variant, findsAll: variant === 'buggy' });
+}
+
+function raceIn({ user, checkableOf: of }: Linked, id: string): Checkable {
+  return of(user.wrong.find((race) => race.id === id) as Race);
+}
+
+const CODES = [
+  'lost-dirty', 'lost-write', 'cow-leak', 'use-after-free', 'double-free', 'sleep-in-atomic', 'lock-order', 'deadlock', 'self-deadlock', 'lock-misuse',
+  'rcu-misuse', 'callback-after-unregister', 'missed-release', 'refcount-leak', 'data-race', 'retry-livelock',
+];
+
+describe.each(CODES)('%s', (code) => {
+  it('is found in the wrong program', async () => {
+    const { findings } = await check(code, 'buggy');
+    expect(findings.map((finding) => finding.code)).toContain(code);
+  });
+
+  it('is not found in its twin, and nothing else is, in any interleaving', async () => {
+    const { findings, exhaustive } = await check(code, 'fixed');
+    expect({ findings: findings.map((finding) => [finding.code, finding.message]), exhaustive }).toEqual({ findings: [], exhaustive: true });
+  });
+});
