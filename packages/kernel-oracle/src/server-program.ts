@@ -70,7 +70,9 @@ export function serverProgram(): ServerProgram {
   serve(a);
   accesses(a);
   processes(a);
-  observers(a);
+  walker(a);
+  pageReader(a);
+  emitter(a);
   transfer(a);
   signals(a);
   a.label('self');
@@ -202,7 +204,7 @@ function processes(a: Assembler): void {
   a.syscall();
 }
 
-function observers(a: Assembler): void {
+function walker(a: Assembler): void {
   a.label('walk');
   argument(a, R14, 1);
   argument(a, R15, 2);
@@ -246,7 +248,9 @@ function observers(a: Assembler): void {
   a.store(RBP, 0, RAX);
   a.load(RBP, R13, 8);
   a.jump('answered');
+}
 
+function pageReader(a: Assembler): void {
   a.label('pages');
   a.set(RDI, PAGEMAP_FD);
   a.move(RSI, R12);
@@ -277,7 +281,9 @@ function observers(a: Assembler): void {
   a.addNumber(RDX, 8);
   a.addNumber(RSI, 4096);
   a.jump('pagesNext');
+}
 
+function emitter(a: Assembler): void {
   a.label('emit');
   argument(a, RSI, 1);
   argument(a, RCX, 2);
