@@ -1,9 +1,12 @@
 // The transform as an esbuild plugin. Rewritten sources are kept for the life of the process: images share most files.
-import { readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eager } from './eager.mjs';
 import { RUNTIME, RUNTIME_FILE, toFrames } from './frames.mjs';
 import { straighten, StraightenError } from './straighten.mjs';
+import { ROOT } from './workspace.mjs';
 
 /** @typedef {import('./straighten.mjs').Form | 'frames'} BundledForm `frames` is the explore form with tasks that can be copied */
 
@@ -39,6 +42,41 @@ export function tasks(form, edit) {
  */
 async function load(path, form, edit) {
   const written = edit(await readFile(path, 'utf8'), path);
+  return form === 'frames' ? kept(written, path) : rewrite(written, path, form);
+}
+
+/** The frames form takes the compiler's time: what it made of a source is kept on disk. @param {string} written @param {string} path */
+async function kept(written, path) {
+  const key = createHash('sha256').update([await makers(), path, written].join('\0')).digest('hex');
+  const file = join(CACHE, key);
+  try {
+    return /** @type {import('esbuild').OnLoadResult} */ (JSON.parse(await readFile(file, 'utf8')));
+  } catch {
+    const fresh = rewrite(written, path, 'frames');
+    if (fresh.errors) return fresh;
+    await mkdir(CACHE, { recursive: true });
+    // whole or not at all, whoever else is at it
+    const own = `${file}.${process.pid}`;
+    await writeFile(own, JSON.stringify(fresh));
+    await rename(own, file);
+    return fresh;
+  }
+}
+
+const CACHE = join(ROOT, 'node_modules/.cache/mmun-frames');
+
+/** @type {Promise<string> | undefined} */
+let sources;
+
+/** What decides how a source is rewritten. */
+function makers() {
+  const files = ['esbuild-tasks.mjs', 'eager.mjs', 'frames.mjs', 'frame-runtime.mjs', 'straighten.mjs'];
+  sources ??= Promise.all(files.map((file) => readFile(new URL(file, import.meta.url), 'utf8'))).then((texts) => createHash('sha256').update(texts.join('\0')).digest('hex'));
+  return sources;
+}
+
+/** @param {string} written @param {string} path @param {BundledForm} form @returns {import('esbuild').OnLoadResult} */
+function rewrite(written, path, form) {
   const code = form === 'frames' ? eager(written, path) : written;
   try {
     const out = straighten(code, path, { form: form === 'frames' ? 'explore' : form });
