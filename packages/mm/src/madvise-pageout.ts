@@ -4,7 +4,7 @@
  * Deviation: a machine that unmaps nothing (nrSwapSlots 0) takes none of it.
  * Lock order: mmap_sem (read) > page lock > ptl.
  */
-import { MADV_FREE, MADV_PAGEOUT, PAGE_SIZE } from '@mmun/include';
+import { PAGE_SIZE } from '@mmun/include';
 import type { MaySleep, Mm, Pfn, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import {
   pageClearDirty, pageTestAndClearYoung, pteMkclean, pteMkold, ptePfn, ptePresent, pteToSwpEntry, ptepClearFlush, ptepGet, ptepGetAndClear, ptepTestAndClearYoung, setPteAt,
@@ -18,19 +18,29 @@ import { lruAddDrain } from './swap.js';
 import { freeSwapAndCache, tryToFreeSwap } from './swapfile.js';
 import { deactivatePage, reclaimPage } from './vmscan.js';
 
-/** @locks mmap_sem R @holds the VMA takes the advice: not locked, not a driver's; for MADV_FREE anonymous */
-export function* madvisePageout(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, advice: number): Task<MaySleep> {
+/** MADV_COLD or MADV_PAGEOUT. @locks mmap_sem R @holds the VMA is not locked, nor a driver's */
+export function* madvisePageout(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, isOut: boolean): Task<MaySleep> {
+  if (m.bootConfig.nrSwapSlots === 0) return;
+  yield* lruAddDrain(m);
+  for (let address = start; address < end; address = (address + PAGE_SIZE) as Vaddr) {
+    const pfn = yield* coolPte(m, vma, vmaMm(m, vma), address);
+    if (pfn === 0) continue;
+    if (isOut) yield* reclaimPage(m, pfn);
+    else yield* deactivatePage(m, pfn);
+  }
+}
+
+/** MADV_FREE. @locks mmap_sem R @holds the VMA is anonymous and not locked */
+export function* madviseFree(m: Machine, vma: Vma, start: Vaddr, end: Vaddr): Task<MaySleep> {
   if (m.bootConfig.nrSwapSlots === 0) return;
   const mm = vmaMm(m, vma);
   yield* lruAddDrain(m);
-  if (advice === MADV_FREE) yield* mmuNotifierInvalidateRangeStart(m, mm, start, end);
+  yield* mmuNotifierInvalidateRangeStart(m, mm, start, end);
   for (let address = start; address < end; address = (address + PAGE_SIZE) as Vaddr) {
-    const pfn = advice === MADV_FREE ? yield* freePte(m, vma, mm, address) : yield* coolPte(m, vma, mm, address);
-    if (pfn === 0) continue;
-    if (advice === MADV_PAGEOUT) yield* reclaimPage(m, pfn);
-    else yield* deactivatePage(m, pfn);
+    const pfn = yield* freePte(m, vma, mm, address);
+    if (pfn !== 0) yield* deactivatePage(m, pfn);
   }
-  if (advice === MADV_FREE) yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);
+  yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);
 }
 
 /** The pte becomes old. @returns the page if no other pte maps it; a hint, without a reference */

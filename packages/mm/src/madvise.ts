@@ -14,7 +14,7 @@ import {
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downRead, downWrite, upRead, upWrite } from '@mmun/locking';
 import { HPAGE_PMD_NR, PMD_SIZE } from '#asm';
-import { madvisePageout } from './madvise-pageout.js';
+import { madviseFree, madvisePageout } from './madvise-pageout.js';
 import { madvisePopulate } from './madvise-populate.js';
 import { zapPageRange } from './memory.js';
 import { INODE_REGULAR, currentMm, mmapSemOf, vmaInode, vmaIsAnonymous } from './mm-types.js';
@@ -80,13 +80,13 @@ function* madviseVma(m: Machine, mm: Mm, vma: Vma, start: Vaddr, end: Vaddr, adv
     case MADV_COLLAPSE: return isCollapsible(m, vma) ? 0 : -EINVAL;
     case MADV_COLD: case MADV_PAGEOUT:
       if ((vmFlags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB)) !== 0) return -EINVAL;
-      yield* madvisePageout(m, vma, start, end, advice);
+      yield* madvisePageout(m, vma, start, end, advice === MADV_PAGEOUT);
       return 0;
     case MADV_REMOVE: return yield* madviseRemove(m, vma, start, end);
     case MADV_DONTNEED: case MADV_DONTNEED_LOCKED: case MADV_FREE:
       if ((vmFlags & (advice === MADV_DONTNEED_LOCKED ? VM_PFNMAP : VM_PFNMAP | VM_LOCKED)) !== 0) return -EINVAL;
       if (advice === MADV_FREE && !vmaIsAnonymous(m, vma)) return -EINVAL;
-      if (advice === MADV_FREE) yield* madvisePageout(m, vma, start, end, advice);
+      if (advice === MADV_FREE) yield* madviseFree(m, vma, start, end);
       else yield* zapPageRange(m, vma, start, end - start);
       return 0;
     default: return yield* madviseFlags(m, mm, vma, start, end, advice);
