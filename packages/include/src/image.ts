@@ -78,6 +78,8 @@ export interface MapsRow {
   /** Pages. */
   readonly anonymous: number;
   readonly rss: number;
+  /** Ptes that hold swap entries; a row that is read from a file may lack it. */
+  readonly swap?: number;
 }
 
 /** Calls by kind since boot; null in an image without notifiers. */

@@ -1,7 +1,7 @@
 // Models smap_gather_stats of fs/proc/task_mmu.c (6.18).
 import { PAGE_SIZE } from '@mmun/include';
 import type { Pmdp, Ptep, Vaddr, Vma } from '@mmun/include';
-import { pmdAddrEnd, pteOffset, ptepNone, ptepPfn, ptepPresent } from '#asm';
+import { pmdAddrEnd, pteOffset, pteToSwpEntry, ptepGet, ptepNone, ptepPfn, ptepPresent } from '#asm';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { pageIsAnon, vmNormalPage } from './page-flags.js';
@@ -11,6 +11,7 @@ import { mmFindTable, skipHole } from './pgalloc.js';
 export interface MemSizeStats {
   anonymous: number;
   rss: number;
+  swap: number;
 }
 
 /** @context mmap_sem held, or nobody runs: it takes no ptl, since it is for reports */
@@ -33,7 +34,11 @@ export function smapGatherStats(m: Machine, vma: Vma, out: MemSizeStats): void {
 function smapsPteRange(m: Machine, vma: Vma, first: Ptep, nrPtes: number, out: MemSizeStats): void {
   for (let i = 0; i < nrPtes; i++) {
     const ptep = (first + i) as Ptep;
-    if (ptepNone(m, ptep) || !ptepPresent(m, ptep)) continue;
+    if (ptepNone(m, ptep)) continue;
+    if (!ptepPresent(m, ptep)) {
+      if (pteToSwpEntry(ptepGet(m, ptep)) !== 0) out.swap++;
+      continue;
+    }
     const pfn = vmNormalPage(m, vma, ptepPfn(m, ptep));
     if (pfn === 0) continue;
     out.rss++;

@@ -25,13 +25,13 @@ export function pagemapEntry(m: Machine, mm: Mm, address: Vaddr): number {
 function mapsRow(m: Machine, mm: Mm, vma: Vma): MapsRow {
   const v = m.vma;
   const inode = m.file.inode[v.vmFile[vma] as File] as Inode;
-  const stats = { anonymous: 0, rss: 0 };
+  const stats = { anonymous: 0, rss: 0, swap: 0 };
   smapGatherStats(m, vma, stats);
   return {
     start: v.vmStart[vma], end: v.vmEnd[vma], perms: permsOf(v.vmFlags[vma]),
     offset: inode === 0 ? 0 : v.vmPgoff[vma] * PAGE_SIZE,
     major: m.inode.major[inode], minor: m.inode.minor[inode], ino: m.inode.ino[inode],
-    name: nameOf(m, mm, vma, inode), vmFlags: v.vmFlags[vma], anonymous: stats.anonymous, rss: stats.rss,
+    name: nameOf(m, mm, vma, inode), vmFlags: v.vmFlags[vma], anonymous: stats.anonymous, rss: stats.rss, swap: stats.swap,
   };
 }
 

@@ -19,7 +19,7 @@ export interface World {
   write(address: number, word: number): number;
   fault(address: number, errorCode?: number): number;
   /** The row of maps that holds an address. */
-  row(address: number): { anonymous: number; rss: number; vmFlags: number };
+  row(address: number): { anonymous: number; rss: number; swap?: number; vmFlags: number };
   file(pages: number, kind?: 'regular' | 'shmem'): { inode: number; file: number };
   as<R>(task: TaskStruct, body: () => R): R;
   fork(): TaskStruct;

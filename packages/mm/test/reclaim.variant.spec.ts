@@ -277,7 +277,9 @@ describe('advice', () => {
     fill(w, a, 3);
     expect(w.run(image.sysMadvise(w.m, a, 6 * P, MADV_PAGEOUT))).toBe(0);
     expect(Array.from({ length: 6 }, (_, i) => pfnOf(w, a + i * P) !== 0)).toEqual([false, false, false, true, true, true]);
+    expect(w.row(a)).toMatchObject({ anonymous: 3, rss: 3, swap: 3 });
     expectFilled(w, a, 6);
+    expect(w.row(a)).toMatchObject({ anonymous: 6, swap: 0 });
   });
 
   it('MADV_COLD pages are the first to go', () => {
