@@ -10,6 +10,9 @@ export interface Watcher {
   readonly onProgress: (fraction: number, label: string) => void;
 }
 
+/** Of one variant: half for the exhaustive searches, half for the bounded one. */
+const RACE_MILLIS = 60_000;
+
 /** @throws UsageError where nothing fits the filter */
 export async function checkAllRaces(filter: string, { signal, onProgress }: Watcher): Promise<RacesReport> {
   const chosen = catalogue.filter(({ id, title, source }) => [id, title, source].some((text) => text.toLowerCase().includes(filter.toLowerCase())));
@@ -18,10 +21,10 @@ export async function checkAllRaces(filter: string, { signal, onProgress }: Watc
   for (const [i, { id, title, finds }] of chosen.entries()) {
     const { check } = await openRace(id);
     onProgress(i / chosen.length, `${id}, buggy`);
-    const buggy = await check({ variant: 'buggy', signal });
+    const buggy = await check({ variant: 'buggy', signal, maxMillis: RACE_MILLIS });
     onProgress((i + 0.5) / chosen.length, `${id}, fixed`);
     if (signal.aborted) break;
-    const fixed = await check({ variant: 'fixed', signal });
+    const fixed = await check({ variant: 'fixed', signal, maxMillis: RACE_MILLIS });
     if (signal.aborted) break;
     rows.push(rowOf(id, title, finds, buggy, fixed));
   }

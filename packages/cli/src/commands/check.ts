@@ -36,7 +36,7 @@ export const check: Command = {
     try {
       const { check: checkOpened } = await openRace(name);
       const onProgress = (progress: ExploreProgress): void => { status.update(searchLine(name, progress)); };
-      const report = await checkOpened({ ...search, variant, set, signal: terminal.interrupt, onProgress });
+      const report = await checkOpened({ ...search, variant, set, signal: terminal.interrupt, onProgress, ...patience(search) });
       status.stop();
       if (json) terminal.out(JSON.stringify(report));
       else for (const line of renderCheck(report, { ...terminal, name })) terminal.out(line);
@@ -46,3 +46,10 @@ export const check: Command = {
     }
   },
 };
+
+/** Half of it for the exhaustive searches, half for the bounded one; a strategy that was asked for takes what it takes. */
+const AUTO_MILLIS = 120_000;
+
+function patience({ strategy }: Pick<CheckOptions, 'strategy'>): { readonly maxMillis?: number } {
+  return strategy === 'auto' ? { maxMillis: AUTO_MILLIS } : {};
+}

@@ -91,6 +91,8 @@ function raceOf({ call, title, source, finds, run, setup, variants = INSTALL }: 
     id: `${call}-${isWrite ? 'write' : 'read'}`,
     title: `${title} (device ${isWrite ? 'writes' : 'reads'})`,
     source, finds, variants,
+    // writers=1: another thread of the process writes to the page meanwhile; at exit it would keep the address space alive
+    ...(call === 'exit' ? {} : { parameters: { writers: 0 } }),
     setup: (t) => {
       const page = { a: t.mmap(1) };
       t.write(page.a, 7);
@@ -99,6 +101,7 @@ function raceOf({ call, title, source, finds, run, setup, variants = INSTALL }: 
     },
     actors: {
       cpu0: run,
+      ...(call === 'exit' ? {} : { cpu1: writeIfAsked }),
       dev0: isWrite ? increment : (t, { a }) => t.dev.read(a),
     },
   }) as Race;
@@ -108,4 +111,8 @@ function raceOf({ call, title, source, finds, run, setup, variants = INSTALL }: 
 function* increment(t: RaceContext, { a }: Page): Task<MaySleep> {
   yield* t.dev.read(a);
   yield* t.dev.write(a);
+}
+
+function* writeIfAsked(t: RaceContext, { a }: Page): Task<MaySleep> {
+  if (t.number('writers') > 0) yield* t.write(a, 5);
 }
