@@ -72,7 +72,7 @@ describe('the process that asks', () => {
       folder = dirname(kernel.world.file.path);
       expect(existsSync(folder)).toBe(true);
       setTimeout(() => { process.kill(kernel.pid, 'SIGKILL'); }, 300);
-      await expect(new Fuzzer(kernel, fast).fuzz({ ops: 10_000_000, seed: 3 })).rejects.toThrow(/^the process that asks the kernel has ended: killed by SIGKILL$/);
+      await expect(new Fuzzer<Machine>(kernel, fast).fuzz({ ops: 10_000_000, seed: 3 })).rejects.toThrow(/^the process that asks the kernel has ended: killed by SIGKILL$/);
     });
     expect(existsSync(folder)).toBe(false);
   }, 60_000);
@@ -81,7 +81,7 @@ describe('the process that asks', () => {
     await withKernel(async (kernel) => {
       const controller = new AbortController();
       setTimeout(() => { controller.abort(); }, 300);
-      const result = await new Fuzzer(kernel, fast).fuzz({ ops: 10_000_000, seed: 3, signal: controller.signal });
+      const result = await new Fuzzer<Machine>(kernel, fast).fuzz({ ops: 10_000_000, seed: 3, signal: controller.signal });
       expect(result).toMatchObject({ isInterrupted: true, difference: null });
       expect(result.ops).toBeGreaterThan(0);
     });

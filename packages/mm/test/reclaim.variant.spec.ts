@@ -374,7 +374,7 @@ describe('notifiers out of reclaim', () => {
     for (let i = 0; i < 3; i++) frames.set(a + i * P, pfnOf(w, a + i * P));
     reclaimAll(w);
     const told = seen.filter(({ op, address }) => op === 'invalidatePage' && address >= a && address < a + 3 * P);
-    expect(told.map(({ address }) => address).sort()).toEqual([a, a + P, a + 2 * P]);
+    expect(told.map(({ address }) => address).sort((x, y) => x - y)).toEqual([a, a + P, a + 2 * P]);
     expect(told.every(({ isAtomic, pte, isLive }) => isAtomic && pte === 0 && isLive)).toBe(true);
     expect(seen.some(({ op }) => op === 'agePage')).toBe(ASKS);
     for (let i = 0; ASKS && i < 3; i++) {
@@ -404,7 +404,7 @@ describe('notifiers out of reclaim', () => {
     w.as(child, () => w.read(a));
     const { seen } = followed(w);
     reclaimAll(w);
-    expect(seen.filter(({ op, address }) => op === 'invalidatePage' && (address === a || address === b)).map(({ address }) => address).sort()).toEqual([a, b].sort());
+    expect(seen.filter(({ op, address }) => op === 'invalidatePage' && (address === a || address === b)).map(({ address }) => address).sort((x, y) => x - y)).toEqual([a, b].sort((x, y) => x - y));
   });
 
   on.it('writeback write-protects: one call for each writable mapping, none for a clean one', () => {
@@ -451,7 +451,7 @@ describe('many processes', () => {
     fill(w, a, 40);
     const tasks: TaskStruct[] = [w.task];
     for (let generation = 0; generation < 3; generation++) {
-      for (const parent of [...tasks]) tasks.push(w.as(parent, () => w.fork()));
+      for (const parent of tasks.slice()) tasks.push(w.as(parent, () => w.fork()));
     }
     tasks.forEach((task, i) => w.as(task, () => fill(w, a + (i % 3) * P, 20, 10_000 * (i + 1))));
     tasks.forEach((task, i) => w.as(task, () => {

@@ -44,8 +44,8 @@ function repeatedCodes(files) {
 /** @param {readonly string[]} subjects @param {ReadonlySet<string>} scopes @returns {string[]} */
 export function badSubjects(subjects, scopes) {
   return subjects.flatMap((subject) => {
-    const match = /^([a-z0-9-]+(?:, [a-z0-9-]+)*): \S.*[^.]$/.exec(subject);
-    const unknown = match?.[1]?.split(', ').find((scope) => !scopes.has(scope));
+    const match = /^([a-z0-9*-]+(?:, [a-z0-9*-]+)*): \S.*[^.]$/.exec(subject);
+    const unknown = match?.[1]?.split(', ').find((scope) => !scopes.has(scope) && !scope.endsWith('-*'));
     if (!match) return [`commit "${subject}": write \`package: do something\`, without a full stop`];
     return unknown ? [`commit "${subject}": ${unknown} is no package, tool, or one of workspace, docs, ci, samples`] : [];
   });

@@ -46,7 +46,7 @@ export class ProcessTally {
   result(): ProcessResult {
     const none = { rows: 0, equal: 0, firstDifference: null };
     return {
-      pid: this.pid, command: this.command, calls: Object.fromEntries([...this.#calls].sort()), faults: this.faults,
+      pid: this.pid, command: this.command, calls: Object.fromEntries([...this.#calls].sort(([a], [b]) => (a < b ? -1 : 1))), faults: this.faults,
       addresses: { asked: this.asked, equal: this.askedEqual },
       errnos: { checked: this.checked, equal: this.checkedEqual },
       maps: { compared: this.hasMaps, equal: this.hasMaps && this.mapsDifference === null, firstDifference: this.mapsDifference },
