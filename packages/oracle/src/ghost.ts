@@ -40,8 +40,7 @@ export const KNOWN_SINCE_FORK = 2;
 /** The content is shared, or not followed. */
 export const UNTRACKED = 3;
 
-/** Values of instance.state. */
-export const NEVER_OPENED = 0;
+/** Values of instance.state; 0: never opened. */
 export const OPEN = 1;
 /** Off the list; ops that began before may still be running. */
 export const UNREGISTERED = 2;

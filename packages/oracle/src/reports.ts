@@ -59,7 +59,6 @@ export const spaceLeaked = (mm: Mm, users: number): Report => report('refcount-l
 
 export const livelock = (who: string, address: Vaddr, tries: number): Report =>
   report('retry-livelock', `${who} faulted ${tries} times at ${hex(address)}, was told to try again each time, and nothing was changing the page`);
-export const exceptionIn = (what: string, error: string): Report => report('exception', `${what}: ${error}`);
 
 export const lockCircle = (order: readonly string[]): Report => report('lock-order', `each of these is taken while the one before is held: ${order.join(' > ')}`);
 export const unordered = (field: string, first: string, second: string): Report => report('data-race', `${first} and ${second} use \`${field}\` and nothing orders them`);
