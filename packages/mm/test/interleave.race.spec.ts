@@ -29,7 +29,7 @@ function random(seed: number): (n: number) => number {
 }
 
 /** Too few frames for all that the threads and their children touch: then somebody always reclaims. */
-const PRESSURE = { nrFrames: 26, nrSwapSlots: 400 };
+const PRESSURE = { nrFrames: 14, nrSwapSlots: 400 };
 
 function setUp(tlbEntries: number, settings: { splitPtlockCpus: number }, memory: { nrFrames: number; nrSwapSlots: number }): { w: World; tasks: TaskStruct[]; common: Vaddr; shared: Vaddr; own: Vaddr[]; inode: number } {
   const w = world({ nrCpus: 16, tlbEntries, ...memory, nrTables: 96, nrTasks: 32, pageContentWords: 8, settings: { ...settings, faultAroundBytes: 4 * P } });
