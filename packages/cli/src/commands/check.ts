@@ -39,7 +39,7 @@ export const check: Command = {
       const report = await checkOpened({ ...search, variant, set, signal: terminal.interrupt, onProgress, ...patience(search) });
       status.stop();
       if (json) terminal.out(JSON.stringify(report));
-      else for (const line of renderCheck(report, { ...terminal, name })) terminal.out(line);
+      else for (const line of renderCheck(report, terminal, { name, set })) terminal.out(line);
       return report.ok ? 0 : 1;
     } finally {
       status.stop();

@@ -5,12 +5,12 @@ import type { Screen } from './screen.js';
 import { grouped, plural, textTable, wrap } from './text-table.js';
 import type { Cell, Column } from './text-table.js';
 
-export function renderCheck(report: CheckReport, screen: Screen & { readonly name?: string }): string[] {
+export function renderCheck(report: CheckReport, screen: Screen, asked?: Asked): string[] {
   const { paint } = screen;
   const { arch, design, build } = report.config;
   return [
     `${paint.bold(report.race)}, ${report.variant}  ${paint.dim(arch === 'none' ? 'primitives only, no kernel' : `${arch}, notifier ${design}, ${build} build`)}${settings(report)}`,
-    ...report.findings.flatMap((finding) => ['', ...renderFinding(finding, screen), ...howToRepeat(report, finding.replay, screen)]),
+    ...report.findings.flatMap((finding) => ['', ...renderFinding(finding, screen), ...howToRepeat(report, finding.replay, screen, asked)]),
     '',
     (report.ok ? paint.green : report.interrupted === true && report.findings.length === 0 ? paint.yellow : paint.red)(checkVerdict(report)),
     ...worth(report).flatMap((note) => wrap(note, screen.width - 2).map((line) => paint.dim(`  ${line}`))),
@@ -29,10 +29,19 @@ function worth({ notes = [], estimate = null, findings, exhaustive }: CheckRepor
   return [...notes, ...size];
 }
 
-/** `name` is what was asked for: a race of one's own is known by its file. */
-function howToRepeat({ race, variant, config: { parameters = {} } }: CheckReport, replay: string, { paint, name = race }: Screen & { readonly name?: string }): string[] {
-  const set = Object.entries(parameters).map(([parameter, value]) => ` --set ${parameter}=${value}`).join('');
-  return replay === '' ? [] : ['', paint.dim(`  again: mmun check ${name} --variant ${variant}${set} --replay '${replay}'`)];
+/** What was asked for: a race of one's own is known by its file, and parameters that were not given need not be again. */
+export interface Asked {
+  readonly name: string;
+  readonly set: Readonly<Record<string, string | number>>;
+}
+
+/** A line to copy; two where one would be too wide. */
+function howToRepeat({ race, variant }: CheckReport, replay: string, { paint, width }: Screen, { name, set }: Asked = { name: race, set: {} }): string[] {
+  if (replay === '') return [];
+  const given = Object.entries(set).map(([parameter, value]) => ` --set ${parameter}=${value}`).join('');
+  const start = `  again: mmun check ${name} --variant ${variant}${given}`;
+  const end = `--replay '${replay}'`;
+  return ['', ...(start.length + end.length < width ? [`${start} ${end}`] : [`${start} \\`, `    ${end}`]).map((line) => paint.dim(line))];
 }
 
 /** Never more than was proved: what was covered, within which bound. */
