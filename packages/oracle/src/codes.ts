@@ -14,6 +14,7 @@ export const CODES = {
   'self-deadlock': 'a thread waits for a lock that it holds',
   'deadlock': 'nobody can run',
   'rcu-misuse': 'a list under RCU, or a grace period, was used against its rules',
+  'unbalanced-range': 'a start without its end, an end without its start, or another range at the end',
   'callback-after-unregister': 'an op of a notifier ran although its driver was told that none would',
   'missed-release': 'an address space ended and a notifier of it was never told',
   'refcount-leak': 'something is still referenced, and nobody is left who could let it go',

@@ -7,6 +7,7 @@
  *   thread    row thread                  which device instance it is playing, and where it is
  *   instance  row instance                of each device: is it open, was it released, are ops running for it
  *   frame     row frame                   written by a device, as which generation
+ *   range     row 2 * thread + instance   brackets of the range design that are open
  */
 import type { MachineConfig, Mm, SecondaryMachine, SecondaryMmu, SecondaryTable, Table, Vaddr, Where } from '@mmun/include';
 import { PAGE_SIZE } from '@mmun/include';
@@ -31,6 +32,14 @@ const spaceSpec = { busy: 'u32', forking: 'u32', parent: 'u32' } as const;
 const threadSpec = { instance: 'u32', begun: 'u32' } as const;
 const instanceSpec = { state: 'u32', running: 'u32', released: 'u32', mm: 'u32' } as const;
 const frameSpec = { written: 'u32' } as const;
+
+/** Ranges that a thread has begun and not ended, for one instance: row 2 * thread + instance % 2. The thread's own. */
+type RangeSpec = { readonly depth: 'u32'; readonly start: readonly ['f64', number]; readonly end: readonly ['f64', number] };
+/** Brackets inside of brackets. */
+export const RANGE_DEPTH = 3;
+/** Instances of one device whose brackets are told apart. */
+export const RANGE_INSTANCES = 2;
+const rangeSpec: RangeSpec = { depth: 'u32', start: ['f64', RANGE_DEPTH], end: ['f64', RANGE_DEPTH] };
 
 /** Values of page.known. */
 export const UNKNOWN = 0;
@@ -57,6 +66,7 @@ export interface Ghost {
   readonly thread: Table<typeof threadSpec>;
   readonly instance: Table<typeof instanceSpec>;
   readonly frame: Table<typeof frameSpec>;
+  readonly range: Table<RangeSpec>;
 }
 
 /** To be handed to boot among the plugins; it is never attached. */
@@ -69,6 +79,7 @@ export const ghostTables: SecondaryMmu = {
     thread: { rows: nrTasks + 1, spec: threadSpec },
     instance: { rows: DRIVERS * INSTANCES_PER_DRIVER, spec: instanceSpec },
     frame: { rows: nrFrames + 1, spec: frameSpec },
+    range: { rows: (nrTasks + 1) * RANGE_INSTANCES, spec: rangeSpec },
   }),
   attach: () => { throw new Error('the tables of the oracle belong to no device'); },
 };
@@ -77,6 +88,7 @@ export function ghostOf({ secondaryTables: tables }: SecondaryMachine): Ghost {
   return {
     page: tables['oracle.page'] as Ghost['page'], space: tables['oracle.space'] as Ghost['space'], thread: tables['oracle.thread'] as Ghost['thread'],
     instance: tables['oracle.instance'] as Ghost['instance'], frame: tables['oracle.frame'] as Ghost['frame'],
+    range: tables['oracle.range'] as Ghost['range'],
   };
 }
 

@@ -8,6 +8,7 @@ import { DataRaces } from './data-race.js';
 import { ghostOf, ghostTables } from './ghost.js';
 import { LockGraph } from './lock-graph.js';
 import type { OrderSeen } from './lock-graph.js';
+import { auditRanges } from './ranges.js';
 import { lockCircle, spaceLeaked } from './reports.js';
 import { tapScheduler } from './tap.js';
 import { auditEntries, judgeAccess } from './translations.js';
@@ -68,6 +69,7 @@ export class Oracle<M extends WatchedMachine> {
     auditContents(this.image, m, report);
     auditDirty(this.image, m, report);
     auditInstances(this.image, m, report);
+    auditRanges(m, report);
     this.auditSpaces(m, report);
     for (const { code, message } of this.image.checkMachine(m)) report({ code: codeOf(code), message });
   }

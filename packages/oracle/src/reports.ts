@@ -57,6 +57,12 @@ export const neverReleased = (driver: string, instance: number, mm: Mm): Report 
   report('missed-release', `mm ${mm} has ended and instance ${instance} of ${driver}, which follows it, was never told`);
 export const spaceLeaked = (mm: Mm, users: number): Report => report('refcount-leak', `no thread is left in mm ${mm}, and \`mm_users\` is still ${users}`);
 
+const span = (start: number, end: number): string => `${hex(start)} up to ${hex(end)}`;
+export const endsWithoutStart = (instance: number, start: Vaddr, end: Vaddr): Report => report('unbalanced-range', `invalidate_range_end of ${span(start, end)} reaches instance ${instance}, which was told of no start`);
+export const endsOther = (instance: number, from: Vaddr, to: Vaddr, start: Vaddr, end: Vaddr): Report =>
+  report('unbalanced-range', `instance ${instance} was told that ${span(from, to)} starts, and the end names ${span(start, end)}`);
+export const neverEnds = (instance: number, start: Vaddr, end: Vaddr): Report => report('unbalanced-range', `instance ${instance} was told that ${span(start, end)} starts, and never that it ends`);
+
 export const livelock = (who: string, address: Vaddr, tries: number): Report =>
   report('retry-livelock', `${who} faulted ${tries} times at ${hex(address)}, was told to try again each time, and nothing was changing the page`);
 

@@ -8,6 +8,7 @@ import { beginCall, endCall } from './calls.js';
 import { judgeRead, noteDeviceWrite, noteWrite } from './contents.js';
 import { CLOSED, INSTANCES_PER_DRIVER, OPEN, UNREGISTERED, ghostOf, instanceRow } from './ghost.js';
 import type { Ghost } from './ghost.js';
+import { rangeEnds, rangeStarts } from './ranges.js';
 import { Violation, closedUnderOp, neverReleased, opAfterClose } from './reports.js';
 import { judgeAccess } from './translations.js';
 import type { WatchedImage, WatchedMachine } from './watched.js';
@@ -106,6 +107,8 @@ function watchOp<M extends WatchedMachine>(watch: Watch<M>, services: KernelServ
   return function* (mn, a, b, c): Task<MaySleep, number> {
     const instance = services.notifierInstance(mn);
     opBegins(watch, name, instance);
+    if (name === 'invalidateRangeStart') rangeStarts(watch.m(), instance, b as Vaddr, c as Vaddr);
+    if (name === 'invalidateRangeEnd') rangeEnds(watch.m(), instance, b as Vaddr, c as Vaddr);
     const result = yield* op(mn, a as number, b as number, c as number);
     // the driver may have freed the notifier by now
     opEnds(watch, instance);

@@ -176,6 +176,18 @@ export const wrong: readonly Race[] = [
     variants: { buggy: { plugin: syncing(true) }, fixed: { plugin: syncing(false) } },
   }),
   defineRace<Page>({
+    ...text, id: 'unbalanced-range', finds: ['unbalanced-range'],
+    variants: {
+      buggy: {
+        plugin: kvm, image: 'toy-range',
+        edit: { file: 'mm/src/memory-copy.ts', find: '  yield* mmuNotifierInvalidateRangeEnd(m, srcMm, mmunStart, mmunEnd);\n', replace: '\n' },
+      },
+      fixed: { plugin: kvm, image: 'toy-range' },
+    },
+    setup: onePage,
+    actors: { cpu0: (t) => t.fork() },
+  }),
+  defineRace<Page>({
     ...text, ...deviceAgainstMunmap, id: 'callback-after-unregister', finds: ['callback-after-unregister'],
     variants: { buggy: { plugin: withServices(() => ({ synchronizeRcu: nothing as never, mmuNotifierFree: () => undefined })) }, fixed: { plugin: kvm } },
     actors: { cpu0: (t, { a }) => t.munmap(a), dev0: (t) => t.dev.close() },

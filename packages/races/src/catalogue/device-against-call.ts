@@ -30,7 +30,9 @@ interface CallRace {
 }
 
 const R1 = '20080409144401.GT10133@duo.random';
-const INSTALL: Race['variants'] = { buggy: { plugin: lookupThenInstall }, fixed: { plugin: kvm } };
+/** `range`: the later design, which brackets each change and has the driver count and retry. */
+const RANGE: Variant = { plugin: kvm, image: 'toy-range' };
+const INSTALL: Race['variants'] = { buggy: { plugin: lookupThenInstall }, fixed: { plugin: kvm }, range: RANGE };
 
 /** v6 has the hook that v5 forgot: one call at the end of copy_pte_range, under the lock of the parent's table. */
 const FORK_HOOK: Variant = {
@@ -80,7 +82,7 @@ const CALLS: readonly CallRace[] = [
     call: 'fork', title: 'fork takes the permission to write from the device too', source: '20080220103942.GU7128@v2.random',
     finds: ['excess-permission', 'cow-leak', 'lost-write'],
     run: (t) => t.fork(),
-    variants: { buggy: { plugin: kvm }, fixed: FORK_HOOK },
+    variants: { buggy: { plugin: kvm }, fixed: FORK_HOOK, range: RANGE },
   },
 ];
 
