@@ -34,7 +34,7 @@ export function openTerminal(): Terminal {
     paint: pc.createColors(wantsColour(process.stdout)),
     notePaint: pc.createColors(wantsColour(process.stderr)),
     width: widthOf(process.stdout),
-    isInteractive: process.stderr.isTTY && process.env['TERM'] !== 'dumb',
+    isInteractive: hasEyes(process.stderr),
     interrupt: controller.signal,
   };
 }
@@ -48,7 +48,12 @@ function widthOf({ isTTY, columns }: NodeJS.WriteStream): number {
 function wantsColour(stream: NodeJS.WriteStream): boolean {
   if ((process.env['NO_COLOR'] ?? '') !== '') return false;
   if ((process.env['FORCE_COLOR'] ?? '') !== '') return process.env['FORCE_COLOR'] !== '0';
-  return stream.isTTY && process.env['TERM'] !== 'dumb';
+  return hasEyes(stream);
+}
+
+/** A pipe has no `isTTY` at all, whatever its type says; left undefined, colours would be guessed from the environment (CI). */
+function hasEyes({ isTTY }: { readonly isTTY?: boolean }): boolean {
+  return isTTY === true && process.env['TERM'] !== 'dumb';
 }
 
 /** The reader went away (`mmun ... | head -1`): nobody is left to tell. */

@@ -1,5 +1,5 @@
 /** What is known of calls that change mappings while they are under way, and after they have returned. */
-import { ACQUIRE_SHARED, PAGE_SIZE, READ, RELEASE_SHARED, WRITE } from '@mmun/include';
+import { ACQUIRE_SHARED, PAGE_SIZE, READ, WRITE } from '@mmun/include';
 import type { Mm, PointKind, Step, Task, Vaddr, Where } from '@mmun/include';
 import { KNOWN, KNOWN_SINCE_FORK, UNKNOWN, UNTRACKED, busyWhere, ghostOf, pageRow, spaceWhere, valueWhere } from './ghost.js';
 import type { Ghost } from './ghost.js';
@@ -26,11 +26,14 @@ export function* beginCall(m: WatchedMachine, call: CallName, mm: Mm, start: Vad
   });
 }
 
-/** It has returned: part of its last step. `isDone`: it changed what it was asked to change. */
+/**
+ * It has returned: part of its last step. Counted down as it was counted up: calls commute with each other and not with those
+ * who look whether one is under way. (A release would be taken for the end of a lock, which nobody looks at.)
+ * `isDone`: it changed what it was asked to change. */
 export function endCall(m: WatchedMachine, call: CallName, mm: Mm, start: Vaddr, end: Vaddr, isDone: boolean): void {
   const ghost = ghostOf(m);
   forEachPage(mm, start, end, (row) => {
-    m.sched.touch(RELEASE_SHARED, busyWhere(ghost, row));
+    m.sched.touch(ACQUIRE_SHARED, busyWhere(ghost, row));
     ghost.page.busy[row] -= 1;
     if (isDone) ghost.page.returned[row] = CALLS.indexOf(call) + 1;
     if (!DISCARDS.has(call)) return;
@@ -49,7 +52,7 @@ export function* beginOnSpace(m: WatchedMachine, call: 'fork' | 'exit', mm: Mm):
 
 export function endOnSpace(m: WatchedMachine, call: 'fork' | 'exit', mm: Mm): void {
   const ghost = ghostOf(m);
-  m.sched.touch(RELEASE_SHARED, spaceWhere(ghost, mm));
+  m.sched.touch(ACQUIRE_SHARED, spaceWhere(ghost, mm));
   ghost.space.busy[mm] -= 1;
   const first = pageRow(mm, 0 as Vaddr);
   ghost.page.returned.fill(CALLS.indexOf(call) + 1, first, pageRow((mm + 1) as Mm, 0 as Vaddr));

@@ -1,5 +1,5 @@
 /** A plugin as it is, with an oracle between it and the kernel on the one side and its device on the other. */
-import { ACQUIRE_SHARED, PAGE_SIZE, READ, RELEASE_SHARED, WRITE } from '@mmun/include';
+import { ACQUIRE_SHARED, PAGE_SIZE, READ, WRITE } from '@mmun/include';
 import type {
   KernelServices, MaySleep, Mm, MmuNotifier, Pfn, PointKind, SecondaryDriver, SecondaryMmu, Step, Task, Vaddr,
 } from '@mmun/include';
@@ -159,7 +159,7 @@ function opEnds<M extends WatchedMachine>({ m: machine, index }: Watch<M>, insta
   const m = machine();
   const ghost = ghostOf(m);
   const row = instanceRow(index, instance);
-  m.sched.touch(RELEASE_SHARED, whereOf(ghost.instance.running, row));
+  m.sched.touch(ACQUIRE_SHARED, whereOf(ghost.instance.running, row));
   ghost.instance.running[row] -= 1;
 }
 
