@@ -93,7 +93,7 @@ describe('mmun check', () => {
   it.each<readonly [readonly string[], RegExp]>([
     [['munmap'], /no race is called "munmap", did you mean munmap-read or munmap-write\?: `mmun races` lists them/],
     [['no-such-file.ts'], /no-such-file\.ts: no such file$/],
-    [['munmap-read', '--variant', 'wrong'], /--variant wrong: race `munmap-read` has the variants buggy, fixed$/],
+    [['munmap-read', '--variant', 'wrong'], /--variant wrong: race `munmap-read` has the variants buggy, fixed, range$/],
     [['munmap-read', '--set', 'pages=2'], /--set pages=2: race `munmap-read` has the parameters writers$/],
     [['unmap-fault', '--set', 'pages=many'], /--set pages=many: expected a number, as 1$/],
     [['unmap-fault', '--set', 'protocol=E'], /--set protocol=E: expected A, B, C, D$/],
