@@ -1,3 +1,4 @@
+export { effort } from './effort.js';
 export { gate, image, mustFail } from './gate.js';
 export type { Gate, ImageUnderTest } from './gate.js';
 export { inFrames } from './in-frames.js';
