@@ -33,6 +33,7 @@ export type { ColumnType, ColumnView, Table, TableSpec } from './table.js';
 export type {
   AtomicOp, Design, DesignOps, MaySleepOp, MmuNotifierOps, NotifierOpContext, NotifierOps, OpEffects, OpName, RangeNotifierOps, RangeOpContext, RangeOpEffects,
 } from './mmu-notifier.js';
+export { PTE_LOOKUP_DIRTY, PTE_LOOKUP_WRITE } from './secondary-mmu.js';
 export type {
   AttachedSecondary, InstallEntry, KernelServices, MappedArea, SecondaryCounters, SecondaryDriver, SecondaryImage, SecondaryMachine, SecondaryMmu, SecondaryMmuFor,
   SecondaryTable, TranslationVisitor,

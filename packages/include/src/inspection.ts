@@ -53,4 +53,7 @@ export interface InspectedImage<M extends BootedMachine = BootedMachine> {
   userWrite(m: M, address: Vaddr, word: number): Task<MaySleep, number>;
   /** Runs the RCU callbacks that are queued, after a grace period: what the RCU thread does. */
   rcuDoBatch(m: M): Task<MaySleep>;
+  /** What the worker thread does, for ever; hasWorker says before the machine runs that there is one. */
+  workerThread(m: M): Task<MaySleep>;
+  hasWorker(m: M): void;
 }

@@ -25,12 +25,14 @@ export interface MachineConfig {
   readonly nrTables: number;
   readonly nrInodes: number;
   readonly nrFiles: number;
-  /** Registered notifiers, of all mms, and RCU callbacks that wait for a grace period. */
+  /** Registered notifiers, of all mms; RCU callbacks that wait for a grace period; work items. */
   readonly nrNotifiers: number;
   /** 32-bit words of content that each frame keeps: 1 in a toy machine, 1024 for whole pages. */
   readonly pageContentWords: number;
   /** Entries of each CPU's TLB; 0: no access is cached, so no flush is needed. */
   readonly tlbEntries: number;
+  /** What plugins ask by shouldFail is a choice of the explorer; left out: nothing fails that need not. */
+  readonly faultInjection?: boolean;
   readonly settings: KernelSettings;
 }
 

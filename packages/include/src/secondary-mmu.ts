@@ -11,7 +11,7 @@
  *   boot(config, [plugin])     tables(config)     rows that it needs
  *   attachSecondaryMmu(..)     attach(services)   a driver: ops for mm, calls for those who play the device
  */
-import type { Mm, MmuNotifier, Mutex, Pfn, Rwsem, Spinlock, Vaddr, Where } from './handles.js';
+import type { Mm, MmuNotifier, Mutex, Pfn, Refcount, Rwsem, Spinlock, Vaddr, Where } from './handles.js';
 import type { BootedMachine } from './image.js';
 import type { MachineConfig } from './machine.js';
 import type { DesignOps, NotifierOps, OpName } from './mmu-notifier.js';
@@ -146,6 +146,14 @@ export interface KernelServices {
   /** The last one ends the address space: every release runs inside this call. */
   mmput(mm: Mm): Task<MaySleep>;
 
+  /** mmap_sem, for reading. Needs the address space held (mmgetNotZero). */
+  mmapReadLock(mm: Mm): Task<Sleep<'down_read'>>;
+  /** @returns false where a writer holds it or waits for it */
+  mmapReadTrylock(mm: Mm): Task<Step, boolean>;
+  mmapReadUnlock(mm: Mm): Task<Step>;
+  /** VM_ bits of the VMA that covers `address`; -1 where none does. find_vma() @context mmap_sem held */
+  vmaFlagsAt(mm: Mm, address: Vaddr): number;
+
   // ── pages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
@@ -166,8 +174,30 @@ export interface KernelServices {
   getUserPages(mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, number>;
   /** The frame that a present pte maps (for a write: that it lets write), with a reference. @returns 0 without one */
   followPage(mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, Pfn>;
+  /** As getUserPages. @context process, mmap_sem of `mm` held for reading */
+  getUserPagesLocked(mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, number>;
+  /**
+   * What the pte says, found without any lock: what an interrupt handler can know. Stale as soon as it is returned, so it is
+   * right only for a driver whose hardware drops an entry that an invalidate came before. atomic_pte_lookup()
+   * @context any
+   * @returns 4 * pfn, plus PTE_LOOKUP_WRITE where it lets write, plus PTE_LOOKUP_DIRTY where it is dirty; 0 where no pte is present
+   */
+  atomicPteLookup(mm: Mm, address: Vaddr): Task<Step, number>;
+  /** One more reference. @context someone holds one, or the PT lock of a pte that maps the page */
+  getPage(pfn: Pfn): Task<Step>;
   /** Gives a reference back; the last one frees the page. */
   putPage(pfn: Pfn): Task<Step>;
+  /**
+   * A page of the driver's own, zeroed, with one reference. Where memory is short this reclaims, so notifiers may be called
+   * from inside it: no lock that an op takes may be held. alloc_page(GFP_KERNEL)
+   * @context process @returns 0 without memory
+   */
+  allocPage(): Task<MaySleep, Pfn>;
+  /** PG_locked. @context process; above the file's and anon_vma's locks: reclaim holds it when it calls invalidatePage */
+  lockPage(pfn: Pfn): Task<Sleep<'lock_page'>>;
+  /** @context any @returns false where someone holds it */
+  trylockPage(pfn: Pfn): Task<Step, boolean>;
+  unlockPage(pfn: Pfn): Task<Step>;
   /** The device wrote to the page. Only a flag: takes no lock, so it may be called under any. SetPageDirty() */
   setPageDirty(pfn: Pfn): Task<Step>;
 
@@ -187,17 +217,57 @@ export interface KernelServices {
 
   spinlockAt(column: Int32Array, row: number): Spinlock;
   spinLock(lock: Spinlock): Task<Step>;
+  /** @returns false where someone holds it */
+  spinTrylock(lock: Spinlock): Task<Step, boolean>;
   spinUnlock(lock: Spinlock): Task<Step>;
   /** Stops the machine unless the current thread holds `lock`; nothing in the fast build. */
   lockdepAssertHeld(lock: Where): void;
   mutexAt(column: Int32Array, row: number): Mutex;
   mutexLock(lock: Mutex): Task<Sleep<'mutex_lock'>>;
+  /** For process context all the same. @returns false where someone holds it */
+  mutexTrylock(lock: Mutex): Task<Step, boolean>;
   mutexUnlock(lock: Mutex): Task<Step>;
   rwsemAt(column: Int32Array, row: number): Rwsem;
   downRead(lock: Rwsem): Task<Sleep<'down_read'>>;
+  downReadTrylock(lock: Rwsem): Task<Step, boolean>;
   upRead(lock: Rwsem): Task<Step>;
   downWrite(lock: Rwsem): Task<Sleep<'down_write'>>;
   upWrite(lock: Rwsem): Task<Step>;
+
+  /** References to the driver's own objects: a word, 0 when the object is dead. */
+  refcountAt(column: Int32Array, row: number): Refcount;
+  /** Only while nobody else sees the object. */
+  refcountSet(ref: Refcount, count: number): void;
+  refcountInc(ref: Refcount): Task<Step>;
+  /** @returns false where it is dead already */
+  refcountIncNotZero(ref: Refcount): Task<Step, boolean>;
+  /** @returns true for the last one, who frees */
+  refcountDecAndTest(ref: Refcount): Task<Step, boolean>;
+
+  /**
+   * Sleeps until `(column[row] & mask) === value`; whoever stores it wakes. The store needs a step() before it, or a lock.
+   * wait_event()
+   */
+  waitEvent(column: Int32Array | Uint32Array, row: number, mask: number, value: number): Task<Sleep<'wait_event'>>;
+
+  // ── work: an ordered queue, run by a thread that may sleep ────────────────────────────────────────────────────────
+
+  /** Names a function for queueWork; only during attach. */
+  workFunction(func: (arg: number) => Task<MaySleep>): number;
+  /** Has the function called with `arg`, once however often it is queued before it runs. @returns 1; 0 where it is queued already; -ENOMEM where the queue is full */
+  queueWork(func: number, arg: number): Task<Step, number>;
+  /** Until nothing is queued and nothing runs. @context process, holding nothing that an item takes */
+  flushWorkqueue(): Task<Sleep<'flush_workqueue'>>;
+  /** The item is neither queued nor running when this returns. @context as flushWorkqueue @returns true: it was queued */
+  cancelWorkSync(func: number, arg: number): Task<Sleep<'cancel_work_sync'>, boolean>;
+
+  // ── what can go wrong ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Asks whether an allocation, a lock that may be interrupted, or anything else that can fail, fails here. Both answers are
+   * explored where the machine was booted with `faultInjection`; else it never does. @param what as `kmalloc of the entry`
+   */
+  shouldFail(what: string): boolean;
 
   // ── RCU ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -208,7 +278,16 @@ export interface KernelServices {
   rcuCallback(callback: (arg: number) => Task<Step>): number;
   /** Has the named function called with `arg` after a grace period. @returns false where the queue is full */
   callRcu(callback: number, arg: number): Task<Step, boolean>;
+
+  /** A read section in which one may sleep; in an image of design `range`. @returns what srcuReadUnlock takes */
+  srcuReadLock(): Task<Step, number>;
+  srcuReadUnlock(index: number): Task<Step>;
+  synchronizeSrcu(): Task<GracePeriod<'synchronize_srcu'>>;
 }
+
+/** Bits of what atomicPteLookup returns. */
+export const PTE_LOOKUP_WRITE = 1;
+export const PTE_LOOKUP_DIRTY = 2;
 
 /** A plugin that is attached to a machine. */
 export interface AttachedSecondary {

@@ -1,5 +1,5 @@
 export { BUILD, point, pointUntil, touch } from '#point';
-export { isLockHeld, lockdepAssertHeld, lockdepAssertNotHeld, mightSleep } from '#lockdep';
+export { isLockHeld, lockdepAssertHeld, lockdepAssertNotHeld, mightSleep, nonBlockEnd, nonBlockStart } from '#lockdep';
 export { MAX_HELD_LOCKS, current, reserveLocking, setCurrent, viewLocking } from './locking-machine.js';
 export type { LockingMachine, ReservedLocking, ThreadTable } from './locking-machine.js';
 export { spinLock, spinTrylock, spinUnlock, spinlockAt } from '#spinlock';
@@ -9,7 +9,13 @@ export { refcountAt, refcountDecAndTest, refcountInc, refcountIncNotZero, refcou
 export { readSeqcountBegin, readSeqcountRetry, seqcountAt, writeSeqcountBegin, writeSeqcountEnd } from './seqcount.js';
 export { callRcu, rcuDoBatch, rcuPending, rcuReadLock, rcuReadLockHeld, rcuReadUnlock, registerRcuCallback, reserveRcu, synchronizeRcu, viewRcu } from './rcu.js';
 export type { RcuCallback, RcuMachine, RcuTables, ReservedRcu } from './rcu.js';
-export { reserveSrcu, srcuReadLock, srcuReadLockHeld, srcuReadUnlock, synchronizeSrcu, viewSrcu } from './srcu.js';
+export {
+  callSrcu, registerSrcuCallback, reserveSrcu, srcuBarrier, srcuDoBatch, srcuPending, srcuReadLock, srcuReadLockHeld, srcuReadUnlock, synchronizeSrcu, viewSrcu,
+} from './srcu.js';
 export type { ReservedSrcu, SrcuMachine, SrcuTables } from './srcu.js';
+export {
+  cancelWorkSync, flushWorkqueue, hasWorker, queueWork, registerWork, reserveWork, runWork, viewWork, waitEvent, workPending, workerThread,
+} from './work.js';
+export type { ReservedWork, WorkFunction, WorkMachine, WorkTables } from './work.js';
 export { run, runToCompletion } from './run.js';
 export { hlistAddHeadRcu, hlistDelInitRcu, hlistDelPoison, hlistDelRcu, hlistFirst, hlistIsUnhashed, hlistNext } from './rculist.js';

@@ -30,4 +30,4 @@ export { userRead, userWrite } from './uaccess.js';
 export {
   auditTlb, contentWhere, describeWord, frameGeneration, frameWhere, heldLocks, isPageDirty, isPageOfFile, kernelThread, nameOfWhere, taskCpu, tlbTranslation, translationWhere,
 } from './inspect.js';
-export { rcuDoBatch } from '@mmun/locking';
+export { hasWorker, rcuDoBatch, workerThread } from '@mmun/locking';

@@ -4,7 +4,8 @@ import { PAGE_SIZE } from '@mmun/include';
 import type { ImageConfig, MachineConfig, Mm, SecondaryMmu, Task, TaskStruct } from '@mmun/include';
 import { allocate, newLayout } from '@mmun/lib';
 import {
-  BUILD, current, rcuDoBatch, rcuPending, reserveLocking, reserveRcu, run as runToEnd, runToCompletion, setCurrent, viewLocking, viewRcu,
+  BUILD, current, rcuDoBatch, rcuPending, reserveLocking, reserveRcu, reserveWork, run as runToEnd, runToCompletion, runWork, setCurrent, viewLocking, viewRcu,
+  viewWork, workPending,
 } from '@mmun/locking';
 import { ARCH, reserveArch, viewArch } from '#asm';
 import { DESIGN, reserveNotifier, viewNotifier } from '#mmu-notifier';
@@ -44,7 +45,8 @@ export const toyConfig: MachineConfig = {
 export function boot(bootConfig: MachineConfig, plugins: readonly SecondaryMmu[] = []): Machine {
   const layout = newLayout();
   const locking = reserveLocking(layout, bootConfig);
-  const rcu = reserveRcu(layout, bootConfig.nrTasks, bootConfig.nrNotifiers);
+  const rcu = reserveRcu(layout, bootConfig.nrNotifiers);
+  const work = reserveWork(layout, bootConfig.nrNotifiers);
   const arch = reserveArch(layout, bootConfig);
   const notifier = reserveNotifier(layout, bootConfig);
   const mm = reserveMm(layout, bootConfig);
@@ -54,6 +56,7 @@ export function boot(bootConfig: MachineConfig, plugins: readonly SecondaryMmu[]
     bootConfig,
     ...viewLocking(buffer, layout, locking, runToCompletion(() => m)),
     rcu: viewRcu(buffer, rcu),
+    work: viewWork(buffer, work),
     ...viewArch(buffer, arch),
     ...viewNotifier(buffer, notifier),
     ...viewMm(buffer, mm),
@@ -65,10 +68,11 @@ export function boot(bootConfig: MachineConfig, plugins: readonly SecondaryMmu[]
   return m;
 }
 
-/** Runs a task to its end on the current thread, and after it the RCU callbacks that have become due. */
+/** Runs a task to its end on the current thread, and after it the RCU callbacks and the work that have become due. */
 export function run<R>(m: Machine, task: Task<string, R> | R): R {
   const result = runToEnd(m, task);
   if (rcuPending(m)) runToEnd(m, rcuDoBatch(m));
+  if (workPending(m)) runToEnd(m, runWork(m));
   return result;
 }
 

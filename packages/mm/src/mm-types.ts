@@ -7,7 +7,7 @@ import type { BootedMachine, Inode, MachineConfig, Mm, Rwsem, SecondaryMachine, 
 import { reserve, reservePool, viewPool, viewTable } from '@mmun/lib';
 import type { Layout, Pool, Reserved, ReservedPool, Table } from '@mmun/lib';
 import { current, rwsemAt, spinlockAt } from '@mmun/locking';
-import type { RcuMachine } from '@mmun/locking';
+import type { RcuMachine, WorkMachine } from '@mmun/locking';
 import type { ArchMachine, ArchTables } from '#asm';
 import type { NotifierMachine } from '#mmu-notifier';
 
@@ -201,7 +201,7 @@ export const VM_OPS_SPECIAL = 3;
 export type VmaTable = Table<typeof vmaSpec>;
 
 /** A booted machine as mm sees it. */
-export interface Machine extends BootedMachine, RcuMachine, ArchMachine, NotifierMachine, SecondaryMachine {
+export interface Machine extends BootedMachine, RcuMachine, WorkMachine, ArchMachine, NotifierMachine, SecondaryMachine {
   readonly bootConfig: MachineConfig;
   readonly mm: Table<typeof mmSpec>;
   readonly mmPool: Pool;
@@ -284,7 +284,7 @@ export function reserveMm(layout: Layout, c: MachineConfig): ReservedMm {
 }
 
 /** Everything of a Machine that mm itself brings. */
-export type MmTables = Omit<Machine, keyof RcuMachine | keyof ArchTables | keyof NotifierMachine | keyof SecondaryMachine | keyof BootedMachine>;
+export type MmTables = Omit<Machine, keyof RcuMachine | keyof WorkMachine | keyof ArchTables | keyof NotifierMachine | keyof SecondaryMachine | keyof BootedMachine>;
 
 export function viewMm(buffer: ArrayBuffer, r: ReservedMm): MmTables {
   return {

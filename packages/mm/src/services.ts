@@ -1,25 +1,19 @@
 // No kernel file: in C a driver calls these functions by name; here it is handed them, and imports nothing.
 /** KernelServices for a machine, and what becomes of a plugin that is attached to it. */
-import { PAGE_SIZE, READ, WRITE } from '@mmun/include';
 import type {
-  AttachedSecondary, KernelServices, MachineConfig, MappedArea, MaySleep, Mm, OpName, Pfn, PointKind, SecondaryDriver,
-  SecondaryMachine, SecondaryMmu, SecondaryMmuFor, Step, Table, TableSpec, Task, Vaddr, Where,
+  AttachedSecondary, KernelServices, MachineConfig, MappedArea, MaySleep, Mm, OpName, Pfn, SecondaryDriver,
+  SecondaryMachine, SecondaryMmu, SecondaryMmuFor, Table, TableSpec, Task, Vaddr,
 } from '@mmun/include';
-import { KernelBug, poolIsLive, reserve, viewTable, whereOf } from '@mmun/lib';
+import { KernelBug, poolIsLive, reserve, viewTable } from '@mmun/lib';
 import type { Layout, Reserved } from '@mmun/lib';
-import {
-  callRcu, downRead, downWrite, lockdepAssertHeld, mutexAt, mutexLock, mutexUnlock, point, rcuReadLock, rcuReadUnlock,
-  registerRcuCallback, rwsemAt, spinLock, spinUnlock, spinlockAt, synchronizeRcu, touch, upRead, upWrite,
-} from '@mmun/locking';
-import { hwMarkAccess, ptePfn, ptePresent, pteWrite, ptepGet, walkPte } from '#asm';
+import { ptePfn, ptePresent, pteWrite, ptepGet, walkPte } from '#asm';
 import { DESIGN, MMU_NOTIFIER, addNotifierOps, notifierServices } from '#mmu-notifier';
 import type { NotifierServices, RegisterHost } from '#mmu-notifier';
-import { mmdrop, mmgrab, mmput } from './fork.js';
+import { mmdrop, mmgrab } from './fork.js';
 import { mmDropAllLocks, mmTakeAllLocks } from './mm-all-locks.js';
 import type { Machine } from './mm-types.js';
-import { PG_DIRTY } from './page-flags.js';
-import { followPageOf, getUserPageOf, mmgetNotZero, withPte } from './secondary-gup.js';
-import { putPage } from './swap.js';
+import { lockingServices } from './services-locking.js';
+import { deviceServices, mmServices } from './services-mm.js';
 import { findVma } from './vma-tree.js';
 
 export type ReservedSecondary = readonly Reserved<TableSpec>[];
@@ -92,7 +86,7 @@ function kernelServices(m: Machine, plugin: string, ops: () => number): KernelSe
     ...notifierServices(m, ops, registerHost(m)),
     ...mmServices(m),
     ...deviceServices(m),
-    ...lockServices(m),
+    ...lockingServices(m),
   };
 }
 
@@ -103,74 +97,6 @@ function registerHost(m: Machine): RegisterHost {
     mmgrab: (mm) => mmgrab(m, mm),
     mmdrop: (mm): Task<MaySleep> => mmdrop(m, mm),
   };
-}
-
-type MmServices = Pick<KernelServices, 'mmgrab' | 'mmdrop' | 'mmgetNotZero' | 'mmput' | 'withPte' | 'getUserPages' | 'followPage' | 'putPage' | 'setPageDirty'>;
-
-function mmServices(m: Machine): MmServices {
-  return {
-    mmgrab: (mm) => mmgrab(m, mm),
-    mmdrop: (mm): Task<MaySleep> => mmdrop(m, mm),
-    mmgetNotZero: (mm) => mmgetNotZero(m, mm),
-    mmput: (mm) => mmput(m, mm),
-    withPte: (mm, address, isWrite, install, cookie) => withPte(m, mm, address, isWrite, install, cookie),
-    getUserPages: (mm, address, isWrite) => getUserPageOf(m, mm, address, isWrite),
-    followPage: (mm, address, isWrite) => followPageOf(m, mm, address, isWrite),
-    putPage: (pfn) => putPage(m, pfn),
-    setPageDirty: (pfn) => setPageDirtyFlag(m, pfn),
-  };
-}
-
-type DeviceServices = Pick<KernelServices, 'step' | 'deviceRead' | 'deviceWrite'>;
-
-function deviceServices(m: Machine): DeviceServices {
-  const { pageContentWords } = m.bootConfig;
-  const contentWhere = (pfn: Pfn, address: Vaddr): Where => whereOf(m.pageContent, pfn * pageContentWords + (((address % PAGE_SIZE) >>> 2) % pageContentWords));
-  return {
-    * step(kind: PointKind, where: Where): Task<Step> {
-      yield* point(m, kind, where);
-    },
-    deviceRead: (pfn, address) => {
-      touch(m, READ, whereOf(m.framePool.rows.gen, pfn));
-      touch(m, READ, contentWhere(pfn, address));
-      hwMarkAccess(m, pfn, false);
-      return m.words[contentWhere(pfn, address)];
-    },
-    deviceWrite: (pfn, address, value) => {
-      touch(m, READ, whereOf(m.framePool.rows.gen, pfn));
-      touch(m, WRITE, contentWhere(pfn, address));
-      hwMarkAccess(m, pfn, true);
-      m.words[contentWhere(pfn, address)] = value;
-    },
-  };
-}
-
-type LockServices = Omit<KernelServices, 'design' | 'config' | 'table' | keyof NotifierServices | keyof MmServices | keyof DeviceServices>;
-
-function lockServices(m: Machine): LockServices {
-  return {
-    spinlockAt, mutexAt, rwsemAt,
-    spinLock: (lock) => spinLock(m, lock),
-    spinUnlock: (lock) => spinUnlock(m, lock),
-    lockdepAssertHeld: (lock) => { lockdepAssertHeld(m, lock); },
-    mutexLock: (lock) => mutexLock(m, lock),
-    mutexUnlock: (lock) => mutexUnlock(m, lock),
-    downRead: (lock) => downRead(m, lock),
-    upRead: (lock) => upRead(m, lock),
-    downWrite: (lock) => downWrite(m, lock),
-    upWrite: (lock) => upWrite(m, lock),
-    rcuReadLock: () => rcuReadLock(m),
-    rcuReadUnlock: () => rcuReadUnlock(m),
-    synchronizeRcu: () => synchronizeRcu(m),
-    rcuCallback: (callback) => registerRcuCallback(m.rcu, (_m: never, arg: number): Task<Step> => callback(arg)),
-    callRcu: (callback, arg) => callRcu(m, callback, arg),
-  };
-}
-
-/** Only the flag: no tree lock and no private lock, so it may be called below the PT lock. SetPageDirty() */
-function* setPageDirtyFlag(m: Machine, pfn: Pfn): Task<Step> {
-  yield* point(m, WRITE, whereOf(m.page.flags, pfn));
-  m.page.flags[pfn] = m.page.flags[pfn] | PG_DIRTY;
 }
 
 function tableOf<S extends TableSpec>(m: Machine, name: string, spec: S): Table<S> {

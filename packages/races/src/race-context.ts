@@ -154,6 +154,11 @@ export class RaceContext {
     return this.image.rcuDoBatch(this.m);
   }
 
+  /** What the worker thread does, for ever: the actor named `kworker`, which nobody waits for. */
+  work(): Task<MaySleep> {
+    return this.image.workerThread(this.m);
+  }
+
   private begin(call: CallName, mm: Mm, address: Vaddr, pages: number): Task<MaySleep> {
     return beginCall(this.m, call, mm, pageOf(address), (pageOf(address) + pages * PAGE_SIZE) as Vaddr);
   }

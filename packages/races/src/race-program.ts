@@ -37,7 +37,7 @@ export function raceProgram<S>(race: Race<S>, variant: Variant, image: RaceImage
   };
   const { threads: handles } = stages.get(bootOne()) as Stage<S>;
   const threads = Object.entries(race.actors).map(([name, given], i): Thread<WatchedMachine> => {
-    const { run, isDaemon = false } = actorOf(given);
+    const { run, isDaemon = name === WORKER } = actorOf(given);
     return {
       name, isDaemon, handle: handles[i] as number,
       run: (m): Task<string, unknown> => {
@@ -65,6 +65,7 @@ function bootRace<S>(race: Race<S>, variant: Variant, oracle: Oracle<WatchedMach
   const instances = drivers.map((driver) => (race.opensDevices === true ? 0 : image.run(m, driver.create(mm))));
   const t = new RaceContext(oracle, m, drivers, instances, parameters);
   const s = race.setup(inSetup(t));
+  if (WORKER in race.actors) image.hasWorker(m);
   image.setCurrent(m, leader);
   const threads = Object.entries(race.actors).map(([name, given]) => threadOf(t, leader, name, actorOf(given), s));
   image.setCurrent(m, 0 as TaskStruct);
@@ -83,6 +84,9 @@ function threadOf<S>({ image, m }: RaceContext, leader: TaskStruct, name: string
   if (cpu >= 0) image.setTaskCpu(m, task, cpu);
   return task;
 }
+
+/** The actor that runs the work queue: `kworker: (t) => t.work()`. */
+const WORKER = 'kworker';
 
 /** `cpu3` runs on CPU 3; -1 for everyone else. */
 function cpuOf(name: string): number {
