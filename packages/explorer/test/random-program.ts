@@ -42,7 +42,7 @@ export function toProgram(threads: readonly (readonly Op[])[]): Program<RandomMa
 function boot(nrTasks: number): RandomMachine {
   const layout = newLayout();
   const locking = reserveLocking(layout, { nrTasks });
-  const rcuTables = reserveRcu(layout, nrTasks, NR_CALLBACKS);
+  const rcuTables = reserveRcu(layout, NR_CALLBACKS);
   const cells = reserve(layout, 'cell', Math.max(NR_WORDS, NR_LOCKS), wordSpec);
   const locals = reserve(layout, 'local', nrTasks, localSpec);
   const buffer = allocate(layout);

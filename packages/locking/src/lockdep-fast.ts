@@ -26,3 +26,11 @@ export function lockdepAssertNotHeld(_m: LockingMachine, _lock: Where): void {
 export function mightSleep(_m: LockingMachine, _why: string): void {
   // nop
 }
+
+export function nonBlockStart(_m: LockingMachine): void {
+  // nop
+}
+
+export function nonBlockEnd(_m: LockingMachine): void {
+  // nop
+}

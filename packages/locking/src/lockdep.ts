@@ -53,4 +53,16 @@ export function mightSleep(m: LockingMachine, why: string): void {
   const task = current(m);
   if (m.thread.preemptCount[task] > 0) throw new KernelBug('sleep-in-atomic', `${why} with a spinlock held`);
   if (m.thread.rcuNesting[task] > 0) throw new KernelBug('sleep-in-rcu', `${why} inside rcu_read_lock`);
+  if (m.thread.nonBlockCount[task] > 0) throw new KernelBug('sleep-non-block', `${why} where the caller may not be held up`);
+}
+
+/** Until nonBlockEnd the current thread may be preempted but not wait: whoever it waited for could wait for memory. non_block_start() */
+export function nonBlockStart(m: LockingMachine): void {
+  const task = current(m);
+  m.thread.nonBlockCount[task] = m.thread.nonBlockCount[task] + 1;
+}
+
+export function nonBlockEnd(m: LockingMachine): void {
+  const task = current(m);
+  m.thread.nonBlockCount[task] = m.thread.nonBlockCount[task] - 1;
 }

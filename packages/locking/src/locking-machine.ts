@@ -11,7 +11,7 @@ export const MAX_HELD_LOCKS = 24;
 
 /** struct task_struct as far as locking and RCU see it. Row 0 is the boot thread. */
 type TaskSpec = {
-  readonly cpu: 'u32'; readonly preemptCount: 'i32'; readonly rcuNesting: 'i32'; readonly nrHeld: 'i32';
+  readonly cpu: 'u32'; readonly preemptCount: 'i32'; readonly rcuNesting: 'i32'; readonly nonBlockCount: 'i32'; readonly nrHeld: 'i32';
   readonly held: readonly ['u32', number];
 };
 const taskSpec: TaskSpec = {
@@ -21,6 +21,8 @@ const taskSpec: TaskSpec = {
   preemptCount: 'i32',
   /** Depth of nested rcu_read_lock. */
   rcuNesting: 'i32',
+  /** Above 0 the thread may be preempted, but not wait. */
+  nonBlockCount: 'i32',
   /** Locks held, oldest first, as word indices. */
   nrHeld: 'i32',
   held: ['u32', MAX_HELD_LOCKS],

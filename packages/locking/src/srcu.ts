@@ -7,14 +7,21 @@
  *
  * A grace period turns idx over and waits for those who counted under the old one. It does so twice: a reader may have read
  * idx and not yet counted when it turns.
+ *
+ * Callbacks are called after a grace period by whoever plays the workqueue (srcuDoBatch): tree SRCU of 4.12 calls them
+ * with bottom halves off, so they may not sleep.
+ *
+ * Lock order: batchMutex > mutex.
  */
 import { READ, WAIT, WRITE } from '@mmun/include';
-import type { GracePeriod, MachineConfig, Mutex, Sleep, Step, Task } from '@mmun/include';
+import type { GracePeriod, MachineConfig, MaySleep, Mutex, Sleep, Step, Task } from '@mmun/include';
 import { bugOn, reserve, viewTable, whereOf } from '@mmun/lib';
 import type { Layout, Reserved, Table } from '@mmun/lib';
 import { point, pointUntil } from '#point';
 import { mightSleep } from '#lockdep';
 import { mutexAt, mutexLock, mutexUnlock } from '#mutex';
+import { enqueueCallback, invokeOldest, registerCallback, reserveCallbackList, viewCallbackList } from './callback-list.js';
+import type { Callback, CallbackList, ReservedCallbackList } from './callback-list.js';
 import { current } from './locking-machine.js';
 import type { LockingMachine } from './locking-machine.js';
 
@@ -25,12 +32,14 @@ const domainSpec = {
   idx: 'u32',
   /** One grace period at a time. */
   mutex: 'i32',
+  /** One thread at a time calls callbacks. */
+  batchMutex: 'i32',
 } as const;
 
 /** One row a thread: depth of its read sections under each value of idx. */
 const readerSpec = { nesting0: 'i32', nesting1: 'i32' } as const;
 
-export interface SrcuTables extends Table<typeof domainSpec>, Table<typeof readerSpec> {
+export interface SrcuTables extends CallbackList, Table<typeof domainSpec>, Table<typeof readerSpec> {
   /** The columns of readerSpec by idx. */
   readonly nesting: readonly [Int32Array, Int32Array];
 }
@@ -42,15 +51,25 @@ export interface SrcuMachine extends LockingMachine {
 export interface ReservedSrcu {
   readonly domain: Reserved<typeof domainSpec>;
   readonly reader: Reserved<typeof readerSpec>;
+  readonly queue: ReservedCallbackList;
 }
 
-export function reserveSrcu(layout: Layout, config: Pick<MachineConfig, 'nrTasks'>): ReservedSrcu {
-  return { domain: reserve(layout, 'srcu', 1, domainSpec), reader: reserve(layout, 'srcuReader', config.nrTasks + 1, readerSpec) };
+/** @param nrCallbacks that can be queued at once */
+export function reserveSrcu(layout: Layout, config: Pick<MachineConfig, 'nrTasks'>, nrCallbacks: number): ReservedSrcu {
+  return {
+    domain: reserve(layout, 'srcu', 1, domainSpec), reader: reserve(layout, 'srcuReader', config.nrTasks + 1, readerSpec),
+    queue: reserveCallbackList(layout, 'srcu', nrCallbacks),
+  };
 }
 
 export function viewSrcu(buffer: ArrayBuffer, reserved: ReservedSrcu): SrcuTables {
   const reader = viewTable(buffer, reserved.reader);
-  return { ...viewTable(buffer, reserved.domain), ...reader, nesting: [reader.nesting0, reader.nesting1] };
+  return { ...viewTable(buffer, reserved.domain), ...reader, ...viewCallbackList(buffer, reserved.queue), nesting: [reader.nesting0, reader.nesting1] };
+}
+
+/** Once per machine and function, before any callback is queued. @returns what callSrcu takes */
+export function registerSrcuCallback(srcu: SrcuTables, callback: Callback): number {
+  return registerCallback(srcu, callback);
 }
 
 /** @context any; nests, and may sleep inside @returns what srcuReadUnlock takes */
@@ -87,6 +106,47 @@ export function* synchronizeSrcu(m: SrcuMachine): Task<Step | Sleep<'mutex_lock'
   yield* turnOver(m);
   yield* turnOver(m);
   yield* mutexUnlock(m, mutex);
+}
+
+/** Has `callback(arg)` called once every present reader has left. @context any @returns false where the queue is full */
+export function callSrcu(m: SrcuMachine, callback: number, arg: number): Task<Step, boolean> {
+  return enqueueCallback(m, m.srcu, callback, arg);
+}
+
+/** Calls every callback that is queued, after one grace period for all that were when it began. @context a thread of its own, outside of every read section */
+export function* srcuDoBatch(m: SrcuMachine): Task<MaySleep> {
+  const { list } = m.srcu;
+  yield* point(m, READ, whereOf(list.head, 0));
+  if (list.head[0] === 0) return;
+  yield* callAll(m);
+}
+
+/**
+ * Every callback that was queued before has returned.
+ * Deviation: the caller calls those itself that nobody calls yet, for there may be no other thread to do it.
+ * @context process, outside of every read section; may sleep
+ */
+export function srcuBarrier(m: SrcuMachine): Task<MaySleep> {
+  return callAll(m);
+}
+
+/** Callbacks wait for a grace period. */
+export function srcuPending(m: SrcuMachine): boolean {
+  return m.srcu.list.head[0] !== 0;
+}
+
+function* callAll(m: SrcuMachine): Task<MaySleep> {
+  const { list } = m.srcu;
+  const batchMutex: Mutex = mutexAt(m.srcu.batchMutex, 0);
+  yield* mutexLock(m, batchMutex);
+  for (;;) {
+    yield* point(m, READ, whereOf(list.head, 0));
+    if (list.head[0] === 0) break;
+    const last = list.tail[0];
+    yield* synchronizeSrcu(m);
+    for (let ran = 0; ran !== last; ) ran = yield* invokeOldest(m, m.srcu);
+  }
+  yield* mutexUnlock(m, batchMutex);
 }
 
 /** @locks mutex */

@@ -2,12 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import type { Scheduler, Step, Task, TaskStruct } from '@mmun/include';
 import { allocate, newLayout, reserve, viewTable } from '@mmun/lib';
 import {
-  callRcu, current, downRead, downReadTrylock, downWrite, downWriteTrylock, downgradeWrite, isHeldForWrite, lockdepAssertHeld, mutexAt, mutexLock, mutexTrylock,
-  mutexUnlock, rcuDoBatch, rcuPending, rcuReadLock, rcuReadLockHeld, rcuReadUnlock, readSeqcountBegin, readSeqcountRetry, refcountAt, refcountDecAndTest,
-  refcountInc, refcountIncNotZero, refcountRead, refcountSet, registerRcuCallback, reserveLocking, reserveRcu, run, runToCompletion, rwsemAt, seqcountAt,
-  setCurrent, spinLock, spinTrylock, spinUnlock, spinlockAt, synchronizeRcu, upRead, upWrite, viewLocking, viewRcu, writeSeqcountBegin, writeSeqcountEnd,
+  callRcu, callSrcu, current, downRead, downReadTrylock, downWrite, downWriteTrylock, downgradeWrite, isHeldForWrite, lockdepAssertHeld, mutexAt, mutexLock, mutexTrylock,
+  mutexUnlock, nonBlockEnd, nonBlockStart, rcuDoBatch, rcuPending, rcuReadLock, rcuReadLockHeld, rcuReadUnlock, readSeqcountBegin, readSeqcountRetry, refcountAt, refcountDecAndTest,
+  refcountInc, refcountIncNotZero, refcountRead, refcountSet, registerRcuCallback, registerSrcuCallback, reserveLocking, reserveRcu, reserveSrcu, run, runToCompletion, rwsemAt, seqcountAt,
+  setCurrent, spinLock, spinTrylock, spinUnlock, spinlockAt, srcuBarrier, srcuDoBatch, srcuPending, srcuReadLock, srcuReadUnlock, synchronizeRcu, upRead, upWrite, viewLocking, viewRcu, viewSrcu, writeSeqcountBegin, writeSeqcountEnd,
 } from '@mmun/locking';
-import type { RcuMachine } from '@mmun/locking';
+import type { LockingMachine, RcuMachine, SrcuMachine } from '@mmun/locking';
 import { gate } from '@mmun/test-support';
 
 const NR_TASKS = 4;
@@ -15,14 +15,14 @@ const NR_TASKS = 4;
 function machine() {
   const layout = newLayout();
   const locking = reserveLocking(layout, { nrTasks: NR_TASKS });
-  const rcu = reserveRcu(layout, NR_TASKS, 4);
+  const rcu = reserveRcu(layout, 4);
   const words = reserve(layout, 'lock', 8, { word: 'i32' });
   const buffer = allocate(layout);
   const m: RcuMachine = { ...viewLocking(buffer, layout, locking, runToCompletion(() => m)), rcu: viewRcu(buffer, rcu) };
   return { m, word: viewTable(buffer, words).word };
 }
 
-function as(m: RcuMachine, task: number): void {
+function as(m: LockingMachine, task: number): void {
   setCurrent(m, task as TaskStruct);
 }
 
@@ -126,7 +126,65 @@ describe('locks, run to completion', () => {
   });
 });
 
+describe('SRCU callbacks', () => {
+  const srcuMachine = () => {
+    const layout = newLayout();
+    const reserved = { locking: reserveLocking(layout, { nrTasks: NR_TASKS }), srcu: reserveSrcu(layout, { nrTasks: NR_TASKS }, 2) };
+    const buffer = allocate(layout);
+    const m: SrcuMachine = { ...viewLocking(buffer, layout, reserved.locking, runToCompletion(() => m)), srcu: viewSrcu(buffer, reserved.srcu) };
+    const seen: number[] = [];
+    const callback = registerSrcuCallback(m.srcu, function* (_m: never, arg: number): Task<Step> { seen.push(arg); });
+    return { m, seen, callback };
+  };
+
+  it('run oldest first, once, after a grace period, and a full queue is answered with false', () => {
+    const { m, seen, callback } = srcuMachine();
+    expect([1, 2, 3].map((arg) => run(m, callSrcu(m, callback, arg)))).toEqual([true, true, false]);
+    expect([seen, srcuPending(m)]).toEqual([[], true]);
+    run(m, srcuDoBatch(m));
+    run(m, srcuDoBatch(m));
+    expect([seen, srcuPending(m)]).toEqual([[1, 2], false]);
+  });
+
+  it('have run when a barrier returns', () => {
+    const { m, seen, callback } = srcuMachine();
+    run(m, callSrcu(m, callback, 7));
+    run(m, srcuBarrier(m));
+    expect(seen).toEqual([7]);
+  });
+
+  checked.it('wait for a reader that came before them, and so does a barrier', () => {
+    const { m, seen, callback } = srcuMachine();
+    as(m, 2);
+    const idx = run(m, srcuReadLock(m));
+    as(m, 1);
+    run(m, callSrcu(m, callback, 7));
+    m.sched = { point: () => false, until: (_kind, where, mask, value) => (m.words[where] & mask) !== value, choose: () => 0, touch: () => undefined };
+    const barrier = srcuBarrier(m);
+    for (let steps = 0; steps < 50; steps++) {
+      as(m, 1);
+      expect(barrier.next().done).toBe(false);
+    }
+    expect(seen).toEqual([]);
+    as(m, 2);
+    run(m, srcuReadUnlock(m, idx));
+    as(m, 1);
+    expect(barrier.next().done).toBe(true);
+    expect(seen).toEqual([7]);
+  });
+});
+
 describe('what the checked build refuses', () => {
+  checked.it('a sleep while the thread may not be held up', () => {
+    const { m, word } = machine();
+    nonBlockStart(m);
+    run(m, spinLock(m, spinlockAt(word, 1)));
+    run(m, spinUnlock(m, spinlockAt(word, 1)));
+    expect(() => run(m, mutexLock(m, mutexAt(word, 2)))).toThrow('sleep-non-block');
+    nonBlockEnd(m);
+    run(m, mutexLock(m, mutexAt(word, 2)));
+  });
+
   checked.it('a sleep with a spinlock held', () => {
     const { m, word } = machine();
     run(m, spinLock(m, spinlockAt(word, 1)));

@@ -92,7 +92,7 @@ export function reserveNotifier(layout: Layout, config: NotifierConfig): Reserve
     notifier: reserve(layout, 'mmuNotifier', config.nrNotifiers + 1, notifierSpec),
     pool: reservePool(layout, 'mmuNotifier', config.nrNotifiers + 1),
     count: reserve(layout, 'mmuNotifierCount', 1, countSpec),
-    srcu: reserveSrcu(layout, config),
+    srcu: reserveSrcu(layout, config, config.nrNotifiers),
   };
 }
 

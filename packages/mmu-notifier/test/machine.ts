@@ -13,7 +13,7 @@ export const MM = 1 as Mm;
 export function machine(nrNotifiers = 8): TestMachine {
   const layout = newLayout();
   const reserved = {
-    locking: reserveLocking(layout, { nrTasks: 4 }), rcu: reserveRcu(layout, 4, 8), notifier: reserveNotifier(layout, { nrMms: 2, nrNotifiers, nrTasks: 4 }),
+    locking: reserveLocking(layout, { nrTasks: 4 }), rcu: reserveRcu(layout, 8), notifier: reserveNotifier(layout, { nrMms: 2, nrNotifiers, nrTasks: 4 }),
   };
   const buffer = allocate(layout);
   const m: TestMachine = {

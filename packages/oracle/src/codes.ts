@@ -22,6 +22,7 @@ export const CODES = {
   'retry-livelock': 'a thread tries again and again and gets nowhere',
   'lock-misuse': 'a lock was left that is not held, or is held where it must not be',
   'corruption': 'a count, list or tree of the kernel disagrees with what it counts or holds',
+  'broken-claim': 'what the race says of the kernel is not so',
   'exception': 'the race\'s own code failed',
 } as const;
 
@@ -37,7 +38,7 @@ const OF_KERNEL_BUG: Readonly<Record<string, Code>> = {
   'refcount-inc-on-zero': 'use-after-free', 'notifier-use-after-free': 'use-after-free', 'range-notifier-use-after-free': 'use-after-free', 'page-freed-while-mapped': 'use-after-free', 'page-freed-reserved': 'double-free',
   'anon-vma-freed-in-use': 'use-after-free', 'table-freed-locked': 'use-after-free', 'rmap-no-anon-vma': 'use-after-free',
   'list-poison-followed': 'use-after-free', 'list-poison-written': 'rcu-misuse', 'list-poison-linked': 'rcu-misuse', 'list-del-never-added': 'rcu-misuse',
-  'hlist-del-not-in-list': 'double-free', 'sleep-in-rcu': 'sleep-in-atomic', 'rcu-unlock-unlocked': 'rcu-misuse', 'rcu-sync-in-reader': 'rcu-misuse',
+  'hlist-del-not-in-list': 'double-free', 'sleep-in-rcu': 'sleep-in-atomic', 'sleep-non-block': 'sleep-in-atomic', 'rcu-unlock-unlocked': 'rcu-misuse', 'rcu-sync-in-reader': 'rcu-misuse',
   'unlock-not-held': 'lock-misuse', 'lockdep-not-held': 'lock-misuse', 'lockdep-too-many-held': 'lock-misuse', 'page-unlock-unlocked': 'lock-misuse',
   // what a walk over the machine at rest reports
   'vma-use-after-free': 'use-after-free', 'pte-maps-free-frame': 'use-after-free', 'free-frame-referenced': 'use-after-free', 'refcount-low': 'use-after-free',
