@@ -25,6 +25,8 @@ export interface InspectedImage<M extends BootedMachine = BootedMachine> {
   frameGeneration(m: M, pfn: Pfn): number;
   /** The word of the frame's content that stands for `address`. */
   contentWhere(m: M, pfn: Pfn, address: Vaddr): Where;
+  /** The word at `address` of an anonymous page as the process would find it, be it in a frame or in swap; 0 where nothing was written yet. */
+  wordAt(m: M, mm: Mm, address: Vaddr): number;
   /** Some pte of the frame, or the page itself, is marked as written. Walks all address spaces. */
   isPageDirty(m: M, pfn: Pfn): boolean;
   /** The page belongs to a file, which must get what was written to it. */

@@ -21,6 +21,8 @@ export { filemapFdatawrite } from './page-writeback.js';
 export { remapPfnRange } from './remap-pfn.js';
 export { pageMkclean, pageReferenced, tryToUnmap } from './rmap-walk.js';
 export { kswapd, reclaimPage, shrinkZone } from './vmscan.js';
+export { getPage, lruAddDrain, putPage } from './swap.js';
+export { getUserPageOf } from './secondary-gup.js';
 export { doPageFault } from './fault.js';
 export { checkMachine } from './check-machine.js';
 export { notifierCounts } from '#mmu-notifier';
@@ -28,6 +30,6 @@ export { TASK_SIZE } from '#asm';
 export { attachSecondaryMmu, attachedSecondaries, isFrameLive, isMmAlive, primaryTranslation, secondaryMmuRefusal, vmaAfter } from './services.js';
 export { userRead, userWrite } from './uaccess.js';
 export {
-  auditTlb, contentWhere, describeWord, frameGeneration, frameWhere, heldLocks, isPageDirty, isPageOfFile, kernelThread, nameOfWhere, taskCpu, tlbTranslation, translationWhere,
+  auditTlb, contentWhere, describeWord, frameGeneration, frameWhere, heldLocks, isPageDirty, isPageOfFile, kernelThread, nameOfWhere, taskCpu, tlbTranslation, translationWhere, wordAt,
 } from './inspect.js';
 export { hasWorker, rcuDoBatch, workerThread } from '@mmun/locking';

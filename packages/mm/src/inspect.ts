@@ -6,7 +6,7 @@ import { nameOfWhere as nameIn, poolHighest, poolIsLive, whereOf } from '@mmun/l
 import { MAX_HELD_LOCKS } from '@mmun/locking';
 import {
   pageTestDirty,
-  pgdNone, pgdOffset, pmdNone, pmdOffset, pteDirty, pteNone, pteOffset, ptePfn, ptePresent, pteWrite, ptepGet, pudNone, pudOffset, walkPte, whereOfSlot,
+  pgdNone, pgdOffset, pmdNone, pmdOffset, pteDirty, pteNone, pteOffset, ptePfn, ptePresent, pteToSwpEntry, pteWrite, ptepGet, pudNone, pudOffset, walkPte, whereOfSlot,
 } from '#asm';
 import { newTask } from './fork.js';
 import type { Machine } from './mm-types.js';
@@ -33,6 +33,18 @@ export function frameGeneration(m: Machine, pfn: Pfn): number {
 export function contentWhere(m: Machine, pfn: Pfn, address: Vaddr): Where {
   const { pageContentWords } = m.bootConfig;
   return whereOf(m.pageContent, pfn * pageContentWords + (((address % PAGE_SIZE) >>> 2) % pageContentWords));
+}
+
+export function wordAt(m: Machine, mm: Mm, address: Vaddr): number {
+  const ptep: Ptep = m.mm.pgd[mm] === 0 ? (0 as Ptep) : walkPte(m, mm, address);
+  if (ptep === 0) return 0;
+  const pte = ptepGet(m, ptep);
+  if (ptePresent(pte)) return m.words[contentWhere(m, ptePfn(pte), address)];
+  const slot = pteNone(pte) ? 0 : pteToSwpEntry(pte);
+  if (slot === 0) return 0;
+  const cached = m.swap.page[slot] as Pfn;
+  const { pageContentWords } = m.bootConfig;
+  return cached !== 0 ? m.words[contentWhere(m, cached, address)] : m.swapContent[slot * pageContentWords + (((address % PAGE_SIZE) >>> 2) % pageContentWords)] | 0;
 }
 
 export function isPageDirty(m: Machine, pfn: Pfn): boolean {

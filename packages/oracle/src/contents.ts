@@ -51,10 +51,9 @@ export function auditContents<M extends WatchedMachine>(image: WatchedImage<M>, 
     const address = page.address[row] as Vaddr;
     const area = image.vmaAfter(m, mm, address);
     if (area === null || area.start > address || (area.vmFlags & ACCESSIBLE) === 0) continue;
-    const primary = image.primaryTranslation(m, mm, address);
-    const value = primary === 0 ? 0 : m.words[image.contentWhere(m, Math.floor(primary / 2) as Pfn, address)] >>> 0;
+    const value = image.wordAt(m, mm, address) >>> 0;
     if (value === page.value[row]) continue;
-    report(primary === 0 ? pageVanished(mm, address, page.value[row]) : mismatch(m, 'the process', mm, address, value));
+    report(image.primaryTranslation(m, mm, address) === 0 && value === 0 ? pageVanished(mm, address, page.value[row]) : mismatch(m, 'the process', mm, address, value));
   }
 }
 
