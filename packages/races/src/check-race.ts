@@ -6,7 +6,7 @@ import { codeOf, explainFinding } from '@mmun/oracle';
 import { settleParameters } from './checkable.js';
 import type { Checkable, Subject } from './checkable.js';
 import type { Parameters } from './race-context.js';
-import type { RaceImage } from './race-program.js';
+import type { RaceImage } from './race-image.js';
 
 export interface CheckOptions extends Omit<ExploreOptions, 'replay'> {
   readonly variant: string;

@@ -4,8 +4,8 @@ import type { Finding } from '@mmun/include';
 import type { Code, WatchedImage, WatchedMachine } from '@mmun/oracle';
 import type { Race, SourceEdit } from './define.js';
 import type { Parameters } from './race-context.js';
+import type { RaceImage } from './race-image.js';
 import { raceProgram } from './race-program.js';
-import type { RaceImage } from './race-program.js';
 
 /** A variant as those see it who link images. */
 export interface VariantPlan {

@@ -6,7 +6,7 @@ import type { Parameters, RaceContext } from './race-context.js';
 /** The same calls as plain functions: for set-ups, where nobody else runs. */
 export type Setup<T = RaceContext> = {
   readonly [K in keyof T]: T[K] extends (...args: infer A) => Generator<unknown, infer R> ? (...args: A) => R
-    : T[K] extends (...args: never[]) => unknown ? T[K] : K extends 'dev' ? Setup<T[K]> : T[K];
+    : T[K] extends (...args: never[]) => unknown ? T[K] : K extends 'dev' ? Setup<T[K]> : T[K] extends readonly (infer D)[] ? readonly Setup<D>[] : T[K];
 };
 
 /** One line of real code, changed when the image is linked. */
@@ -22,6 +22,8 @@ export interface SourceEdit {
 export interface Variant {
   /** The secondary MMU under test, if any. */
   readonly plugin?: SecondaryMmu;
+  /** Where there are more: `t.devs` in this order, `plugin` before them. Each follows the first process. */
+  readonly plugins?: readonly SecondaryMmu[];
   /** Subpath of `@mmun/image`, without `-fast`; left out: `toy`. */
   readonly image?: 'toy' | 'toy-off' | 'toy-range';
   /** More than one where the change needs an import. */
@@ -37,7 +39,7 @@ export interface Actor<S> {
   readonly run: ActorTask<S>;
   /** Acts as a thread that the set-up made, such as a forked child. */
   readonly as?: (s: S) => number;
-  /** May still wait when all others are done. */
+  /** May still wait when all others are done. Left out: only `kworker` may. */
   readonly isDaemon?: boolean;
 }
 
@@ -62,8 +64,13 @@ export interface Race<S = unknown> {
   readonly opensDevices?: boolean;
   /** Runs alone, as the first process; returns what the actors are to know. Numbers and plain objects, for nothing in it may change. */
   setup(t: Setup): S;
-  /** By name. `cpu0`, `cpu1` are threads of the process on CPUs of their own; any other name is a thread beside it, as a device has one. */
+  /**
+   * By name. `cpu0`, `cpu1` are threads of the process on CPUs of their own; any other name is a thread beside it, as a device
+   * has one; `kworker` runs the work that drivers queue.
+   */
   readonly actors: Readonly<Record<string, ActorTask<S> | Actor<S>>>;
+  /** Judges the machine at rest, with `t.assert`. Nothing in it is a step: it reads, and calls nobody. */
+  readonly atEnd?: (t: RaceContext, s: S) => void;
 }
 
 /** Says what a race is; nothing happens until it is checked. */

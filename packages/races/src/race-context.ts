@@ -4,11 +4,15 @@
  * All of it are tasks: `yield*` them in an actor. In a set-up the same names are plain functions that return at once.
  * Each call tells the oracles when it begins and when it has returned, so an access knows what it may still see.
  */
-import { MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from '@mmun/include';
-import type { File, MaySleep, Mm, SecondaryDriver, TaskStruct, Task, Vaddr } from '@mmun/include';
+import { MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE, READ, WRITE } from '@mmun/include';
+import type { File, MaySleep, Mm, Pfn, SecondaryDriver, Step, TaskStruct, Task, Vaddr } from '@mmun/include';
 import { beginCall, beginOnSpace, endCall, endOnSpace, inheritContents, leaveUntracked } from '@mmun/oracle';
-import type { CallName, Oracle, WatchedImage, WatchedMachine } from '@mmun/oracle';
+import type { CallName, Code, Oracle, WatchedMachine } from '@mmun/oracle';
+import { kernelAssert } from './assertion.js';
 import { RaceDevice } from './race-device.js';
+import { everywhere, frameAt, newFile, onFile } from './race-files.js';
+import type { RaceFile } from './race-files.js';
+import type { RaceImage } from './race-image.js';
 
 /** Parameters of a race by name: from its definition, or from `--set`. */
 export type Parameters = Readonly<Record<string, number | string>>;
@@ -19,10 +23,14 @@ export interface MapOptions {
   readonly prot?: number;
   /** What is written is not followed: others may share it. */
   readonly isShared?: boolean;
+  /** Of t.file(); what is written there is not followed either. Left out: anonymous memory. */
+  readonly file?: RaceFile;
+  /** The first page of the file. */
+  readonly pgoff?: number;
 }
 
 export class RaceContext {
-  readonly image: WatchedImage;
+  readonly image: RaceImage;
   readonly m: WatchedMachine;
   readonly oracle: Oracle<WatchedMachine>;
   readonly parameters: Parameters;
@@ -33,10 +41,11 @@ export class RaceContext {
   /** The set-up is over; set once, before the machine is explored. */
   isRunning = false;
   private nextPage = FIRST_PAGE;
+  private nextIno = FIRST_INO;
 
   /** @param instances of the plugins, in their order */
   constructor(oracle: Oracle<WatchedMachine>, m: WatchedMachine, drivers: readonly SecondaryDriver[], instances: readonly number[], parameters: Parameters) {
-    this.image = oracle.image;
+    this.image = oracle.image as RaceImage;
     this.m = m;
     this.oracle = oracle;
     this.parameters = parameters;
@@ -70,14 +79,14 @@ export class RaceContext {
   }
 
   /** Memory that can be read and written, private unless told otherwise. @returns its address, or a negative errno */
-  * mmap(pages = 1, { at = this.room(pages), prot = READ_WRITE, isShared = false }: MapOptions = {}): Task<MaySleep, Vaddr> {
+  * mmap(pages = 1, { at = this.room(pages), prot = READ_WRITE, isShared = false, file, pgoff = 0 }: MapOptions = {}): Task<MaySleep, Vaddr> {
     const mm = this.mm;
     const end = (at + pages * PAGE_SIZE) as Vaddr;
     yield* beginCall(this.m, 'mmap', mm, at, end);
-    const flags = MAP_ANONYMOUS | MAP_FIXED | (isShared ? MAP_SHARED : MAP_PRIVATE);
-    const result = (yield* this.image.sysMmap(this.m, at, pages * PAGE_SIZE, prot, flags, 0 as File, 0)) as Vaddr;
+    const flags = (file === undefined ? MAP_ANONYMOUS : 0) | MAP_FIXED | (isShared ? MAP_SHARED : MAP_PRIVATE);
+    const result = (yield* this.image.sysMmap(this.m, at, pages * PAGE_SIZE, prot, flags, file?.file ?? (0 as File), pgoff * PAGE_SIZE)) as Vaddr;
     endCall(this.m, 'mmap', mm, at, end, result >= 0);
-    if (isShared) leaveUntracked(this.m, mm, at, end);
+    if (isShared || file !== undefined) leaveUntracked(this.m, mm, at, end);
     return result;
   }
 
@@ -149,9 +158,95 @@ export class RaceContext {
     return result;
   }
 
+  /** A file of so many pages, all 0. For set-ups; `shmem` is tmpfs, `regular` has blocks on a disk (`config.nrSwapSlots`). */
+  file(pages = 1, kind: 'regular' | 'shmem' = 'shmem'): RaceFile {
+    if (this.isRunning) throw new TypeError('t.file() is for the set-up');
+    return newFile(this, this.nextIno++, pages, kind);
+  }
+
+  /** The file ends at `pages`; what lies behind goes from every process. @returns 0 */
+  truncate(file: RaceFile, pages = 0): Task<MaySleep, number> {
+    return onFile(this, 'truncate', file, pages, Infinity, () => this.image.truncateSetsize(this.m, file.inode, pages * PAGE_SIZE));
+  }
+
+  /** A hole of pages `[from, to)`; private copies stay. */
+  punchHole(file: RaceFile, from = 0, to: number = from + 1): Task<MaySleep> {
+    return onFile(this, 'truncate', file, from, to, () => this.image.truncatePageRange(this.m, file.inode, from, to));
+  }
+
+  /** Writes pages `[from, to)` back: their ptes become clean and read only. Needs a disk: `config.nrSwapSlots`. */
+  writeback(file: RaceFile, from = 0, to: number = from + 1): Task<MaySleep> {
+    return onFile(this, 'writeback', file, from, to, () => this.image.filemapFdatawrite(this.m, file.inode, from, to));
+  }
+
+  /**
+   * What kswapd does with the page that the process has at `address`: out, however young. Needs `config.nrSwapSlots`.
+   * @param mm left out: the first process's @returns 1 where the frame is free
+   */
+  reclaim(address: Vaddr, mm: Mm = FIRST_MM): Task<MaySleep, number> {
+    return everywhere(this, 'reclaim', false, () => this.reclaimAt(mm, address));
+  }
+
+  /** A round of kswapd over both lists, until `pages` are free. @returns how many it freed */
+  kswapd(pages = 1): Task<MaySleep, number> {
+    return everywhere(this, 'reclaim', false, () => this.image.shrinkZone(this.m, pages));
+  }
+
+  /** get_user_pages() on the current process, or `mm`: the frame, pinned until t.put(), or a negative errno */
+  gup(address: Vaddr, isWrite = false, mm: Mm = this.mm): Task<MaySleep, number> {
+    return this.image.getUserPageOf(this.m, mm, address, isWrite);
+  }
+
+  put(pfn: number): Task<Step> {
+    return this.image.putPage(this.m, pfn as Pfn);
+  }
+
+  /** The kernel reads a word of a frame by its own mapping. */
+  * peek(pfn: number, address: Vaddr): Task<Step, number> {
+    const where = this.image.contentWhere(this.m, pfn as Pfn, address);
+    if (this.m.sched.point(READ, where)) yield 'step';
+    this.mustLive(pfn as Pfn);
+    return this.m.words[where] >>> 0;
+  }
+
+  /** It writes one. */
+  * poke(pfn: number, address: Vaddr, value: number): Task<Step> {
+    const where = this.image.contentWhere(this.m, pfn as Pfn, address);
+    if (this.m.sched.point(WRITE, where)) yield 'step';
+    this.mustLive(pfn as Pfn);
+    this.m.words[where] = value;
+  }
+
+  /** What is in memory at an address; 0 without a page. For `atEnd`: it is no step. */
+  valueAt(address: Vaddr, mm: Mm = FIRST_MM): number {
+    const pfn = frameAt(this, mm, address);
+    return pfn === 0 ? 0 : this.m.words[this.image.contentWhere(this.m, pfn, address)] >>> 0;
+  }
+
+  /** A task of a driver's own: `t.run(driver.grow())`. In an actor it may be yielded as it is. */
+  run<R>(task: Task<MaySleep, R>): Task<MaySleep, R> {
+    return task;
+  }
+
+  /** A claim of the race's own. What it is computed from must have been read by the call before it, or stand in a local variable. */
+  assert(isTrue: boolean, code: Code, message: string): void {
+    kernelAssert(isTrue, code, message);
+  }
+
   /** What the RCU thread does: waits for the readers, then calls what is queued. */
   rcu(): Task<MaySleep> {
     return this.image.rcuDoBatch(this.m);
+  }
+
+  private* reclaimAt(mm: Mm, address: Vaddr): Task<MaySleep, number> {
+    if (this.m.sched.point(READ, this.image.translationWhere(this.m, mm, address))) yield 'step';
+    const pfn = frameAt(this, mm, address);
+    return pfn === 0 ? 0 : yield* this.image.reclaimPage(this.m, pfn);
+  }
+
+  private mustLive(pfn: Pfn): void {
+    this.m.sched.touch(READ, this.image.frameWhere(this.m, pfn));
+    this.assert(this.image.isFrameLive(this.m, pfn), 'use-after-free', `the kernel uses frame ${pfn}, which is free`);
   }
 
   /** What the worker thread does, for ever: the actor named `kworker`, which nobody waits for. */
@@ -174,6 +269,9 @@ const READ_WRITE = PROT_READ | PROT_WRITE;
 const MREMAP_MAYMOVE_FIXED = 3;
 /** The first page is below mmap_min_addr. */
 const FIRST_PAGE = 1;
+const FIRST_INO = 100;
+/** The process that the set-up runs as. */
+const FIRST_MM = 1 as Mm;
 
 function pageOf(address: Vaddr): Vaddr {
   return (address - (address % PAGE_SIZE)) as Vaddr;

@@ -1,20 +1,18 @@
 /** A race, one of its variants and an image, as a program for the explorer. */
 import { CLONE_VM } from '@mmun/include';
 import type { MachineConfig, SecondaryMmu, Task, TaskStruct } from '@mmun/include';
-import type { Program, Thread } from '@mmun/explorer';
-import { Oracle } from '@mmun/oracle';
-import type { WatchedImage, WatchedMachine } from '@mmun/oracle';
+import type { Program, Report, Thread } from '@mmun/explorer';
+import { Oracle, Violation } from '@mmun/oracle';
+import type { WatchedMachine } from '@mmun/oracle';
 import type { Actor, ActorTask, Race, Setup, Variant } from './define.js';
 import { RaceContext } from './race-context.js';
 import type { Parameters } from './race-context.js';
+import type { RaceImage } from './race-image.js';
 
 export interface RaceProgram extends Program<WatchedMachine> {
   /** What all executions together show: lock order. */
   readonly oracle: Oracle<WatchedMachine>;
 }
-
-/** An image that toy races run on. */
-export type RaceImage = WatchedImage & { readonly toyConfig: MachineConfig };
 
 /** A machine as the set-up left it, with the threads that the actors are. */
 interface Stage<S> {
@@ -50,13 +48,25 @@ export function raceProgram<S>(race: Race<S>, variant: Variant, image: RaceImage
     name: race.id, threads, oracle,
     boot: bootOne,
     nameOf: (m, where) => image.nameOfWhere(m, where),
-    atEnd: (m, report) => { oracle.atEnd(m, report); },
+    atEnd: (m, report) => {
+      oracle.atEnd(m, report);
+      judge(race, stages.get(m) as Stage<S>, report);
+    },
   };
+}
+
+function judge<S>({ atEnd }: Race<S>, { t, s }: Stage<S>, report: (found: Report) => void): void {
+  try {
+    atEnd?.(t, s);
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    report({ code: error.code, message: error.message });
+  }
 }
 
 function bootRace<S>(race: Race<S>, variant: Variant, oracle: Oracle<WatchedMachine>, parameters: Parameters): Stage<S> {
   const { image } = oracle;
-  const plugins: SecondaryMmu[] = variant.plugin === undefined ? [] : [variant.plugin];
+  const plugins: SecondaryMmu[] = [...(variant.plugin === undefined ? [] : [variant.plugin]), ...(variant.plugins ?? [])];
   const { m, drivers } = oracle.boot(configOf(race, image as RaceImage), plugins, race.watchFields);
   const leader = image.newProcess(m);
   image.setTaskCpu(m, leader, 0);
@@ -65,6 +75,7 @@ function bootRace<S>(race: Race<S>, variant: Variant, oracle: Oracle<WatchedMach
   const instances = drivers.map((driver) => (race.opensDevices === true ? 0 : image.run(m, driver.create(mm))));
   const t = new RaceContext(oracle, m, drivers, instances, parameters);
   const s = race.setup(inSetup(t));
+  if (m.bootConfig.nrSwapSlots > 0) image.run(m, (image as RaceImage).lruAddDrain(m));
   if (WORKER in race.actors) image.hasWorker(m);
   image.setCurrent(m, leader);
   const threads = Object.entries(race.actors).map(([name, given]) => threadOf(t, leader, name, actorOf(given), s));
@@ -111,6 +122,7 @@ function inSetup(t: RaceContext): Setup {
     get(object, key): unknown {
       const value: unknown = Reflect.get(object, key, object);
       if (key === 'dev') return view(value as object);
+      if (key === 'devs') return (value as object[]).map(view);
       if (typeof value !== 'function') return value;
       return (...args: unknown[]): unknown => run((value as (...args: unknown[]) => unknown).apply(object, args));
     },
