@@ -21,7 +21,7 @@ const CONTRACT = {
     }],
   }],
   notifier: { invalidatePage: 0, invalidatePages: 0, agePage: 0, release: 0, invalidateRangeStart: 0, invalidateRangeEnd: 0 },
-  secondary: [{ plugin: 'kvm', faults: 0, accesses: 0, invalidations: 0 }],
+  secondary: [{ plugin: 'kvm', faults: 0, accesses: 0, hits: 0, invalidations: 0, pins: 0 }],
   findings: [], skipped: [], elapsedMs: 0, ok: true,
 };
 
@@ -59,6 +59,7 @@ describe('the sample', () => {
     }
     expect(report.notifier.release).toBeGreaterThan(0);
     expect(report.secondary[0].invalidations).toBeGreaterThan(0);
+    expect(report.secondary[0].hits).toBeGreaterThan(0);
   });
 
   it('comes out the same without notifiers, whose counts are absent', () => {

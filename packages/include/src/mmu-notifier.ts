@@ -129,14 +129,19 @@ export interface RangeNotifierOps {
   invalidateRangeStart?(mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr): Task<InSrcuRead>;
 
   /**
-   * They have changed. The same arguments as the start. TLBs of CPUs may not be flushed and gathered pages not be freed yet.
-   * @context, @locks as invalidateRangeStart
-   * @owes the range may be entered again
+   * They have changed. The same arguments as the start, from the same thread.
+   * @context may sleep: no spinlock is held
+   * @locks as invalidateRangeStart
+   * @holds the ptes have their final value, unless another range that overlaps is still under way; TLBs of CPUs may not be
+   *   flushed and gathered pages not be freed yet, so there is nothing to wait for here
+   * @owes the range may be entered again, and entries whose page was looked up before are given up: first the sequence, then the count
+   * @absent the driver has no count of ranges, and must find out by other means that its lookup is stale
    */
   invalidateRangeEnd?(mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr): Task<InSrcuRead>;
 
   /**
    * The pte of one page was cleared by reclaim or write-protected for writeback, with neither start nor end around it.
+   * As invalidatePage of v5: the pte may be empty at this moment, and get its value before the lock is left.
    * @context atomic: may not sleep, whatever SRCU allows
    * @locks ptl(address), the page lock, an rmap lock
    * @holds the old page keeps a reference until this returns
@@ -147,17 +152,21 @@ export interface RangeNotifierOps {
 
   /**
    * The accessed bits of `[start, end)` were tested and cleared: was it used through the secondary MMU? As agePage of v5.
-   * @context atomic: may not sleep @locks ptl(start)
-   * @owes nothing but the answer: 1 used, 0 not
-   * @absent counts as 0
+   * @context atomic: may not sleep
+   * @locks ptl(start), an rmap lock
+   * @holds the pages stay mapped by their ptes
+   * @owes nothing but the answer: 1 used, 0 not; the answers of all notifiers are or-ed
+   * @absent counts as 0, and pages used by the device alone look idle
    */
   clearFlushYoung?(mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr): Task<UnderPteLock, number>;
 
   /**
    * The pte of `address` is about to map another page with the same or newer content. It stands between a start and an
    * end, so no driver whose start drops entries has anything left to change (the op was removed for that in 2024).
-   * @context atomic: may not sleep @locks ptl(address)
-   * @owes nothing that the start did not ask for
+   * @context atomic: may not sleep
+   * @locks ptl(address)
+   * @holds both pages keep a reference until this returns; the primary TLB no longer has the old one
+   * @owes nothing that the start did not ask for: a driver that keeps entries through ranges puts the new page in their place
    * @absent nothing is missed
    */
   changePte?(mn: MmuNotifier, mm: Mm, address: Vaddr, pte: Pte): Task<UnderPteLock>;

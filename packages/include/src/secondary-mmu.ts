@@ -14,7 +14,7 @@
 import type { Mm, MmuNotifier, Mutex, Pfn, Refcount, Rwsem, Spinlock, Vaddr, Where } from './handles.js';
 import type { BootedMachine } from './image.js';
 import type { MachineConfig } from './machine.js';
-import type { DesignOps, NotifierOps, OpName } from './mmu-notifier.js';
+import type { Design, DesignOps, NotifierOps, OpName } from './mmu-notifier.js';
 import type { PointKind } from './point.js';
 import type { Table, TableSpec } from './table.js';
 import type { GracePeriod, MaySleep, Sleep, Step, Task, UnderPteLock } from './task.js';
@@ -34,6 +34,8 @@ export interface SecondaryMmu {
    * an image of another design is refused, by the compiler where the image is known.
    */
   readonly designs: { readonly [D in keyof DesignOps]?: readonly OpName[] };
+  /** Why it does not know a design, in one line that ends the refusal: `its recall sleeps, and v5 calls it under a spinlock`. */
+  readonly whyNot?: { readonly [D in Design]?: string };
   /** By name without the plugin's own: table `spte` of `kvm` is `kvm.spte` in the machine. */
   tables(config: MachineConfig): Readonly<Record<string, SecondaryTable>>;
   /** Once per machine, before any process runs. */
@@ -49,8 +51,12 @@ export interface SecondaryCounters {
   readonly faults: number;
   /** Accesses by the device, hits and misses. */
   readonly accesses: number;
+  /** Accesses that found an entry which allowed them. */
+  readonly hits: number;
   /** Entries dropped because mm said so. */
   readonly invalidations: number;
+  /** References to pages that it took for entries, which keep the page from being reclaimed while the entry lives; 0 where it needs none. */
+  readonly pins: number;
 }
 
 /** One live translation of a plugin. */

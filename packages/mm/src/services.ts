@@ -27,10 +27,11 @@ export function viewSecondary(buffer: ArrayBuffer, reserved: ReservedSecondary):
 }
 
 /** Why this image does not take the plugin, in one line; empty where it does. */
-export function secondaryMmuRefusal({ name, designs }: SecondaryMmu): string {
+export function secondaryMmuRefusal({ name, designs, whyNot }: SecondaryMmu): string {
   const known = Object.keys(designs);
   if (known.includes(DESIGN)) return '';
-  return `plugin \`${name}\` does not know notifier design \`${DESIGN}\`: it has ops for ${known.length === 0 ? 'no design' : known.join(', ')}`;
+  const reason = whyNot?.[DESIGN];
+  return `plugin \`${name}\` does not know notifier design \`${DESIGN}\`: it has ops for ${known.length === 0 ? 'no design' : known.join(', ')}${reason === undefined ? '' : `; ${reason}`}`;
 }
 
 /** Attaches a plugin that boot was told of. The compiler refuses one that does not know this image's design. */

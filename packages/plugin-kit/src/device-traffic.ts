@@ -36,7 +36,9 @@ export interface TrafficReport {
   readonly plugin: string;
   readonly faults: number;
   readonly accesses: number;
+  readonly hits: number;
   readonly invalidations: number;
+  readonly pins: number;
 }
 
 /** Addresses of one process, and the instances that follow it. */

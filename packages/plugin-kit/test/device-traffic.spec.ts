@@ -137,8 +137,11 @@ describe('attaching', () => {
   });
 
   it('is refused to a plugin that does not know the design', () => {
-    const plugin: SecondaryMmu = { ...sample(), designs: {} };
+    const why = 'its recall waits for messages';
+    const plugin: SecondaryMmu = { ...sample(), designs: {}, whyNot: { v5: why, range: why, off: why } };
     const m = image.boot({ ...image.defaultConfig, ...SMALL }, [plugin]);
     expect(() => image.attachSecondaryMmu(m, plugin as never)).toThrow(expect.objectContaining({ code: 'secondary-mmu-refused' }));
+    expect(image.secondaryMmuRefusal(plugin)).toBe(`plugin \`sample\` does not know notifier design \`${image.config.design}\`: it has ops for no design; ${why}`);
+    expect(image.secondaryMmuRefusal({ ...plugin, whyNot: {} })).toMatch(/no design$/);
   });
 });

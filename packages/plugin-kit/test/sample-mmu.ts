@@ -84,7 +84,7 @@ function driverOf(s: KernelServices, entry: Entries, one: Table<typeof oneSpec>,
         if (entry.mm[row] !== 0) visit(1, entry.mm[row] as Mm, entry.address[row] as Vaddr, entry.pfn[row] as Pfn, entry.isWritable[row] === 1);
       }
     },
-    counters: () => ({ faults: 0, accesses: 0, invalidations: one.invalidations[0] }),
+    counters: () => ({ faults: 0, accesses: 0, hits: 0, invalidations: one.invalidations[0], pins: 0 }),
   };
 }
 

@@ -65,7 +65,7 @@ const spteSpec = {
 } as const;
 
 const rmapSpec = { first: 'u32' } as const;
-const statSpec = { faults: 'f64', accesses: 'f64', invalidations: 'f64' } as const;
+const statSpec = { faults: 'f64', accesses: 'f64', hits: 'f64', invalidations: 'f64', pins: 'f64' } as const;
 
 /** The plugin on one machine: the services and the columns. Nothing in it ever changes. */
 export interface Kvms {

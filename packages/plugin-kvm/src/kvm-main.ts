@@ -67,7 +67,9 @@ function driverOf(k: Kvms): KvmDriver {
     access: (instance: number, address: Vaddr, isWrite: boolean): Task<Step, Pfn> => guestAccess(k, instance, address, isWrite),
     setMemoryRegion: (instance: number, region: MemoryRegion): Task<MaySleep, number> => setMemoryRegion(k, instance, region),
     audit: (visit: TranslationVisitor): void => { forEachSpte(k, (vm, hva, pfn, isWritable) => { visit(vm, mmOf(k, vm), hva, pfn, isWritable); }); },
-    counters: (): SecondaryCounters => ({ faults: k.stat.faults[0], accesses: k.stat.accesses[0], invalidations: k.stat.invalidations[0] }),
+    counters: (): SecondaryCounters => ({
+      faults: k.stat.faults[0], accesses: k.stat.accesses[0], hits: k.stat.hits[0], invalidations: k.stat.invalidations[0], pins: k.stat.pins[0],
+    }),
   };
 }
 

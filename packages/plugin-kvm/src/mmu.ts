@@ -149,6 +149,7 @@ export function* guestAccess(k: Kvms, kvm: number, hva: Vaddr, isWrite: boolean)
   const spte = k.spte.spte[row];
   if ((spte & needed) !== needed || k.spte.gfn[row] !== gfn || k.spte.kvm[row] !== kvm) return 0 as Pfn;
   k.spte.spte[row] = spte | marks;
+  k.stat.hits[0] += 1;
   const pfn = sptePfn(spte);
   const word = k.s.deviceRead(pfn, hva);
   if (isWrite) k.s.deviceWrite(pfn, hva, word + 1);

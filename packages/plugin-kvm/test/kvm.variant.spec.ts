@@ -14,7 +14,7 @@ describe('a fault of the guest', () => {
     const a = p.mmap(2);
     p.touch(a, true);
     expect(p.guest(a, true)).toBe(p.primary(a).pfn);
-    expect(p.driver.counters()).toEqual({ faults: 1, accesses: 2, invalidations: 0 });
+    expect(p.driver.counters()).toEqual({ faults: 1, accesses: 2, hits: 1, invalidations: 0, pins: 0 });
     expect(p.audit()).toEqual([]);
   });
 

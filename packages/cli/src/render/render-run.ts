@@ -49,8 +49,8 @@ function renderTraffic({ config, notifier, secondary }: RunReport, { paint }: Sc
   const kinds = NOTIFIER_CALLS.filter(([kind]) => notifier[kind] > 0 || (kind !== 'changePte' && kind.startsWith('invalidateRange') === (config.design === 'range')));
   if (secondary.length === 0 && kinds.every(([kind]) => notifier[kind] === 0)) return [];
   const left = block(kinds.map(([kind, name]) => [name, notifier[kind]]));
-  const right = secondary.flatMap(({ plugin, faults, accesses, invalidations }) => [
-    paint.bold(plugin), ...block([['faults', faults], ['accesses', accesses], ['invalidations', invalidations]]),
+  const right = secondary.flatMap(({ plugin, faults, accesses, hits, invalidations, pins }) => [
+    paint.bold(plugin), ...block([['faults', faults], ['accesses', accesses], ['hits', hits], ['invalidations', invalidations], ['pins', pins]]),
   ]);
   return ['', ...beside([{ text: 'notifier calls', paint: paint.bold }, ...left.map((text) => ({ text }))], right, 38)];
 }

@@ -148,6 +148,6 @@ function addCounts(a: NotifierCounts, b: NotifierCounts): NotifierCounts {
 
 function sumSecondary(plugin: string, reports: readonly SecondaryReport[]): SecondaryReport {
   const own = reports.filter((report) => report.plugin === plugin);
-  const sum = (key: 'faults' | 'accesses' | 'invalidations'): number => own.reduce((total, report) => total + report[key], 0);
-  return { plugin, faults: sum('faults'), accesses: sum('accesses'), invalidations: sum('invalidations') };
+  const sum = (key: Exclude<keyof SecondaryReport, 'plugin'>): number => own.reduce((total, report) => total + report[key], 0);
+  return { plugin, faults: sum('faults'), accesses: sum('accesses'), hits: sum('hits'), invalidations: sum('invalidations'), pins: sum('pins') };
 }

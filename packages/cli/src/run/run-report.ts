@@ -6,7 +6,11 @@ export interface SecondaryReport {
   readonly plugin: string;
   readonly faults: number;
   readonly accesses: number;
+  /** Accesses that found an entry. */
+  readonly hits: number;
   readonly invalidations: number;
+  /** References taken on pages. */
+  readonly pins: number;
 }
 
 /** One recording of a run. `name` and `processes` are the contract; the rest is added. */
