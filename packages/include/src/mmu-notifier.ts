@@ -13,7 +13,7 @@
  * compile.
  */
 import type { Mm, MmuNotifier, Pte, Vaddr } from './handles.js';
-import type { InSrcuRead, MaySleep, Task, UnderPteLock } from './task.js';
+import type { InSrcuRead, MaySleep, Step, Task, UnderPteLock } from './task.js';
 
 /** The notifier designs that an image can be linked with. */
 export type Design = 'v5' | 'range' | 'off';
@@ -104,7 +104,7 @@ export interface MmuNotifierOps {
  * Starts and ends nest, and those of several CPUs overlap. A notifier is never
  * registered between a start and its end. Ops are called newest notifier first.
  *
- * @models include/linux/mmu_notifier.h of Linux 4.12
+ * @models include/linux/mmu_notifier.h of Linux 4.12; `isBlockable` as in 4.19, allocNotifier and freeNotifier as in 5.4
  */
 export interface RangeNotifierOps {
   /**
@@ -120,13 +120,19 @@ export interface RangeNotifierOps {
 
   /**
    * The ptes of `[start, end)` are about to change, or to go with their pages.
-   * @context may sleep: no spinlock is held
+   *
+   * Where `isBlockable` is false, the caller is one that others wait for memory from (the OOM reaper): the op may not wait,
+   * and where it would have to it answers -EAGAIN; then nothing changes and no end follows. Everyone else is asked all the
+   * same, so whoever refuses cannot tell its own ends from those of others: a driver that may refuse brings no
+   * invalidateRangeEnd (the machine stops where one does).
+   * @context may sleep where `isBlockable`: no spinlock is held
    * @locks mmap_sem, or the file's and anon_vma's locks, which sleep in this design; none at exit
    * @holds the pages are mapped with references
    * @owes no entry maps an address of the range on return, nor comes to until the end
    * @absent the driver learns of changes by invalidatePage alone, which is not called for ranges
+   * @returns 0 or nothing; -EAGAIN only where it may not wait
    */
-  invalidateRangeStart?(mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr): Task<InSrcuRead>;
+  invalidateRangeStart?(mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr, isBlockable: boolean): Task<InSrcuRead, number | void>;
 
   /**
    * They have changed. The same arguments as the start, from the same thread.
@@ -170,6 +176,26 @@ export interface RangeNotifierOps {
    * @absent nothing is missed
    */
   changePte?(mn: MmuNotifier, mm: Mm, address: Vaddr, pte: Pte): Task<UnderPteLock>;
+
+  /**
+   * mmuNotifierGet wants a notifier for an address space that has none of this driver's: make one (mmuNotifierAlloc), with
+   * what belongs to it.
+   * @context may sleep
+   * @locks mmap_sem of `mm` W: it may not be taken again
+   * @returns the notifier, or a negative errno that mmuNotifierGet passes on
+   * @absent the driver does not use mmuNotifierGet
+   */
+  allocNotifier?(mm: Mm): Task<MaySleep, number>;
+
+  /**
+   * The last mmuNotifierPut was a grace period ago: free it (mmuNotifierFree), with what belongs to it.
+   * @context atomic: may not sleep; any thread
+   * @locks none
+   * @holds no op of `mn` runs, nor will; the struct of its mm is still pinned
+   * @owes `mn` is free on return
+   * @absent as for allocNotifier
+   */
+  freeNotifier?(mn: MmuNotifier): Task<Step>;
 }
 
 /** The name of an op of some design. */
@@ -195,6 +221,8 @@ export interface RangeOpEffects {
   readonly invalidatePage: UnderPteLock;
   readonly clearFlushYoung: UnderPteLock;
   readonly changePte: UnderPteLock;
+  readonly allocNotifier: MaySleep;
+  readonly freeNotifier: Step;
 }
 
 type EffectsOf<Ops, O extends keyof Ops> = Required<Ops>[O] extends (...args: never[]) => Generator<infer E> ? E : never;

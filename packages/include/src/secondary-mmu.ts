@@ -141,6 +141,21 @@ export interface KernelServices {
    * @context process, no lock held
    */
   mmuNotifierUnregister(mn: MmuNotifier, mm: Mm): Task<MaySleep>;
+  /**
+   * The one notifier of this plugin for `mm`, made by allocNotifier and registered where there is none yet; one user more.
+   * Under `range`; not beside mmuNotifierRegister for the same mm.
+   * @context process; takes mmap_sem and every rmap lock of the mm. The caller sees to it that the address space does not end meanwhile
+   * @returns the notifier, or a negative errno: -ENOMEM, -EINTR; -EOPNOTSUPP under v5
+   */
+  mmuNotifierGet(mm: Mm): Task<MaySleep, number>;
+  /**
+   * One user less. After the last one its ops may still run until freeNotifier is called, a grace period later; release is
+   * not called, unless the address space had ended before.
+   * @context any
+   */
+  mmuNotifierPut(mn: MmuNotifier): Task<Step>;
+  /** Every freeNotifier that a put owes has been called: a driver's last act. @context process, outside of every read section */
+  mmuNotifierSynchronize(): Task<MaySleep>;
 
   // ── life of an address space ──────────────────────────────────────────────────────────────────────────────────────
 

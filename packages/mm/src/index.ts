@@ -1,4 +1,4 @@
-export { boot, config, defaultConfig, getCurrent, mmOf, newProcess, run, setCurrent, setRlimit, setTaskCpu, toyConfig } from './machine.js';
+export { boot, config, defaultConfig, getCurrent, mmOf, newProcess, rcuDoBatch, run, setCurrent, setRlimit, setTaskCpu, toyConfig } from './machine.js';
 export { VM_OPS_ANON, VM_OPS_FILE, VM_OPS_SHMEM, VM_OPS_SPECIAL, currentMm, mmapSemOf, pageTableLockOf } from './mm-types.js';
 export type { Machine } from './mm-types.js';
 export { filpClose, filpOpen, newInode } from './file-table.js';
@@ -32,4 +32,4 @@ export { userRead, userWrite } from './uaccess.js';
 export {
   auditTlb, contentWhere, describeWord, frameGeneration, frameWhere, heldLocks, isPageDirty, isPageOfFile, kernelThread, nameOfWhere, taskCpu, tlbTranslation, translationWhere, wordAt,
 } from './inspect.js';
-export { hasWorker, rcuDoBatch, workerThread } from '@mmun/locking';
+export { hasWorker, workerThread } from '@mmun/locking';

@@ -1,14 +1,14 @@
 // Models start_kernel in init/main.c (6.18), as far as mm goes.
 /** Boot: a machine is one allocation, laid out by its config. */
 import { PAGE_SIZE } from '@mmun/include';
-import type { ImageConfig, MachineConfig, Mm, SecondaryMmu, Task, TaskStruct } from '@mmun/include';
+import type { ImageConfig, MachineConfig, MaySleep, Mm, SecondaryMmu, Task, TaskStruct } from '@mmun/include';
 import { allocate, newLayout } from '@mmun/lib';
 import {
-  BUILD, current, rcuDoBatch, rcuPending, reserveLocking, reserveRcu, reserveWork, run as runToEnd, runToCompletion, runWork, setCurrent, viewLocking, viewRcu,
+  BUILD, current, rcuDoBatch as rcuOnlyBatch, rcuPending, reserveLocking, reserveRcu, reserveWork, run as runToEnd, runToCompletion, runWork, setCurrent, viewLocking, viewRcu,
   viewWork, workPending,
 } from '@mmun/locking';
 import { ARCH, reserveArch, viewArch } from '#asm';
-import { DESIGN, reserveNotifier, viewNotifier } from '#mmu-notifier';
+import { DESIGN, mmuNotifierDoBatch, mmuNotifierPending, reserveNotifier, viewNotifier } from '#mmu-notifier';
 import { mmAlloc, newTask } from './fork.js';
 import type { Machine } from './mm-types.js';
 import { groupLeader, reserveMm, viewMm } from './mm-types.js';
@@ -71,9 +71,15 @@ export function boot(bootConfig: MachineConfig, plugins: readonly SecondaryMmu[]
 /** Runs a task to its end on the current thread, and after it the RCU callbacks and the work that have become due. */
 export function run<R>(m: Machine, task: Task<string, R> | R): R {
   const result = runToEnd(m, task);
-  if (rcuPending(m)) runToEnd(m, rcuDoBatch(m));
+  if (rcuPending(m) || mmuNotifierPending(m)) runToEnd(m, rcuDoBatch(m));
   if (workPending(m)) runToEnd(m, runWork(m));
   return result;
+}
+
+/** What the callback threads of RCU and, where the design has one, SRCU do: a batch of each. */
+export function* rcuDoBatch(m: Machine): Task<MaySleep> {
+  yield* rcuOnlyBatch(m);
+  yield* mmuNotifierDoBatch(m);
 }
 
 /** The first thread of a process with an empty address space. @returns 0 when a table is full */

@@ -10,20 +10,20 @@
  * Linked in an image whose rmap locks sleep; the others register without.
  */
 import type { AnonVma, MaySleep, Mm, Mutex, Task, Vma, Where } from '@mmun/include';
-import { downWrite, mutexAt, mutexLock, mutexLockNest, mutexUnlock, mutexUnlockNest, upWrite } from '@mmun/locking';
+import { lockdepAssertHeld, mutexAt, mutexLock, mutexLockNest, mutexUnlock, mutexUnlockNest } from '@mmun/locking';
 import { mmapSemOf, vmaInode } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { anonVmaLock } from './rmap.js';
 
 /**
- * @context process, no lock held; may sleep @locks takes mmap_sem W and all above
+ * @context process; may sleep @locks mmap_sem W; takes all below it
  * @owes mmDropAllLocks
  * @returns 0. Deviation: no signal is pending here, so never -EINTR
  */
 export function* mmTakeAllLocks(m: Machine, mm: Mm): Task<MaySleep, number> {
   const v = m.vma;
   const mmapSem = mmapSemOf(m, mm);
-  yield* downWrite(m, mmapSem);
+  lockdepAssertHeld(m, mmapSem);
   yield* mutexLock(m, allLocksMutex(m));
   for (let vma = m.mm.mmap[mm] as Vma; vma !== 0; vma = v.vmNext[vma] as Vma) {
     const inode = v.vmFile[vma] === 0 ? 0 : vmaInode(m, vma);
@@ -42,7 +42,7 @@ export function* mmTakeAllLocks(m: Machine, mm: Mm): Task<MaySleep, number> {
   return 0;
 }
 
-/** @locks drops all that mmTakeAllLocks took */
+/** @locks mmap_sem W; drops all that mmTakeAllLocks took */
 export function* mmDropAllLocks(m: Machine, mm: Mm): Task<MaySleep> {
   const v = m.vma;
   for (let vma = m.mm.mmap[mm] as Vma; vma !== 0; vma = v.vmNext[vma] as Vma) {
@@ -58,7 +58,6 @@ export function* mmDropAllLocks(m: Machine, mm: Mm): Task<MaySleep> {
     yield* mutexUnlockNest(m, mutexAt(m.inode.iMmapLock, inode));
   }
   yield* mutexUnlock(m, allLocksMutex(m));
-  yield* upWrite(m, mmapSemOf(m, mm));
 }
 
 function allLocksMutex(m: Machine): Mutex {

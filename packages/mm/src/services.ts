@@ -6,11 +6,13 @@ import type {
 } from '@mmun/include';
 import { KernelBug, poolIsLive, reserve, viewTable } from '@mmun/lib';
 import type { Layout, Reserved } from '@mmun/lib';
+import { downWrite, upWrite } from '@mmun/locking';
 import { ptePfn, ptePresent, pteWrite, ptepGet, walkPte } from '#asm';
 import { DESIGN, MMU_NOTIFIER, addNotifierOps, notifierServices } from '#mmu-notifier';
 import type { NotifierServices, RegisterHost } from '#mmu-notifier';
 import { mmdrop, mmgrab } from './fork.js';
 import { mmDropAllLocks, mmTakeAllLocks } from './mm-all-locks.js';
+import { mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { lockingServices } from './services-locking.js';
 import { deviceServices, mmServices } from './services-mm.js';
@@ -93,10 +95,12 @@ function kernelServices(m: Machine, plugin: string, ops: () => number): KernelSe
 
 function registerHost(m: Machine): RegisterHost {
   return {
+    mmapWriteLock: (mm): Task<MaySleep> => downWrite(m, mmapSemOf(m, mm)),
+    mmapWriteUnlock: (mm) => upWrite(m, mmapSemOf(m, mm)),
     mmTakeAllLocks: (mm) => mmTakeAllLocks(m, mm),
     mmDropAllLocks: (mm) => mmDropAllLocks(m, mm),
     mmgrab: (mm) => mmgrab(m, mm),
-    mmdrop: (mm): Task<MaySleep> => mmdrop(m, mm),
+    mmdrop: (mm) => mmdrop(m, mm),
   };
 }
 

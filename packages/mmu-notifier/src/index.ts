@@ -4,8 +4,8 @@ export {
   reserveNotifier, viewNotifier,
 } from './mmu-notifier.js';
 export {
-  mmuNotifierChangePte, mmuNotifierClearFlushYoung, mmuNotifierInvalidatePage, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart,
-  mmuNotifierReleaseEarly, rmapLock, rmapUnlock,
+  mmuNotifierChangePte, mmuNotifierClearFlushYoung, mmuNotifierDoBatch, mmuNotifierInvalidatePage, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart,
+  mmuNotifierInvalidateRangeStartNonblock, mmuNotifierPending, mmuNotifierReleaseEarly, rmapLock, rmapUnlock,
 } from './range-hooks-nop.js';
 export type { NotifierHost, NotifierMachine, ReservedNotifier } from './mmu-notifier.js';
 export type { NotifierConfig, NotifierServices, RegisterHost, Wanted } from './surface.js';

@@ -64,6 +64,13 @@ export function* mmuNotifierInvalidateRangeStart(_m: NotifierHost, _mm: Mm, _sta
   // nop
 }
 
+/** Nobody is asked, so nobody refuses. */
+export function mmuNotifierInvalidateRangeStartNonblock<M extends number, A extends number, B extends number>(
+  m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep, number>;
+export function* mmuNotifierInvalidateRangeStartNonblock(_m: NotifierHost, _mm: Mm, _start: Vaddr, _end: Vaddr): Task<MaySleep, number> {
+  return 0;
+}
+
 export function mmuNotifierInvalidateRangeEnd<M extends number, A extends number, B extends number>(
   m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep>;
 export function* mmuNotifierInvalidateRangeEnd(_m: NotifierHost, _mm: Mm, _start: Vaddr, _end: Vaddr): Task<MaySleep> {
@@ -124,4 +131,13 @@ export function mmuNotifierInstance(_m: NotifierHost, _mn: MmuNotifier): number 
 
 export function notifierCounts(_m: NotifierHost): NotifierCounts | null {
   return null;
+}
+
+/** Nothing is freed later. */
+export function* mmuNotifierDoBatch(_m: NotifierHost): Task<MaySleep> {
+  // nop
+}
+
+export function mmuNotifierPending(_m: NotifierHost): boolean {
+  return false;
 }

@@ -11,7 +11,7 @@
  * Lock order: mmap_sem > i_mmap_lock > anon_vma lock > PT lock > a driver's locks;
  * head.lock is a leaf.
  */
-import { CALL, READ, WRITE } from '@mmun/include';
+import { CALL, EOPNOTSUPP, READ, WRITE } from '@mmun/include';
 import type { MaySleep, Mm, MmuNotifier, NotifierCounts, NotifierOps, Spinlock, Step, Task, Vaddr, Where } from '@mmun/include';
 import { LIST_POISON1, bugOn, poolAlloc, poolFree, poolIsLive, reserve, reservePool, viewPool, viewTable, whereOf } from '@mmun/lib';
 import type { Layout, Pool, Reserved, ReservedPool, Table } from '@mmun/lib';
@@ -200,8 +200,16 @@ export function notifierServices(m: NotifierHost, ops: () => number, _host: Regi
       return 0;
     },
     mmuNotifierUnregister: (mn, mm) => mmuNotifierUnregister(m, mn, mm),
+    ...neverMade,
   };
 }
+
+/** v5 knows no counted notifiers: none is ever got, so none is put. */
+const neverMade: Pick<NotifierServices, 'mmuNotifierGet' | 'mmuNotifierPut' | 'mmuNotifierSynchronize'> = {
+  * mmuNotifierGet(): Task<MaySleep, number> { return -EOPNOTSUPP; },
+  * mmuNotifierPut(): Task<Step> { bugOn(true, 'notifier-put-never-got'); },
+  * mmuNotifierSynchronize(): Task<MaySleep> { /* nothing is under way */ },
+};
 
 /** The notifier that C embeds in a driver's struct. @returns 0 where all are in use */
 export function mmuNotifierAlloc(m: NotifierHost, ops: number, instance: number): MmuNotifier {

@@ -1,9 +1,11 @@
 export {
-  DESIGN, MMU_NOTIFIER, addNotifierOps, mmuNotifierAlloc, mmuNotifierChangePte, mmuNotifierClearFlushYoung,
-  mmuNotifierFree, mmuNotifierInstance, mmuNotifierInvalidatePage, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, mmuNotifierMmInit,
-  mmuNotifierRegister, mmuNotifierReleaseEarly, mmuNotifierUnregister, notifierCounts, notifierServices,
-  reserveNotifier, rmapLock, rmapUnlock, viewNotifier,
+  DESIGN, MMU_NOTIFIER, mmuNotifierChangePte, mmuNotifierClearFlushYoung, mmuNotifierInvalidatePage, mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart, mmuNotifierInvalidateRangeStartNonblock, mmuNotifierReleaseEarly, rmapLock, rmapUnlock,
 } from './mmu-notifier-range.js';
+export { mmuNotifierDoBatch, mmuNotifierPending, mmuNotifierRegister, mmuNotifierUnregister, notifierServices } from './mmu-notifier-register.js';
+export {
+  addNotifierOps, mmuNotifierAlloc, mmuNotifierFree, mmuNotifierInstance, mmuNotifierMmInit, notifierCounts, reserveNotifier, viewNotifier,
+} from './notifier-tables.js';
 export { mmuNotifier, mmuNotifierAgePage, mmuNotifierPtep, mmuNotifierRelease } from './v5-hooks-nop.js';
-export type { NotifierHost, NotifierMachine, ReservedNotifier } from './mmu-notifier-range.js';
+export type { NotifierHost, NotifierMachine, ReservedNotifier } from './notifier-tables.js';
 export type { NotifierConfig, NotifierServices, RegisterHost, Wanted } from './surface.js';

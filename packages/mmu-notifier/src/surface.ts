@@ -17,16 +17,19 @@ import type * as range from './range.js';
 export type Wanted<Type, Given, Message extends string> = Given extends Type ? Given : Message;
 
 /** What a plugin is handed of this package. */
-export type NotifierServices = Pick<KernelServices, 'mmuNotifierAlloc' | 'mmuNotifierFree' | 'notifierInstance' | 'mmuNotifierRegister' | 'mmuNotifierUnregister'>;
+export type NotifierServices = Pick<KernelServices, 'mmuNotifierAlloc' | 'mmuNotifierFree' | 'notifierInstance' | 'mmuNotifierRegister' | 'mmuNotifierUnregister' | 'mmuNotifierGet' | 'mmuNotifierPut' | 'mmuNotifierSynchronize'>;
 
 /** What of mm registering needs, where the design needs it. */
 export interface RegisterHost {
-  /** Nobody of the mm is between a start and its end, nor comes to be until the drop. mm_take_all_locks() @returns 0 or -EINTR */
+  /** mmap_sem, for writing. */
+  mmapWriteLock(mm: Mm): Task<MaySleep>;
+  mmapWriteUnlock(mm: Mm): Task<Step>;
+  /** Nobody of the mm is between a start and its end, nor comes to be until the drop. mm_take_all_locks() @locks mmap_sem W @returns 0 or -EINTR */
   mmTakeAllLocks(mm: Mm): Task<MaySleep, number>;
   mmDropAllLocks(mm: Mm): Task<MaySleep>;
   /** The struct lives on as long as someone is registered. */
   mmgrab(mm: Mm): Task<Step>;
-  mmdrop(mm: Mm): Task<MaySleep>;
+  mmdrop(mm: Mm): Task<Step>;
 }
 
 /** What every design is told of the machine's size. */
@@ -55,6 +58,8 @@ interface NotifierSurface<Host, Machine, Reserved> {
   mmuNotifierRelease: (m: Host, mm: Mm) => Task<MaySleep>;
   // the hooks of range
   mmuNotifierInvalidateRangeStart: Bracket<Host>;
+  mmuNotifierInvalidateRangeStartNonblock: <M extends number, A extends number, B extends number>(
+    m: Host, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>) => Task<MaySleep, number>;
   mmuNotifierInvalidateRangeEnd: Bracket<Host>;
   mmuNotifierInvalidatePage: <M extends number, A extends number>(m: Host, mm: Wanted<Mm, M, 'an Mm'>, address: Wanted<Vaddr, A, 'a Vaddr'>) => Task<Step>;
   mmuNotifierClearFlushYoung: (m: Host, mm: Mm, start: Vaddr, end: Vaddr) => Task<Step, number>;
@@ -64,6 +69,8 @@ interface NotifierSurface<Host, Machine, Reserved> {
   rmapLock: (m: Host, lock: Spinlock) => Task<MaySleep>;
   rmapUnlock: (m: Host, lock: Spinlock) => Task<MaySleep>;
   // those who drive
+  mmuNotifierDoBatch: (m: Host) => Task<MaySleep>;
+  mmuNotifierPending: (m: Host) => boolean;
   mmuNotifierMmInit: (m: Host, mm: Mm) => void;
   addNotifierOps: (m: Host, ops: NotifierOps) => number;
   notifierServices: (m: Host, ops: () => number, host: RegisterHost) => NotifierServices;

@@ -3,7 +3,7 @@
  * Callbacks are made where mm brackets a change, not in the ptep macros of an arch: what an arch overrides cannot lose them.
  */
 import type { MaySleep, Mm, Step, Task, Vaddr } from '@mmun/include';
-import type { NotifierHost } from './mmu-notifier-range.js';
+import type { NotifierHost } from './notifier-tables.js';
 import type { Wanted } from './surface.js';
 
 export function mmuNotifier<M extends number, A extends number>(

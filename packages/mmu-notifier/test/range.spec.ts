@@ -1,14 +1,14 @@
 // The range design by itself, whatever design the image under test links.
-import { READ } from '@mmun/include';
-import type { InSrcuRead, Mm, MmuNotifier, PointKind, RangeNotifierOps, Scheduler, Task, TaskStruct, UnderPteLock, Vaddr } from '@mmun/include';
-import { allocate, newLayout, whereOf } from '@mmun/lib';
-import { current, reserveLocking, run, runToCompletion, setCurrent, srcuReadLockHeld, synchronizeSrcu, viewLocking } from '@mmun/locking';
+import { EAGAIN, ENOMEM, READ } from '@mmun/include';
+import type { InSrcuRead, MaySleep, Mm, MmuNotifier, PointKind, RangeNotifierOps, Scheduler, Step, Task, TaskStruct, UnderPteLock, Vaddr } from '@mmun/include';
+import { allocate, newLayout, poolUsed, whereOf } from '@mmun/lib';
+import { current, mutexAt, mutexLock, reserveLocking, run, runToCompletion, setCurrent, srcuReadLockHeld, synchronizeSrcu, viewLocking } from '@mmun/locking';
 import {
-  addNotifierOps, mmuNotifier, mmuNotifierAgePage, mmuNotifierAlloc, mmuNotifierChangePte, mmuNotifierClearFlushYoung, mmuNotifierFree, mmuNotifierInvalidatePage,
-  mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, mmuNotifierMmInit, mmuNotifierPtep, mmuNotifierRegister, mmuNotifierRelease, mmuNotifierReleaseEarly,
+  addNotifierOps, mmuNotifier, mmuNotifierAgePage, mmuNotifierAlloc, mmuNotifierChangePte, mmuNotifierClearFlushYoung, mmuNotifierDoBatch, mmuNotifierFree, mmuNotifierInvalidatePage,
+  mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, mmuNotifierInvalidateRangeStartNonblock, mmuNotifierMmInit, mmuNotifierPending, mmuNotifierPtep, mmuNotifierRegister, mmuNotifierRelease, mmuNotifierReleaseEarly,
   mmuNotifierUnregister, notifierCounts, notifierServices, reserveNotifier, viewNotifier,
 } from '@mmun/mmu-notifier/range';
-import type { NotifierHost, RegisterHost } from '@mmun/mmu-notifier/range';
+import type { NotifierHost, NotifierServices, RegisterHost } from '@mmun/mmu-notifier/range';
 import { gate } from '@mmun/test-support';
 
 const MM = 1 as Mm;
@@ -40,6 +40,37 @@ function recorder(m: NotifierHost, log: string[], name: string, young = 0): Rang
     * clearFlushYoung(_mn, _mm, start, end): Task<UnderPteLock, number> { note('young', start, end); return young; },
     * changePte(_mn, _mm, address, pte): Task<UnderPteLock> { note('change', address, pte); },
   };
+}
+
+function say(log: string[], text: string, result = 0): () => Task<never, number> {
+  return function* (): Task<never, number> { log.push(text); return result; };
+}
+
+/** What of mm registering calls, written down. */
+function hostOf(log: string[]): RegisterHost {
+  return {
+    mmapWriteLock: say(log, 'lock'), mmapWriteUnlock: say(log, 'unlock'), mmTakeAllLocks: say(log, 'take'), mmDropAllLocks: say(log, 'drop'),
+    mmgrab: say(log, 'grab'), mmdrop: say(log, 'mmdrop'),
+  } as unknown as RegisterHost;
+}
+
+/** A driver that has one notifier for each mm, whoever asks. */
+function counted(m: NotifierHost, log: string[]): NotifierServices {
+  const ops: RangeNotifierOps = {
+    ...recorder(m, log, 'a'),
+    * allocNotifier(): Task<MaySleep, number> {
+      log.push('alloc');
+      const mn = services.mmuNotifierAlloc(5);
+      return mn === 0 ? -ENOMEM : mn;
+    },
+    * freeNotifier(mn: MmuNotifier): Task<Step> {
+      log.push(`free of ${services.notifierInstance(mn)}`);
+      services.mmuNotifierFree(mn);
+    },
+  };
+  const services = notifierServices(m, () => index, hostOf(log));
+  const index = addNotifierOps(m, ops);
+  return services;
 }
 
 /** Each `step` of a thread runs it up to its next point. */
@@ -133,16 +164,15 @@ describe('range', () => {
   it('registers with every lock of the mm and pins it; unregister gives the pin back', () => {
     const m = machine();
     const log: string[] = [];
-    const say = (text: string, result = 0) => function* (): Task<never, number> { log.push(text); return result; };
-    const host = { mmTakeAllLocks: say('take'), mmDropAllLocks: say('drop'), mmgrab: say('grab'), mmdrop: say('put') } as unknown as RegisterHost;
+    const host = hostOf(log);
     const ops = addNotifierOps(m, {});
     const services = notifierServices(m, () => ops, host);
     const mn = services.mmuNotifierAlloc(3);
     expect(services.notifierInstance(mn)).toBe(3);
     expect(run(m, services.mmuNotifierRegister(mn, MM))).toBe(0);
     run(m, services.mmuNotifierUnregister(mn, MM));
-    expect(log).toEqual(['take', 'grab', 'drop', 'put']);
-    const interrupted = notifierServices(m, () => ops, { ...host, mmTakeAllLocks: say('signal', -4) } as RegisterHost);
+    expect(log).toEqual(['lock', 'take', 'grab', 'drop', 'unlock', 'mmdrop']);
+    const interrupted = notifierServices(m, () => ops, { ...host, mmTakeAllLocks: say(log, 'signal', -4) });
     expect(run(m, interrupted.mmuNotifierRegister(mn, MM))).toBe(-4);
     expect(m.notifierHead.first[MM]).toBe(0);
   });
@@ -170,5 +200,132 @@ describe('range', () => {
     const m = machine();
     registered(m, { * invalidateRangeStart(): Task<InSrcuRead> { yield* synchronizeSrcu(m) as Task<never>; } });
     expect(() => run(m, mmuNotifierInvalidateRangeStart(m, MM, A, B))).toThrow(expect.objectContaining({ code: 'srcu-waits-for-itself' }));
+  });
+});
+
+describe('a start that may not block', () => {
+  it('tells every op so, and is 0 where nobody refuses', () => {
+    const m = machine();
+    const seen: boolean[] = [];
+    const ops: RangeNotifierOps = { * invalidateRangeStart(_mn, _mm, _start, _end, isBlockable): Task<InSrcuRead> { seen.push(isBlockable); } };
+    registered(m, ops);
+    run(m, mmuNotifierInvalidateRangeStart(m, MM, A, B));
+    expect(run(m, mmuNotifierInvalidateRangeStartNonblock(m, MM, A, B))).toBe(0);
+    expect(seen).toEqual([true, false]);
+  });
+
+  it('asks everyone although one refuses, and whoever did not gets its end at once', () => {
+    const m = machine();
+    const log: string[] = [];
+    registered(m, recorder(m, log, 'old'));
+    registered(m, { * invalidateRangeStart(): Task<InSrcuRead, number> { log.push('refused'); return -EAGAIN; } });
+    registered(m, recorder(m, log, 'new'));
+    expect(run(m, mmuNotifierInvalidateRangeStartNonblock(m, MM, A, B))).toBe(-EAGAIN);
+    expect(log).toEqual(['new.start(4096, 12288)', 'refused', 'old.start(4096, 12288)', 'new.end(4096, 12288)', 'old.end(4096, 12288)']);
+  });
+
+  it('stops the machine where an op refuses one that may block, or refuses and has an end', () => {
+    const refusing: RangeNotifierOps = { * invalidateRangeStart(): Task<InSrcuRead, number> { return -EAGAIN; } };
+    const blockable = machine();
+    registered(blockable, refusing);
+    expect(() => run(blockable, mmuNotifierInvalidateRangeStart(blockable, MM, A, B))).toThrow(expect.objectContaining({ code: 'notifier-start-failed' }));
+    const ending = machine();
+    registered(ending, { ...refusing, * invalidateRangeEnd(): Task<InSrcuRead> { /* never called for what was refused */ } });
+    expect(() => run(ending, mmuNotifierInvalidateRangeStartNonblock(ending, MM, A, B))).toThrow(expect.objectContaining({ code: 'notifier-refuses-and-has-end' }));
+  });
+
+  gate('CHECKED').it('stops the machine where an op sleeps all the same', () => {
+    const m = machine();
+    registered(m, { * invalidateRangeStart(): Task<InSrcuRead> { yield* mutexLock(m, mutexAt(m.notifierHead.lock, 2)); } });
+    run(m, mmuNotifierInvalidateRangeStart(m, MM, A, B));
+    m.notifierHead.lock[2] = 0;
+    expect(() => run(m, mmuNotifierInvalidateRangeStartNonblock(m, MM, A, B))).toThrow(expect.objectContaining({ code: 'sleep-non-block' }));
+  });
+});
+
+describe('mmu_notifier_get and mmu_notifier_put', () => {
+  it('make one notifier for all who ask, and free it a grace period after the last of them has put it', () => {
+    const m = machine();
+    const log: string[] = [];
+    const services = counted(m, log);
+    const mn = run(m, services.mmuNotifierGet(MM)) as MmuNotifier;
+    expect(run(m, services.mmuNotifierGet(MM))).toBe(mn);
+    expect(log.splice(0)).toEqual(['lock', 'alloc', 'take', 'grab', 'drop', 'unlock', 'lock', 'unlock']);
+    run(m, services.mmuNotifierPut(mn));
+    run(m, mmuNotifierInvalidateRangeStart(m, MM, A, B));
+    expect(log.splice(0)).toEqual(['a.start(4096, 12288)']);
+    run(m, services.mmuNotifierPut(mn));
+    run(m, mmuNotifierInvalidateRangeStart(m, MM, A, B));
+    expect([log.splice(0), mmuNotifierPending(m)]).toEqual([[], true]);
+    run(m, mmuNotifierDoBatch(m));
+    expect(log.splice(0)).toEqual(['free of 5', 'mmdrop']);
+    expect(() => run(m, services.mmuNotifierPut(mn))).toThrow(expect.objectContaining({ code: 'notifier-put-underflow' }));
+  });
+
+  it('make another one after the last put, though the first is not freed yet', () => {
+    const m = machine();
+    const services = counted(m, []);
+    const first = run(m, services.mmuNotifierGet(MM)) as MmuNotifier;
+    run(m, services.mmuNotifierPut(first));
+    const second = run(m, services.mmuNotifierGet(MM)) as MmuNotifier;
+    expect([second === first, m.notifierHead.first[MM]]).toEqual([false, second]);
+    run(m, services.mmuNotifierPut(second));
+    run(m, services.mmuNotifierSynchronize());
+    expect([poolUsed(m.notifierPool), mmuNotifierPending(m)]).toEqual([0, false]);
+  });
+
+  it('pass on why none could be made, with nothing left behind', () => {
+    const m = machine();
+    const log: string[] = [];
+    const services = counted(m, log);
+    while (services.mmuNotifierAlloc(1) !== 0);
+    expect(run(m, services.mmuNotifierGet(MM))).toBe(-ENOMEM);
+    const interrupted = machine();
+    counted(interrupted, log);
+    const signalled = notifierServices(interrupted, () => 1, { ...hostOf(log), mmTakeAllLocks: say(log, 'signal', -4) });
+    expect(run(interrupted, signalled.mmuNotifierGet(MM))).toBe(-4);
+    expect([poolUsed(interrupted.notifierPool), interrupted.notifierHead.first[MM]]).toEqual([0, 0]);
+  });
+
+  it('call release at the end of the mm, and put is allowed afterwards', () => {
+    const m = machine();
+    const log: string[] = [];
+    const services = counted(m, log);
+    const mn = run(m, services.mmuNotifierGet(MM)) as MmuNotifier;
+    log.length = 0;
+    run(m, mmuNotifierReleaseEarly(m, MM));
+    run(m, services.mmuNotifierPut(mn));
+    run(m, mmuNotifierDoBatch(m));
+    expect(log).toEqual(['a.release(1)', 'free of 5', 'mmdrop']);
+  });
+
+  gate('CHECKED').it('do not free while an op sleeps on another CPU', () => {
+    const m = machine();
+    let isInside = false;
+    let isFree = false;
+    const ops: RangeNotifierOps = {
+      * invalidateRangeStart(): Task<InSrcuRead> {
+        isInside = true;
+        for (let i = 0; i < 10; i++) yield 'step';
+        isInside = false;
+      },
+      * allocNotifier(): Task<MaySleep, number> { return services.mmuNotifierAlloc(5); },
+      * freeNotifier(mn: MmuNotifier): Task<Step> { isFree = true; services.mmuNotifierFree(mn); },
+    };
+    const services: NotifierServices = notifierServices(m, () => index, hostOf([]));
+    const index = addNotifierOps(m, ops);
+    const mn = run(m, services.mmuNotifierGet(MM)) as MmuNotifier;
+    function* putAll(): Task<MaySleep> {
+      yield* services.mmuNotifierPut(mn);
+      yield* services.mmuNotifierSynchronize();
+    }
+    const step = byHand(m, [mmuNotifierInvalidateRangeStart(m, MM, A, B), putAll()]);
+    while (!isInside) step(0);
+    for (let i = 0; i < 200; i++) expect(step(1)).toBe(false);
+    expect([isInside, isFree]).toEqual([true, false]);
+    while (!step(0));
+    let steps = 0;
+    while (!step(1)) expect(steps++).toBeLessThan(200);
+    expect(isFree).toBe(true);
   });
 });

@@ -131,8 +131,8 @@ const forgetful: SecondaryMmu = {
     const { invalidateRangeStart, ...ops } = driver.ops as RangeNotifierOps;
     return { ...driver, ops: {
       ...ops,
-      * invalidateRangeStart(mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr): Task<InSrcuRead> {
-        yield* (invalidateRangeStart as NonNullable<typeof invalidateRangeStart>)(mn, mm, start, end);
+      * invalidateRangeStart(mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr, isBlockable: boolean): Task<InSrcuRead> {
+        yield* (invalidateRangeStart as NonNullable<typeof invalidateRangeStart>)(mn, mm, start, end, isBlockable);
         row.mmuNotifierCount[s.notifierInstance(mn)] -= 1;
       },
       * invalidateRangeEnd(): Task<InSrcuRead> {
