@@ -26,13 +26,17 @@ export interface Explanation {
   readonly steps: readonly ToldStep[];
   /** One sentence; empty where nothing is known. */
   readonly why: string;
+  /** Before the first step, then after each. */
+  readonly moments: readonly Moment[];
+  /** The translation that the finding is about. */
+  readonly place: Place | null;
 }
 
 export function explainFinding(program: Program<ExplorableMachine>, image: WatchedImage, finding: ExploredFinding): Explanation {
   const place = placeOf(finding.message);
   const observed = observe(program, image, finding.replay, place);
   const steps = finding.steps.map((step, i) => tell(observed, named(finding.steps, step, i), i, place, i === finding.steps.length - 1 ? finding.code : ''));
-  return { steps, why: whyOf(finding, observed, place, steps) };
+  return { steps, why: whyOf(finding, observed, place, steps), moments: observed.moments, place };
 }
 
 /** A call that begins has no name of its own yet: it is the one that its actor is in next. */

@@ -11,3 +11,4 @@ export type { WatchedImage, WatchedMachine } from './watched.js';
 export { spaceOfInstance, watchPlugin } from './watch-plugin.js';
 export { explainFinding, kernelName } from './explain-finding.js';
 export type { Explanation, ToldStep } from './explain-finding.js';
+export type { Moment, SeenEntry } from './observe.js';

@@ -1,6 +1,7 @@
 /** Plays a counterexample once more and notes, after every step, what an engineer would look at. */
 import { explore } from '@mmun/explorer';
 import type { ExplorableMachine, Program } from '@mmun/explorer';
+import { PAGE_SIZE } from '@mmun/include';
 import type { Mm, Pfn, TaskStruct, Vaddr, Where } from '@mmun/include';
 import type { WatchedImage, WatchedMachine } from './watched.js';
 
@@ -19,6 +20,8 @@ export interface Moment {
   /** Locks that the thread of the step holds. */
   readonly held: readonly string[];
   readonly entries: readonly SeenEntry[];
+  /** What page tables say: of every page where a space is small enough to look at whole, else of those that have an entry. */
+  readonly ptes: readonly Omit<SeenEntry, 'who'>[];
   /** By frame: in use. */
   readonly live: readonly boolean[];
   /** The word that decides where the page in question leads, and what stands there; 0 and empty where no page is. */
@@ -36,10 +39,10 @@ export interface Observed {
 export function observe(program: Program<ExplorableMachine>, image: WatchedImage, replay: string, page: { readonly mm: Mm; readonly address: Vaddr } | null): Observed {
   let moments: Moment[] = [];
   let machine: WatchedMachine | null = null;
-  const see = (m: WatchedMachine): Moment => ({
-    ...pteOf(image, m, page),
+  const see = (m: WatchedMachine, entries = entriesOf(image, m)): Moment => ({
+    ...pteOf(image, m, page), entries, ptes: ptesOf(image, m, entries),
     words: m.words.slice(), held: image.heldLocks(m, m.cpu.current[0] as TaskStruct).map((where) => image.nameOfWhere(m, where)),
-    entries: entriesOf(image, m), live: Array.from({ length: m.bootConfig.nrFrames + 1 }, (_, pfn) => pfn > 0 && image.isFrameLive(m, pfn as Pfn)),
+    live: Array.from({ length: m.bootConfig.nrFrames + 1 }, (_, pfn) => pfn > 0 && image.isFrameLive(m, pfn as Pfn)),
   });
   const watched: Program<ExplorableMachine> = {
     ...program,
@@ -74,4 +77,19 @@ function entriesOf(image: WatchedImage, m: WatchedMachine): SeenEntry[] {
   }
   image.auditTlb(m, (cpu, mm, address, pfn, isWritable) => { entries.push({ who: `cpu ${cpu}`, mm, address, pfn, isWritable }); });
   return entries;
+}
+
+/** Address spaces of so many pages are looked at whole. */
+const SMALL_SPACE = 64;
+
+function ptesOf(image: WatchedImage, m: WatchedMachine, entries: readonly SeenEntry[]): Moment['ptes'] {
+  const ptes: Omit<SeenEntry, 'who'>[] = [];
+  const add = (mm: Mm, address: Vaddr): void => {
+    const primary = image.isMmAlive(m, mm) ? image.primaryTranslation(m, mm, address) : 0;
+    if (primary !== 0) ptes.push({ mm, address, pfn: Math.floor(primary / 2) as Pfn, isWritable: primary % 2 === 1 });
+  };
+  const nrPages = (image.TASK_SIZE ?? Infinity) / PAGE_SIZE;
+  if (nrPages > SMALL_SPACE) for (const { mm, address } of entries) add(mm, address);
+  else for (let mm = 1; mm <= m.bootConfig.nrMms; mm++) for (let page = 0; page < nrPages; page++) add(mm as Mm, (page * PAGE_SIZE) as Vaddr);
+  return ptes;
 }

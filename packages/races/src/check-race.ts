@@ -3,6 +3,7 @@ import { explore, exploreAsync } from '@mmun/explorer';
 import type { ExploreOptions, ExploreResult, ExploredFinding } from '@mmun/explorer';
 import type { Finding } from '@mmun/include';
 import { codeOf, explainFinding } from '@mmun/oracle';
+import type { Moment } from '@mmun/oracle';
 import { settleParameters } from './checkable.js';
 import type { Checkable, Subject } from './checkable.js';
 import type { Parameters } from './race-context.js';
@@ -13,6 +14,24 @@ export interface CheckOptions extends Omit<ExploreOptions, 'replay'> {
   /** `--set`. */
   readonly set?: Parameters;
   readonly replay?: string;
+  /** Findings bring what the machine looked like between their steps. */
+  readonly wantsScenes?: boolean;
+}
+
+/** The machine between two steps, as a page draws it. */
+export interface Scene {
+  readonly views: readonly SceneView[];
+  /** Frames in use. */
+  readonly live: readonly number[];
+}
+
+export interface SceneView {
+  readonly kind: 'pte' | 'tlb' | 'secondary';
+  readonly who: string;
+  readonly mm: number;
+  readonly address: number;
+  readonly pfn: number;
+  readonly isWritable: boolean;
 }
 
 /** A finding with what makes it worth reading. */
@@ -22,6 +41,10 @@ export interface CheckFinding extends Finding {
   readonly preemptions: number;
   /** Proved: no schedule shows it with fewer preemptions, nor with as many and fewer steps. */
   readonly minimal: boolean;
+  /** Where asked for: before the first step, then after each. */
+  readonly scenes?: readonly Scene[];
+  /** With scenes: the translation that the finding is about. */
+  readonly place?: { readonly who: string; readonly mm: number; readonly address: number; readonly pfn: number } | null;
 }
 
 /** Schema mmun.check/1. */
@@ -55,7 +78,7 @@ export async function checkRace(race: Checkable, image: RaceImage | null, option
   const result = await exploreAsync(subject.program, subject.needsWholeRuns ? wholeRuns(options) : options);
   const broken = result.findings.find(({ code }) => code === 'exception');
   if (broken !== undefined) throw errorOf(subject, broken);
-  const findings = [...result.findings.map((finding) => describe(subject, finding)), ...subject.standing().map(standing)];
+  const findings = [...result.findings.map((finding) => describe(subject, finding, options.wantsScenes === true)), ...subject.standing().map(standing)];
   return {
     schema: 'mmun.check/1', race: race.id, title: race.title, variant,
     config: { ...(image === null ? { arch: 'none', design: 'none', build: 'checked' } : image.config), parameters },
@@ -104,13 +127,21 @@ function notesOf({ notes, exhaustive, findings }: ExploreResult): string[] {
   return isSilent ? [...notes, 'not exhaustive: that nothing was found proves nothing beyond what is stated'] : [...notes];
 }
 
-function describe(subject: Subject, finding: ExploredFinding): CheckFinding {
+function describe(subject: Subject, finding: ExploredFinding, wantsScenes: boolean): CheckFinding {
   const { code, message, replay, steps, preemptions, isMinimal } = finding;
   const known = code === 'nondeterminism' ? code : codeOf(code, message);
   const named = known === code ? message : `${message} (${code})`;
   if (subject.image === null || replay === '') return { code: known, message: named, replay, steps: steps.map(({ actor, text, file, line }) => stepOf(actor, text, file, line)), why: '', preemptions, minimal: isMinimal };
-  const { steps: told, why } = explainFinding(subject.program, subject.image, finding);
-  return { code: known, message: named, replay, steps: told, why, preemptions, minimal: isMinimal };
+  const { steps: told, why, moments, place } = explainFinding(subject.program, subject.image, finding);
+  const scenes = wantsScenes ? { scenes: moments.map(sceneOf), place: place === null ? null : { who: place.who, mm: place.mm, address: place.address, pfn: place.pfn } } : {};
+  return { code: known, message: named, replay, steps: told, why, preemptions, minimal: isMinimal, ...scenes };
+}
+
+function sceneOf({ ptes, entries, live }: Moment): Scene {
+  return {
+    views: [...ptes.map((pte): SceneView => ({ kind: 'pte', who: 'page table', ...pte })), ...entries.map((entry): SceneView => ({ kind: entry.who.startsWith('cpu ') ? 'tlb' : 'secondary', ...entry }))],
+    live: live.flatMap((isLive, pfn) => (isLive ? [pfn] : [])),
+  };
 }
 
 function stepOf(actor: string, text: string, file: string | undefined, line: number | undefined): Finding['steps'][number] {

@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildCli, buildPackages, clean } from './dist.mjs';
+import { buildCli, buildPackages, buildViewer, clean } from './dist.mjs';
 import { buildImages, ImageError } from './images.mjs';
 import { VARIANTS } from './variants.mjs';
 import { compiler } from './compiler.mjs';
@@ -23,7 +23,7 @@ async function main() {
   if (options.has('--clean')) await clean();
   if (!options.has('--quick')) declarations();
   const images = existsSync(join(ROOT, 'packages/image/src/linked.ts')) ? buildImages(options.has('--quick') ? VARIANTS.filter(({ isQuick }) => isQuick) : VARIANTS) : Promise.resolve([]);
-  const lines = (await Promise.all([buildPackages(), images, buildCli()])).flat();
+  const lines = (await Promise.all([buildPackages(), images, buildCli(), buildViewer()])).flat();
   for (const line of lines) console.log(line);
   console.log(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }

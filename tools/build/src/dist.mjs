@@ -10,7 +10,7 @@ import { filesUnder, ROOT, workspace } from './workspace.mjs';
 /** @typedef {import('./workspace.mjs').Package} Package */
 
 /** Packages whose dist is not made of their own files. */
-const OTHERWISE = new Set(['packages/image', 'packages/cli']);
+const OTHERWISE = new Set(['packages/image', 'packages/cli', 'packages/viewer']);
 
 /** @returns {Promise<string[]>} one line on what was built */
 export async function buildPackages() {
@@ -68,10 +68,47 @@ export async function buildCli() {
     splitting: false,
     sourcemap: 'linked',
     conditions: ['@mmun/source'],
-    external: [...thirdParty, '@mmun/image/*', '@mmun/plugin-*', '@mmun/build/*'],
+    external: [...thirdParty, '@mmun/viewer', '@mmun/image/*', '@mmun/plugin-*', '@mmun/build/*'],
     logLevel: 'error',
   });
   return ['cli: packages/cli/dist/main.js'];
+}
+
+/**
+ * The viewer: the browser's script and style become texts inside the module that writes pages.
+ * @returns {Promise<string[]>}
+ */
+export async function buildViewer() {
+  const viewer = join(ROOT, 'packages/viewer');
+  if (!existsSync(viewer)) return [];
+  await build({
+    entryPoints: [join(viewer, 'src/index.ts')],
+    outfile: join(viewer, 'dist/index.js'),
+    absWorkingDir: ROOT,
+    bundle: true,
+    format: 'esm',
+    target: 'node20',
+    sourcemap: 'linked',
+    plugins: [browserTexts(join(viewer, 'src/app'))],
+    logLevel: 'error',
+  });
+  return ['viewer: packages/viewer/dist/index.js'];
+}
+
+/** @param {string} app @returns {import('esbuild').Plugin} `#app` and `#style` as texts */
+function browserTexts(app) {
+  /** @param {string} file @returns {Promise<string>} */
+  const text = async (file) => {
+    const { outputFiles } = await build({ entryPoints: [join(app, file)], absWorkingDir: ROOT, bundle: true, minify: true, format: 'iife', target: 'es2022', write: false, logLevel: 'error' });
+    return outputFiles[0].text.trim();
+  };
+  return {
+    name: 'browser-texts',
+    setup(pluginBuild) {
+      pluginBuild.onResolve({ filter: /^#(app|style)$/ }, ({ path }) => ({ path, namespace: 'browser-text' }));
+      pluginBuild.onLoad({ filter: /.*/, namespace: 'browser-text' }, async ({ path }) => ({ contents: await text(path === '#app' ? 'main.ts' : 'style.css'), loader: 'text' }));
+    },
+  };
 }
 
 /** Removes every dist folder, so that nothing stale is published. */

@@ -13,6 +13,7 @@ export const CHECK_OPTIONS: readonly OptionSpec[] = [
   { flags: '--max-executions <number>', description: 'stop after so many; the result is then not exhaustive', parse: (text) => count('--max-executions', text) },
   { flags: '--replay <string>', description: 'repeat the one execution that a finding names' },
   { flags: '--seed <number>', description: 'what random choices are made from', defaultValue: 1, parse: (text) => count('--seed', text) },
+  { flags: '--report <file>', description: 'write the counterexample as one HTML page' },
   { flags: '--json', description: 'print one JSON document, schema mmun.check/1' },
 ];
 

@@ -1,15 +1,29 @@
-import type { Finding } from '@mmun/include';
+import type { Finding, FindingStep } from '@mmun/include';
+import type { Scene } from '@mmun/races';
 
 /** A finding with what makes it worth reading. */
 export interface CheckFinding extends Finding {
   /** One sentence on who made, changed or freed it, and which call was missing or late. */
   readonly why?: string;
+  readonly steps: readonly CheckStep[];
+  /** The machine before the first step and after each; only for --report. */
+  readonly scenes?: readonly Scene[];
+  readonly place?: { readonly who: string; readonly mm: number; readonly address: number; readonly pfn: number } | null;
+}
+
+/** A step that says more than the contract asks for. */
+export interface CheckStep extends FindingStep {
+  readonly held?: readonly string[];
+  readonly fn?: string;
+  readonly isPreemption?: boolean;
+  readonly isBreach?: boolean;
 }
 
 /** The document of `mmun check --json`. Fields may be added, none renamed. */
 export interface CheckReport {
   readonly schema: 'mmun.check/1';
   readonly race: string;
+  readonly title?: string;
   readonly variant: string;
   /** The image, and the race's parameters; a race over the primitives alone has no image. */
   readonly config: { readonly arch: string; readonly design: string; readonly build: string; readonly parameters?: Readonly<Record<string, string | number>> };

@@ -2,10 +2,14 @@ import type { ExploreProgress } from '../check/search-progress.js';
 import { searchLine } from '../check/search-progress.js';
 import { CHECK_OPTIONS } from '../check/check-options.js';
 import type { Settings } from '../check/check-options.js';
+import type { CheckReport } from '../check/check-report.js';
 import { openRace } from '../check/open-race.js';
 import type { Command, ExitCode } from '../command.js';
 import { startStatus } from '../progress.js';
-import { renderCheck } from '../render/render-check.js';
+import { againLine, renderCheck } from '../render/render-check.js';
+import type { Asked } from '../render/render-check.js';
+import { counterexamplePage } from '../report/counterexample-page.js';
+import { writePage } from '../report/write-page.js';
 import type { Terminal } from '../terminal.js';
 
 interface CheckOptions {
@@ -16,6 +20,7 @@ interface CheckOptions {
   readonly maxExecutions?: number;
   readonly replay?: string;
   readonly seed: number;
+  readonly report?: string;
   readonly json?: boolean;
 }
 
@@ -28,16 +33,18 @@ export const check: Command = {
     { line: 'mmun check munmap-read', shows: 'the wrong variant: a counterexample' },
     { line: 'mmun check munmap-read --variant fixed', shows: 'the right one: every interleaving is clean' },
     { line: 'mmun check unmap-fault --set protocol=A --strategy dpor', shows: 'with a parameter of the race' },
+    { line: 'mmun check munmap-read --report race.html', shows: 'the counterexample as a page' },
     { line: 'mmun check my.race.ts', shows: 'a race of your own: docs/writing-a-race.md' },
   ],
 
-  async run([name]: readonly [string], { json = false, variant, set = {}, ...search }: CheckOptions, terminal: Terminal): Promise<ExitCode> {
+  async run([name]: readonly [string], { json = false, report: page, variant, set = {}, ...search }: CheckOptions, terminal: Terminal): Promise<ExitCode> {
     const status = startStatus(terminal);
     try {
       const { check: checkOpened } = await openRace(name);
       const onProgress = (progress: ExploreProgress): void => { status.update(searchLine(name, progress)); };
-      const report = await checkOpened({ ...search, variant, set, signal: terminal.interrupt, onProgress, ...patience(search) });
+      const report = await checkOpened({ ...search, variant, set, wantsScenes: page !== undefined, signal: terminal.interrupt, onProgress, ...patience(search) });
       status.stop();
+      if (page !== undefined) reportTo(page, report, { name, set }, terminal);
       if (json) terminal.out(JSON.stringify(report));
       else for (const line of renderCheck(report, terminal, { name, set })) terminal.out(line);
       return report.ok ? 0 : 1;
@@ -46,6 +53,18 @@ export const check: Command = {
     }
   },
 };
+
+/** @param page where the file goes @throws UsageError where it cannot be written */
+function reportTo(page: string, report: CheckReport, asked: Asked, terminal: Terminal): void {
+  const [finding] = report.findings;
+  if (finding === undefined) {
+    terminal.note(`--report ${page}: nothing was found, so there is nothing to draw`);
+    return;
+  }
+  const again = finding.replay === '' ? '' : againLine(report, finding.replay, asked).join(' ');
+  writePage(page, counterexamplePage(report, finding, again));
+  terminal.note(`wrote ${page}`);
+}
 
 /** Half of it for the exhaustive searches, half for the bounded one; a strategy that was asked for takes what it takes. */
 const AUTO_MILLIS = 120_000;

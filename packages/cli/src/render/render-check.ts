@@ -35,12 +35,16 @@ export interface Asked {
   readonly set: Readonly<Record<string, string | number>>;
 }
 
-/** A line to copy; two where one would be too wide. */
-function howToRepeat({ race, variant }: CheckReport, replay: string, { paint, width }: Screen, { name, set }: Asked = { name: race, set: {} }): string[] {
-  if (replay === '') return [];
+/** What shows it again, in two parts. */
+export function againLine({ race, variant }: CheckReport, replay: string, { name, set }: Asked = { name: race, set: {} }): [string, string] {
   const given = Object.entries(set).map(([parameter, value]) => ` --set ${parameter}=${value}`).join('');
-  const start = `  again: mmun check ${name} --variant ${variant}${given}`;
-  const end = `--replay '${replay}'`;
+  return [`mmun check ${name} --variant ${variant}${given}`, `--replay '${replay}'`];
+}
+
+/** A line to copy; two where one would be too wide. */
+function howToRepeat(report: CheckReport, replay: string, { paint, width }: Screen, asked?: Asked): string[] {
+  if (replay === '') return [];
+  const [start, end] = againLine(report, replay, asked).map((part, i) => (i === 0 ? `  again: ${part}` : part)) as [string, string];
   return ['', ...(start.length + end.length < width ? [`${start} ${end}`] : [`${start} \\`, `    ${end}`]).map((line) => paint.dim(line))];
 }
 
