@@ -13,4 +13,5 @@ export {
   hwMarkAccess, pageClearDirty, pageTestAndClearYoung, pageTestDirty, pteClearNotPresentFull, ptepClearFlush, ptepClearFlushYoung, ptepGetAndClear, ptepGetAndClearFull,
   ptepModifyRange, ptepSetAccessFlags, ptepSetWrprotect, ptepTestAndClearYoung,
 } from './pgtable.js';
+export { HPAGE_SIZE, HUGE_TABLE_LEVEL, hugePteOffset, pmdHuge, pmdMkhuge, pteHuge, pteMkhuge } from './hugetlb.js';
 export { flushTlbMm, flushTlbPage, flushTlbRange, hwAccess, hwRetire, localFlushTlbPage, localFlushTlbRange, smpProcessorId } from './tlb.js';

@@ -27,6 +27,8 @@ export const HPAGE_PMD_NR: number = 512;
 
 /** Present, writable, user, accessed, dirty, as _KERNPG_TABLE | _PAGE_USER: permission is decided by the pte alone. */
 const TABLE_BITS = 0x67;
+/** Of a pmd: it maps a huge page (hugetlb.ts). */
+export const HUGE = 0x80;
 const INDEX = TABLE_ENTRIES - 1;
 /** Reciprocals are powers of two, so the products are exact; `|` then keeps the low bits, as a shift would. */
 const PER_PAGE: number = 1 / 0x1000;
@@ -58,7 +60,7 @@ export function walkPte(m: ArchMachine, mm: Mm, address: Vaddr): Ptep {
   const pudp = pudOffset(m, pgdp, address);
   if (isNone(m, pudp)) return none;
   const pmdp = pmdOffset(m, pudp, address);
-  return isNone(m, pmdp) ? none : pteOffset(m, pmdp, address);
+  return isNone(m, pmdp) || (m.pgtable.entries[2 * pmdp] & HUGE) !== 0 ? none : pteOffset(m, pmdp, address);
 }
 
 export function pgdNone(m: ArchTables, pgdp: Pgdp): boolean {

@@ -2,7 +2,7 @@
 /**
  * Ptes of the arch that has no hardware of its own. The layout is chosen to differ from x86's wherever mm could come to
  * rely on one: read and execute are bits of their own, and a page that nobody may touch is present. A swap entry has bit 6
- * and no P.
+ * and no P; bit 7 of a pmd says that it maps a huge page.
  *
  *   51                    12  11  6   5   4   3   2   1   0
  *   | frame                | unused | D | A | X | W | R | P |

@@ -18,12 +18,12 @@
  *
  * Without a TLB (`tlbEntries` 0) nobody waits for anybody: then the read of the pte and the access are one step.
  */
-import { ACQUIRE, PAGE_SHIFT, PAGE_SIZE, PF_PROT, PF_USER, PF_WRITE, READ, RELEASE, WRITE } from '@mmun/include';
+import { ACQUIRE, PAGE_SHIFT, PAGE_SIZE, PF_PROT, PF_USER, PF_WRITE, READ, RELEASE, TABLE_PTE, WRITE } from '@mmun/include';
 import type { Mm, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { current, point, pointUntil, touch } from '@mmun/locking';
 import {
-  PTRS_PER_PMD, PTRS_PER_PUD, TASK_SIZE, hwTranslate, pgdNone, pgdOffset, pmdNone, pmdOffset, pteDirty, pteOffset, ptePresent, pteWrite, pteYoung, ptepGet, pudNone,
+  HPAGE_SIZE, HUGE_TABLE_LEVEL, PTRS_PER_PMD, PTRS_PER_PUD, TASK_SIZE, hugePteOffset, hwTranslate, pgdNone, pgdOffset, pmdHuge, pmdNone, pmdOffset, pteDirty, pteHuge, pteOffset, ptePresent, pteWrite, pteYoung, ptepGet, pudNone,
   pudOffset, whereOfSlot,
 } from '#asm';
 import type { ArchMachine, ArchTables } from './arch-machine.js';
@@ -113,18 +113,24 @@ function switchMm(m: ArchMachine, cpu: number, mm: Mm): void {
 
 /** @returns as hwAccess */
 function* hwWalk(m: ArchMachine, mm: Mm, address: Vaddr, isWrite: boolean, fault: number): Task<Step, number> {
-  const ptep = yield* hwWalkTables(m, mm, address);
-  if (ptep === 0) return -fault;
+  const found = yield* hwWalkTables(m, mm, address);
+  if (found === 0) return -fault;
+  const ptep = Math.abs(found) as Ptep;
   yield* point(m, READ, whereOfSlot(m, ptep));
+  if (found < 0 && !pteHuge(ptepGet(m, ptep))) return -fault;
   if (needsUpdate(m, ptep, isWrite)) touch(m, WRITE, whereOfSlot(m, ptep));
   const pfn = hwTranslate(m, ptep, isWrite);
   if (pfn === 0) return -fault;
-  return pfn < 0 ? -(fault | PF_PROT) : pfn;
+  if (pfn < 0) return -(fault | PF_PROT);
+  return found < 0 ? pfn + (address % HPAGE_SIZE >>> PAGE_SHIFT) : pfn;
 }
 
-/** The slot of the pte, 0 where a level is missing. A folded level is no read; the first is one with the look at the TLB. */
-function* hwWalkTables(m: ArchMachine, mm: Mm, address: Vaddr): Task<Step, Ptep> {
-  const none = 0 as Ptep;
+/**
+ * The slot of the pte, 0 where a level is missing, and minus the slot where it is of a huge page. A folded level is no
+ * read; the first is one with the look at the TLB.
+ */
+function* hwWalkTables(m: ArchMachine, mm: Mm, address: Vaddr): Task<Step, number> {
+  const none = 0;
   const pgdp = pgdOffset(m, mm, address);
   if (m.tlb.entriesPerCpu === 0) yield* point(m, READ, whereOfSlot(m, pgdp));
   else touch(m, READ, whereOfSlot(m, pgdp));
@@ -135,6 +141,11 @@ function* hwWalkTables(m: ArchMachine, mm: Mm, address: Vaddr): Task<Step, Ptep>
   const pmdp = pmdOffset(m, pudp, address);
   if (PTRS_PER_PMD > 1) yield* point(m, READ, whereOfSlot(m, pmdp));
   if (pmdNone(m, pmdp)) return none;
+  if (pmdHuge(m, pmdp)) {
+    const huge = hugePteOffset(m, pmdp, address);
+    if (HUGE_TABLE_LEVEL === TABLE_PTE) yield* point(m, READ, whereOfSlot(m, huge));
+    if (pteHuge(ptepGet(m, huge))) return -huge;
+  }
   return pteOffset(m, pmdp, address);
 }
 

@@ -1,6 +1,7 @@
 // inherited: the TLBs with their broadcast flush, which IDTE and CSP are
 export { flushTlbMm, flushTlbRange, hwRetire, pteClearNotPresentFull, ptepModifyRange, smpProcessorId, viewArch, whereOfSlot } from '@mmun/arch-generic';
 export type { ArchConfig, ArchMachine, ArchTables, Pgtable, ReservedArch, Tlb } from '@mmun/arch-generic';
+export { HPAGE_SIZE, HUGE_TABLE_LEVEL, hugePteOffset, pmdHuge, pmdMkhuge, pteHuge, pteMkhuge } from './hugetlb.js';
 // overridden: storage, with the keys
 export { hwMarkAccess, reserveArch } from './s390-machine.js';
 export {

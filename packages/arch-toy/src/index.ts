@@ -16,4 +16,5 @@ export {
   ARCH, hwTranslate, pfnPte, pteClear, pteDirty, pteMkclean, pteMkdirty, pteMkold, pteMkwrite, pteMkyoung, pteModify, pteNone, ptePfn, ptePresent, pteSame, pteToSwpEntry,
   pteWrite, pteWrprotect, pteYoung, ptepGet, ptepNone, ptepPfn, ptepPresent, setPteAt, swpEntryToPte, vmGetPageProt,
 } from './pte.js';
+export { HPAGE_SIZE, HUGE_TABLE_LEVEL, hugePteOffset, pmdHuge, pmdMkhuge, pteHuge, pteMkhuge } from './hugetlb.js';
 export { ptepGetAndClear, ptepSetAccessFlags, ptepSetWrprotect, ptepTestAndClearYoung } from './pgtable.js';

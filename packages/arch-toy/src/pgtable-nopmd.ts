@@ -4,7 +4,8 @@
  *   | pgd 2 | pte 2 | byte 12  |      16 pages in all
  *
  * pud and pmd are folded, as C folds them: their slot is the pgd's, and what is none, populated and cleared there is the
- * pmd. An entry of the pgd holds the frame of a table of ptes from bit 8 on, and bit 0 says that there is one.
+ * pmd. An entry of the pgd holds the frame of a table of ptes from bit 8 on, bit 0 says that there is one, and bit 7 that
+ * huge entries may stand in it.
  */
 import { PAGE_SHIFT, WRITE } from '@mmun/include';
 import type { Mm, Pfn, Pgdp, Pmdp, Ptep, Pudp, Step, TableLevel, Task, Vaddr } from '@mmun/include';
@@ -26,6 +27,10 @@ export const PUD_SIZE: number = 1 << PUD_SHIFT;
 export const PGDIR_SIZE: number = 1 << PGDIR_SHIFT;
 export const TASK_SIZE: Vaddr = (PTRS_PER_PGD * PGDIR_SIZE) as Vaddr;
 export const HPAGE_PMD_NR: number = 0;
+
+/** hugetlb.ts */
+export const PMD_HUGE = 0x80;
+export const PTE_HUGE = 0x80;
 
 const INDEX = TABLE_ENTRIES - 1;
 
@@ -49,7 +54,9 @@ export function walkPte(m: ArchMachine, mm: Mm, address: Vaddr): Ptep {
   const none = 0 as Ptep;
   if (m.mm.pgd[mm] === 0) return none;
   const pmdp = pgdOffset(m, mm, address) as number as Pmdp;
-  return pmdNone(m, pmdp) ? none : pteOffset(m, pmdp, address);
+  if (pmdNone(m, pmdp)) return none;
+  const ptep = pteOffset(m, pmdp, address);
+  return (m.pgtable.entries[pmdp] & PMD_HUGE) !== 0 && (m.pgtable.entries[ptep & ~1] & PTE_HUGE) !== 0 ? none : ptep;
 }
 
 export function pgdNone(_m: ArchTables, _pgdp: Pgdp): boolean {

@@ -1,9 +1,9 @@
 // No kernel original: ptes of an arch that no hardware has.
 /**
- *   31                  8 7   5   4   3   2   1   0
- *   | frame              |     | D | A | W | U | P |
+ *   31                  8 7   6   5   4   3   2   1   0
+ *   | frame              | H |   |   | D | A | W | U | P |
  *
- * A swap entry has bit 5 and no P. A page that nobody may touch is present without U. Everything that may be touched may be read and executed. The low
+ * A swap entry has bit 5 and no P. H: two pages (hugetlb.ts). A page that nobody may touch is present without U. Everything that may be touched may be read and executed. The low
  * word of a value is the word of its slot; there is no high one.
  */
 import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, WRITE } from '@mmun/include';

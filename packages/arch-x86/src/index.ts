@@ -4,6 +4,7 @@ export {
   TASK_SIZE, pgdAddrEnd, pgdClear, pgdNone, pgdOffset, pgdPage, pgdPopulate, pmdAddrEnd, pmdClear, pmdIsEmpty, pmdNone, pmdOffset, pmdPage, pmdPopulate,
   pteOffset, pudAddrEnd, pudClear, pudNone, pudOffset, pudPage, pudPopulate, reserveArch, tableInit, viewArch, walkPte, whereOfSlot,
 } from '@mmun/arch-generic';
+export { HPAGE_SIZE, HUGE_TABLE_LEVEL, hugePteOffset, pmdHuge, pmdMkhuge, pteHuge, pteMkhuge } from '@mmun/arch-generic';
 export type { ArchConfig, ArchMachine, ArchTables, Pgtable, ReservedArch, Tlb } from '@mmun/arch-generic';
 // inherited: what 2.6.24 does not override
 export {

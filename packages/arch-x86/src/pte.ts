@@ -5,7 +5,8 @@
  *   63 62      52 51              12 11   9  8   7   6   5   4   3   2   1   0
  *   |NX| unused  | frame            | sw    | G |PAT| D | A |PCD|PWT|US |RW | P |
  *
- * A page that nobody may touch keeps its frame with P clear and bit 7 set: PROTNONE.
+ * A page that nobody may touch keeps its frame with P clear and bit 7 set: PROTNONE. In a pmd bit 7 is PSE, with and
+ * without P: the entry maps a huge page.
  */
 import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, WRITE } from '@mmun/include';
 import type { ImageConfig, Mm, Pfn, Pgprot, Pte, Ptep, Step, Task, Vaddr } from '@mmun/include';

@@ -17,6 +17,7 @@
  *
  * @template M the machine, as the arch sees it
  */
+import type { AsmHugetlb } from './asm-hugetlb.js';
 import type { Mm, Pfn, Pgdp, Pgprot, Pmdp, Pte, Ptep, Pudp, Vaddr, Vma } from './handles.js';
 import type { ImageConfig } from './machine.js';
 import type { Step, Task } from './task.js';
@@ -28,7 +29,7 @@ export const TABLE_PUD = 3;
 export const TABLE_PGD = 4;
 export type TableLevel = typeof TABLE_PTE | typeof TABLE_PMD | typeof TABLE_PUD | typeof TABLE_PGD;
 
-export interface AsmPgtable<M> extends AsmGeometry, AsmPteValues, AsmLevels<M>, AsmPtepOps<M>, AsmTlb<M> {}
+export interface AsmPgtable<M> extends AsmGeometry, AsmPteValues, AsmLevels<M>, AsmPtepOps<M>, AsmTlb<M>, AsmHugetlb<M> {}
 
 /** Constants of the arch. Shifts are of bytes; sizes are bytes; a folded level has one entry and the shift of the level above. */
 export interface AsmGeometry {
@@ -98,7 +99,7 @@ export interface AsmLevels<M> {
   pmdOffset(m: M, pudp: Pudp, address: Vaddr): Pmdp;
   /** @holds the pmd entry is not none */
   pteOffset(m: M, pmdp: Pmdp, address: Vaddr): Ptep;
-  /** All four at once without a lock: 0 where some level is none. For faults that recheck, and for the hardware. */
+  /** All four at once without a lock: 0 where some level is none, and inside a huge page. For those who recheck. */
   walkPte(m: M, mm: Mm, address: Vaddr): Ptep;
   pgdNone(m: M, pgdp: Pgdp): boolean;
   pudNone(m: M, pudp: Pudp): boolean;
