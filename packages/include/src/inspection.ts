@@ -53,7 +53,9 @@ export interface InspectedImage<M extends BootedMachine = BootedMachine> {
   userRead(m: M, address: Vaddr): Task<MaySleep, number>;
   /** Writes it. @returns 0, or -EFAULT where a signal would come */
   userWrite(m: M, address: Vaddr, word: number): Task<MaySleep, number>;
-  /** Runs the RCU callbacks that are queued, after a grace period: what the RCU thread does. */
+  /** What the OOM reaper does to an address space whose process is to die; its struct is pinned. @returns false: try again later */
+  oomReapTaskMm(m: M, mm: Mm): Task<MaySleep, boolean>;
+  /** Runs the RCU callbacks, and SRCU's, that are queued, after a grace period: what their threads do. */
   rcuDoBatch(m: M): Task<MaySleep>;
   /** What the worker thread does, for ever; hasWorker says before the machine runs that there is one. */
   workerThread(m: M): Task<MaySleep>;

@@ -83,6 +83,7 @@ export function* mmAlloc(m: Machine, defFlags: number): Task<MaySleep, Mm | numb
   refcountSet(m, refcountAt(t.mmCount, mm), 1);
   t.mmapSem[mm] = 0;
   t.pageTableLock[mm] = 0;
+  t.isUnstable[mm] = 0;
   t.vmaRoot[mm] = t.mmap[mm] = t.mapCount[mm] = 0;
   t.totalVm[mm] = t.lockedVm[mm] = t.dataVm[mm] = t.execVm[mm] = t.stackVm[mm] = 0;
   t.defFlags[mm] = defFlags & VM_NOHUGEPAGE;

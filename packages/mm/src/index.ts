@@ -20,6 +20,7 @@ export { truncatePageRange, truncateSetsize, unmapMappingRange } from './truncat
 export { filemapFdatawrite } from './page-writeback.js';
 export { remapPfnRange } from './remap-pfn.js';
 export { pageMkclean, pageReferenced, tryToUnmap } from './rmap-walk.js';
+export { oomReapTaskMm } from './oom-kill.js';
 export { kswapd, reclaimPage, shrinkZone } from './vmscan.js';
 export { getPage, lruAddDrain, putPage } from './swap.js';
 export { getUserPageOf } from './secondary-gup.js';

@@ -4,8 +4,9 @@
  * thread may have been first.
  */
 import { PAGE_SIZE, READ, VM_FAULT_NOPAGE, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_SHARED } from '@mmun/include';
-import type { MaySleep, Pfn, Pmdp, Ptep, Spinlock, Task, Vaddr, Vma } from '@mmun/include';
-import { point, spinLock, spinUnlock } from '@mmun/locking';
+import type { MaySleep, Mm, Pfn, Pmdp, Ptep, Spinlock, Task, Vaddr, Vma } from '@mmun/include';
+import { whereOf } from '@mmun/lib';
+import { point, spinLock, spinUnlock, touch } from '@mmun/locking';
 import {
   pfnPte, pmdNone, pteMkdirty, pteMkwrite, pteMkyoung, pteNone, pteOffset, ptePresent, pteSame, pteToSwpEntry, pteWrite, ptepGet, ptepNone, ptepSetAccessFlags,
   setPteAt, whereOfSlot,
@@ -86,22 +87,27 @@ function* doAnonymousPage(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, ptep
   const ptl = pteLockptr(m, mm, pmdp);
   if ((flags & FAULT_FLAG_WRITE) === 0) {
     yield* spinLock(m, ptl);
-    if (ptepNone(m, ptep)) yield* setPteAt(m, mm, address, ptep, pfnPte(m.vm.zeroPfn[0] as Pfn, vmaPageProt(m, vma)));
+    const isStable = isStableAddressSpace(m, mm);
+    if (isStable && ptepNone(m, ptep)) yield* setPteAt(m, mm, address, ptep, pfnPte(m.vm.zeroPfn[0] as Pfn, vmaPageProt(m, vma)));
     yield* spinUnlock(m, ptl);
-    return 0;
+    return isStable ? 0 : VM_FAULT_SIGBUS;
   }
   if (m.vma.anonVma[vma] === 0 && (yield* anonVmaPrepare(m, vma)) !== 0) return VM_FAULT_OOM;
   const pfn = yield* allocZeroedPage(m);
   if (pfn === 0) return VM_FAULT_OOM;
   yield* spinLock(m, ptl);
-  if (!ptepNone(m, ptep)) {
-    yield* spinUnlock(m, ptl);
-    yield* putPage(m, pfn);
-    return 0;
-  }
-  yield* setAnonPte(m, vma, address, ptep, pfn);
+  const isStable = isStableAddressSpace(m, mm);
+  const isOurs = isStable && ptepNone(m, ptep);
+  if (isOurs) yield* setAnonPte(m, vma, address, ptep, pfn);
   yield* spinUnlock(m, ptl);
-  return 0;
+  if (!isOurs) yield* putPage(m, pfn);
+  return isStable ? 0 : VM_FAULT_SIGBUS;
+}
+
+/** What the OOM reaper took away must not come back as zeroes; fault-around does not ask, in Linux neither. check_stable_address_space() @locks a ptl of the mm */
+function isStableAddressSpace(m: Machine, mm: Mm): boolean {
+  touch(m, READ, whereOf(m.mm.isUnstable, mm));
+  return m.mm.isUnstable[mm] === 0;
 }
 
 /** A page that is not anonymous. [vvar] and [vdso] get a frame that is counted nowhere. */
@@ -126,8 +132,7 @@ function* doReadFault(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, ptep: Pt
   }
   const pfn = yield* filemapFault(m, vma, pgoffOf(m, vma, address));
   if (pfn < 0) return -pfn;
-  yield* finishFault(m, vma, address, ptep, ptl, pfn as Pfn, false);
-  return 0;
+  return yield* finishFault(m, vma, address, ptep, ptl, pfn as Pfn, false);
 }
 
 /** The first write into a private page of a file: nobody maps the page itself. */
@@ -142,28 +147,29 @@ function* doCowFault(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl: Spin
   }
   yield* copyUserHighpage(m, copy, pfn as Pfn);
   yield* spinLock(m, ptl);
-  const isOurs = ptepNone(m, ptep);
+  const isStable = isStableAddressSpace(m, vmaMm(m, vma));
+  const isOurs = isStable && ptepNone(m, ptep);
   if (isOurs) yield* setAnonPte(m, vma, address, ptep, copy);
   yield* spinUnlock(m, ptl);
   yield* unlockPage(m, pfn as Pfn);
   yield* putPage(m, pfn as Pfn);
   if (!isOurs) yield* putPage(m, copy);
-  return 0;
+  return isStable ? 0 : VM_FAULT_SIGBUS;
 }
 
 function* doSharedFault(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl: Spinlock): Task<MaySleep, number> {
   const pfn = yield* filemapFault(m, vma, pgoffOf(m, vma, address));
   if (pfn < 0) return -pfn;
   m.page.flags[pfn] = m.page.flags[pfn] | PG_DIRTY;
-  yield* finishFault(m, vma, address, ptep, ptl, pfn as Pfn, true);
-  return 0;
+  return yield* finishFault(m, vma, address, ptep, ptl, pfn as Pfn, true);
 }
 
-/** Maps a locked, referenced page of a file unless the slot was filled meanwhile; leaves the page unlocked. */
-function* finishFault(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl: Spinlock, pfn: Pfn, isWrite: boolean): Task<MaySleep> {
+/** Maps a locked, referenced page of a file unless the slot was filled meanwhile; leaves the page unlocked. @returns 0 or VM_FAULT_SIGBUS */
+function* finishFault(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl: Spinlock, pfn: Pfn, isWrite: boolean): Task<MaySleep, number> {
   const mm = vmaMm(m, vma);
   yield* spinLock(m, ptl);
-  const isOurs = ptepNone(m, ptep);
+  const isStable = (m.vma.vmFlags[vma] & VM_SHARED) !== 0 || isStableAddressSpace(m, mm);
+  const isOurs = isStable && ptepNone(m, ptep);
   if (isOurs) {
     const entry = pfnPte(pfn, vmaPageProt(m, vma));
     addMmCounter(m, mm, mmCounter(m, pfn), 1);
@@ -173,6 +179,7 @@ function* finishFault(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl: Spi
   yield* spinUnlock(m, ptl);
   yield* unlockPage(m, pfn);
   if (!isOurs) yield* putPage(m, pfn);
+  return isStable ? 0 : VM_FAULT_SIGBUS;
 }
 
 /** linear_page_index() */

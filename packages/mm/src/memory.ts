@@ -10,7 +10,7 @@ import {
   pmdNone, pmdOffset, pmdPage, pteDirty, pteOffset, ptePfn, pteToSwpEntry, pteYoung, ptepGet, ptepGetAndClearFull, ptepNone, ptepPfn, ptepPresent, pudAddrEnd, pudClear, pudNone,
   pudOffset, pudPage,
 } from '#asm';
-import { mmuNotifier, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';
+import { mmuNotifier, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, mmuNotifierInvalidateRangeStartNonblock } from '#mmu-notifier';
 import { tlbFinishMmu, tlbGatherMmu, tlbGathering, tlbIsFull, tlbRemovePage } from './mmu-gather.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -57,6 +57,23 @@ export function* zapMapping(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, isFi
   yield* unmapPageRange(m, vma, start, end, isFileOnly);
   yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);
   yield* tlbFinishMmu(m);
+}
+
+/**
+ * All of one VMA, for a caller that may wait for no driver.
+ * @locks mmap_sem @returns 0; -EAGAIN, with nothing changed, where a driver would have had to wait
+ */
+export function* zapVmaNonblock(m: Machine, vma: Vma): Task<MaySleep, number> {
+  const mm = vmaMm(m, vma);
+  const start = m.vma.vmStart[vma] as Vaddr;
+  const end = m.vma.vmEnd[vma] as Vaddr;
+  const refused = yield* mmuNotifierInvalidateRangeStartNonblock(m, mm, start, end);
+  if (refused !== 0) return refused;
+  tlbGatherMmu(m, mm, false);
+  yield* unmapPageRange(m, vma, start, end, false);
+  yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);
+  yield* tlbFinishMmu(m);
+  return 0;
 }
 
 /**

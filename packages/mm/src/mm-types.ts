@@ -18,6 +18,8 @@ const mmSpec = {
   mmCount: 'i32',
   /** The sleeping lock of the address space, mmap_lock since 5.8. */
   mmapSem: 'i32',
+  /** @guardedBy each ptl for readers; set once, under mmap_sem R. The OOM reaper takes pages away. MMF_UNSTABLE */
+  isUnstable: 'u32',
   /** Guards page tables that are not split, and making new ones. */
   pageTableLock: 'i32',
 
