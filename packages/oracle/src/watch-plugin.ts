@@ -9,7 +9,7 @@ import { judgeRead, noteDeviceWrite, noteWrite } from './contents.js';
 import { CLOSED, INSTANCES_PER_DRIVER, OPEN, UNREGISTERED, ghostOf, instanceRow } from './ghost.js';
 import type { Ghost } from './ghost.js';
 import { rangeEnds, rangeStarts } from './ranges.js';
-import { Violation, closedUnderOp, neverReleased, opAfterClose } from './reports.js';
+import { Violation, closedUnderOp, marksFreeFrame, neverReleased, opAfterClose } from './reports.js';
 import { judgeAccess } from './translations.js';
 import type { WatchedImage, WatchedMachine } from './watched.js';
 import type { Report } from '@mmun/explorer';
@@ -45,6 +45,12 @@ function watchServices<M extends WatchedMachine>(watch: Watch<M>, services: Kern
     * mmuNotifierUnregister(mn: MmuNotifier, mm: Mm): Task<MaySleep> {
       yield* services.mmuNotifierUnregister(mn, mm);
       ghostOf(watch.m()).instance.state[instanceRow(index, services.notifierInstance(mn))] = UNREGISTERED;
+    },
+    * setPageDirty(pfn: Pfn): Task<Step> {
+      yield* services.setPageDirty(pfn);
+      const m = watch.m();
+      m.sched.touch(READ, image.frameWhere(m, pfn));
+      if (!image.isFrameLive(m, pfn)) throw new Violation(marksFreeFrame(name, pfn));
     },
     deviceRead: (pfn, address): number => {
       const mm = reached(pfn, address, false);
