@@ -7,16 +7,16 @@ import { translations } from './translations.js';
 export function showCounterexample(page: HTMLElement, data: CounterexampleData): void {
   const { steps } = data;
   const machine = data.moments.length === 0 ? null : translations(data);
-  const schedule = lanes(steps, (step) => { go(step); });
+  const schedule = lanes(steps, (step) => { go(step, false); });
   const slider = h('input', { type: 'range', min: 0, max: steps.length, value: steps.length, 'aria-label': 'step' });
   const where = h('output', { class: 'where' });
   const live = h('p', { class: 'said', 'aria-live': 'polite' });
   let now = steps.length;
 
-  function go(step: number): void {
+  function go(step: number, isWalk = true): void {
     now = Math.min(steps.length, Math.max(0, step));
     slider.value = String(now);
-    schedule.select(now);
+    schedule.select(now, isWalk);
     const { actor, text } = steps[now - 1] ?? { actor: '', text: 'before the first step' };
     where.textContent = now === 0 ? 'before the first step' : `step ${now} of ${steps.length}: ${actor}`;
     const state = machine?.show(now) ?? '';
@@ -29,7 +29,7 @@ export function showCounterexample(page: HTMLElement, data: CounterexampleData):
     return element;
   };
   const controls = h('div', { class: 'controls' },
-    button('⏮', 'first (Home)', () => 0), button('◀', 'back (up, k)', () => now - 1), button('▶', 'on (down, j)', () => now + 1), button('⏭', 'last (End)', () => steps.length),
+    button('«', 'first (Home)', () => 0), button('‹', 'back (up, k)', () => now - 1), button('›', 'on (down, j)', () => now + 1), button('»', 'last (End)', () => steps.length),
     slider, where);
   slider.addEventListener('input', () => { go(Number(slider.value)); });
   document.addEventListener('keydown', (event) => {
@@ -45,7 +45,7 @@ export function showCounterexample(page: HTMLElement, data: CounterexampleData):
     h('div', { class: 'columns' }, schedule.element, h('section', { class: 'machine' }, ...(machine === null ? [] : [machine.element]), live)),
     h('footer', {}, h('p', {}, 'Keys: ↑ ↓ or j k go step by step, Home and End to the ends. A dashed arrow is an entry that disagrees with the page table; a thick one is the one that did the harm.')),
   );
-  go(steps.length);
+  go(steps.length, false);
 }
 
 function header({ race, title, variant, config, code, message, why, again }: CounterexampleData): HTMLElement {

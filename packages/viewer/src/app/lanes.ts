@@ -4,8 +4,8 @@ import { h } from './dom.js';
 
 export interface Lanes {
   readonly element: HTMLElement;
-  /** @param step 0 is before the first step */
-  select(step: number): void;
+  /** @param step 0 is before the first step @param isWalk the reader goes there: keep it in sight */
+  select(step: number, isWalk: boolean): void;
 }
 
 interface LockSpan {
@@ -55,13 +55,13 @@ export function lanes(steps: readonly PageStep[], onSelect: (step: number) => vo
   const element = h('section', { class: 'schedule' }, grid, ...(locks.length === 0 ? [] : [legend(locks)]));
   return {
     element,
-    select(step: number): void {
+    select(step: number, isWalk: boolean): void {
       cells.forEach((cell, i) => {
         cell.classList.toggle('now', i === step - 1);
         cell.classList.toggle('later', i >= step);
         cell.setAttribute('aria-selected', String(i === step - 1));
       });
-      cells[Math.max(0, step - 1)]?.scrollIntoView({ block: 'nearest' });
+      if (isWalk) cells[Math.max(0, step - 1)]?.scrollIntoView({ block: 'center' });
     },
   };
 }
