@@ -139,6 +139,26 @@ export class RaceContext {
     return this.returned('a write', mm, address, 1, result);
   }
 
+  /** In a set-up: the process reads on another CPU, so that CPU's TLB holds the page from the start. */
+  * readOn(cpu: number, address: Vaddr): Task<MaySleep, number> {
+    const { image, m, current } = this;
+    const home = image.taskCpu(m, current);
+    image.setTaskCpu(m, current, cpu);
+    const value = yield* this.read(address);
+    image.setTaskCpu(m, current, home);
+    return value;
+  }
+
+  /** The same for a write. */
+  * writeOn(cpu: number, address: Vaddr, value: number): Task<MaySleep, number> {
+    const { image, m, current } = this;
+    const home = image.taskCpu(m, current);
+    image.setTaskCpu(m, current, cpu);
+    const result = yield* this.write(address, value);
+    image.setTaskCpu(m, current, home);
+    return result;
+  }
+
   /** @returns the first thread of the child, or a negative errno; the child is played by an actor that says so */
   * fork(): Task<MaySleep, TaskStruct> {
     const mm = this.mm;

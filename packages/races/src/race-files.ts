@@ -49,10 +49,10 @@ export function* onFile<R>(t: RaceContext, call: CallName, file: RaceFile, from:
   return result;
 }
 
-/** What a process of the race has at an address. */
+/** What a process of the race has at an address, also while it is ending. */
 export function frameAt({ image, m }: RaceContext, mm: Mm, address: Vaddr): Pfn {
   m.sched.touch(READ, image.translationWhere(m, mm, address));
-  return Math.floor(image.primaryTranslation(m, mm, address) / 2) as Pfn;
+  return Math.floor(image.pagemapEntry(m, mm, address) / 4) as Pfn;
 }
 
 function allSpans({ image, m }: RaceContext): Span[] {
