@@ -23,6 +23,7 @@ export const CODES = {
   'lock-misuse': 'a lock was left that is not held, or is held where it must not be',
   'corruption': 'a count, list or tree of the kernel disagrees with what it counts or holds',
   'broken-claim': 'what the race says of the kernel is not so',
+  'bad-plugin': 'a driver broke a rule of the interface itself: garbage, an error of its own, a task that nobody ran',
   'exception': 'the race\'s own code failed',
 } as const;
 
@@ -36,7 +37,7 @@ export function isCode(code: string): code is Code {
 const OF_KERNEL_BUG: Readonly<Record<string, Code>> = {
   'pool-double-free': 'double-free', 'refcount-underflow': 'double-free', 'file-refcount-underflow': 'double-free', 'inode-refcount-underflow': 'double-free',
   'refcount-inc-on-zero': 'use-after-free', 'notifier-use-after-free': 'use-after-free', 'range-notifier-use-after-free': 'use-after-free', 'page-freed-while-mapped': 'use-after-free', 'page-freed-reserved': 'double-free',
-  'anon-vma-freed-in-use': 'use-after-free', 'table-freed-locked': 'use-after-free', 'rmap-no-anon-vma': 'use-after-free',
+  'mm-use-after-free': 'use-after-free', 'nested-mutex-taken-twice': 'self-deadlock', 'anon-vma-freed-in-use': 'use-after-free', 'table-freed-locked': 'use-after-free', 'rmap-no-anon-vma': 'use-after-free',
   'list-poison-followed': 'use-after-free', 'list-poison-written': 'rcu-misuse', 'list-poison-linked': 'rcu-misuse', 'list-del-never-added': 'rcu-misuse',
   'hlist-del-not-in-list': 'double-free', 'sleep-in-rcu': 'sleep-in-atomic', 'sleep-non-block': 'sleep-in-atomic', 'rcu-unlock-unlocked': 'rcu-misuse', 'rcu-sync-in-reader': 'rcu-misuse',
   'unlock-not-held': 'lock-misuse', 'lockdep-not-held': 'lock-misuse', 'lockdep-too-many-held': 'lock-misuse', 'page-unlock-unlocked': 'lock-misuse',

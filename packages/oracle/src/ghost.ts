@@ -7,7 +7,7 @@
  *   thread    row thread                  which device instance it is playing, and where it is
  *   instance  row instance                of each device: is it open, was it released, are ops running for it
  *   frame     row frame                   written by a device, as which generation
- *   range     row 2 * thread + instance   brackets of the range design that are open
+ *   range     row of thread, device and instance   brackets of the range design that are open
  */
 import type { MachineConfig, Mm, SecondaryMachine, SecondaryMmu, SecondaryTable, Table, Vaddr, Where } from '@mmun/include';
 import { PAGE_SIZE } from '@mmun/include';
@@ -33,7 +33,7 @@ const threadSpec = { instance: 'u32', begun: 'u32' } as const;
 const instanceSpec = { state: 'u32', running: 'u32', released: 'u32', mm: 'u32' } as const;
 const frameSpec = { written: 'u32' } as const;
 
-/** Ranges that a thread has begun and not ended, for one instance: row 2 * thread + instance % 2. The thread's own. */
+/** Ranges that a thread has begun and not ended, for one instance of one device. The thread's own. */
 type RangeSpec = { readonly depth: 'u32'; readonly start: readonly ['f64', number]; readonly end: readonly ['f64', number] };
 /** Brackets inside of brackets. */
 export const RANGE_DEPTH = 3;
@@ -58,7 +58,8 @@ export const CLOSED = 3;
 
 const PAGES_PER_SPACE = 16;
 export const INSTANCES_PER_DRIVER = 8;
-const DRIVERS = 4;
+/** Devices of one machine. */
+export const DRIVERS = 4;
 
 export interface Ghost {
   readonly page: Table<typeof pageSpec>;
@@ -79,7 +80,7 @@ export const ghostTables: SecondaryMmu = {
     thread: { rows: nrTasks + 1, spec: threadSpec },
     instance: { rows: DRIVERS * INSTANCES_PER_DRIVER, spec: instanceSpec },
     frame: { rows: nrFrames + 1, spec: frameSpec },
-    range: { rows: (nrTasks + 1) * RANGE_INSTANCES, spec: rangeSpec },
+    range: { rows: (nrTasks + 1) * DRIVERS * RANGE_INSTANCES, spec: rangeSpec },
   }),
   attach: () => { throw new Error('the tables of the oracle belong to no device'); },
 };

@@ -49,7 +49,7 @@ export const readsRelative = (who: string, mm: Mm, address: Vaddr, got: number, 
 export const pageVanished = (mm: Mm, address: Vaddr, expected: number): Report => report('lost-write', `the page at ${hex(address)} of mm ${mm} is gone, and with it the ${expected} written to it`);
 export const dirtyForgotten = (pfn: Pfn): Report => report('lost-dirty', `a device wrote to frame ${pfn}, a page of a file; no entry is left and neither a pte nor the page is dirty`);
 
-export const marksFreeFrame = (who: string, pfn: Pfn): Report => report('use-after-free', `${who} marks frame ${pfn} as written, and it is free: its entry outlived the page`);
+export const usesFreeFrame = (who: string, what: string, pfn: Pfn): Report => report('use-after-free', `${who} calls ${what} for frame ${pfn}, which is free`);
 export const opAfterClose = (driver: string, op: string, instance: number): Report =>
   report('callback-after-unregister', `${op} runs for instance ${instance} of ${driver}, which was closed: destroy() had returned`);
 export const closedUnderOp = (driver: string, instance: number): Report =>

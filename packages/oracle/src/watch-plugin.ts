@@ -1,15 +1,15 @@
 /** A plugin as it is, with an oracle between it and the kernel on the one side and its device on the other. */
 import { ACQUIRE_SHARED, PAGE_SIZE, READ, WRITE } from '@mmun/include';
 import type {
-  KernelServices, MaySleep, Mm, MmuNotifier, Pfn, PointKind, SecondaryDriver, SecondaryMmu, Step, Task, Vaddr,
+  KernelServices, MaySleep, Mm, MmuNotifier, Pfn, PointKind, SecondaryDriver, SecondaryMmu, Sleep, Step, Task, Vaddr,
 } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { beginCall, endCall } from './calls.js';
 import { judgeRead, noteDeviceWrite, noteWrite } from './contents.js';
 import { CLOSED, INSTANCES_PER_DRIVER, OPEN, UNREGISTERED, ghostOf, instanceRow } from './ghost.js';
 import type { Ghost } from './ghost.js';
-import { rangeEnds, rangeStarts } from './ranges.js';
-import { Violation, closedUnderOp, marksFreeFrame, neverReleased, opAfterClose } from './reports.js';
+import { forgetRanges, rangeEnds, rangeRefused, rangeStarts } from './ranges.js';
+import { Violation, closedUnderOp, neverReleased, opAfterClose, usesFreeFrame } from './reports.js';
 import { judgeAccess } from './translations.js';
 import type { WatchedImage, WatchedMachine } from './watched.js';
 import type { Report } from '@mmun/explorer';
@@ -42,15 +42,26 @@ function watchServices<M extends WatchedMachine>(watch: Watch<M>, services: Kern
   };
   return {
     ...services,
+    mmuNotifierAlloc: (instance): MmuNotifier => {
+      forgetRanges(watch.m(), index, instance);
+      return services.mmuNotifierAlloc(instance);
+    },
     * mmuNotifierUnregister(mn: MmuNotifier, mm: Mm): Task<MaySleep> {
       yield* services.mmuNotifierUnregister(mn, mm);
       ghostOf(watch.m()).instance.state[instanceRow(index, services.notifierInstance(mn))] = UNREGISTERED;
     },
     * setPageDirty(pfn: Pfn): Task<Step> {
       yield* services.setPageDirty(pfn);
-      const m = watch.m();
-      m.sched.touch(READ, image.frameWhere(m, pfn));
-      if (!image.isFrameLive(m, pfn)) throw new Violation(marksFreeFrame(name, pfn));
+      mustLive(watch, 'set_page_dirty', pfn);
+    },
+    * lockPage(pfn: Pfn): Task<Sleep<'lock_page'>> {
+      yield* services.lockPage(pfn);
+      mustLive(watch, 'lock_page', pfn);
+    },
+    * trylockPage(pfn: Pfn): Task<Step, boolean> {
+      const isLocked = yield* services.trylockPage(pfn);
+      mustLive(watch, 'trylock_page', pfn);
+      return isLocked;
     },
     deviceRead: (pfn, address): number => {
       const mm = reached(pfn, address, false);
@@ -65,6 +76,13 @@ function watchServices<M extends WatchedMachine>(watch: Watch<M>, services: Kern
       noteDeviceWrite(image, watch.m(), pfn);
     },
   };
+}
+
+/** A driver that uses a page must hold it, or have it held: part of the step that used it. */
+function mustLive<M extends WatchedMachine>({ image, name, m: machine }: Watch<M>, what: string, pfn: Pfn): void {
+  const m = machine();
+  m.sched.touch(READ, image.frameWhere(m, pfn));
+  if (!image.isFrameLive(m, pfn)) throw new Violation(usesFreeFrame(name, what, pfn));
 }
 
 function watchDriver<M extends WatchedMachine>(watch: Watch<M>, services: KernelServices, driver: SecondaryDriver): SecondaryDriver {
@@ -110,12 +128,15 @@ function watchOps<M extends WatchedMachine>(watch: Watch<M>, services: KernelSer
 }
 
 function watchOp<M extends WatchedMachine>(watch: Watch<M>, services: KernelServices, name: string, op: Op): Op {
-  return function* (mn, a, b, c): Task<MaySleep, number> {
+  return function* (mn, ...rest): Task<MaySleep, number> {
+    const [, start, end] = rest as [Mm, Vaddr, Vaddr];
     const instance = services.notifierInstance(mn);
     opBegins(watch, name, instance);
-    if (name === 'invalidateRangeStart') rangeStarts(watch.m(), instance, b as Vaddr, c as Vaddr);
-    if (name === 'invalidateRangeEnd') rangeEnds(watch.m(), instance, b as Vaddr, c as Vaddr);
-    const result = yield* op(mn, a as number, b as number, c as number);
+    if (name === 'invalidateRangeStart') rangeStarts(watch.m(), watch.index, instance, start, end);
+    if (name === 'invalidateRangeEnd') rangeEnds(watch.m(), watch.index, instance, start, end);
+    const result = yield* op(mn, ...rest);
+    // one that refused is owed no end
+    if (name === 'invalidateRangeStart' && result < 0) rangeRefused(watch.m(), watch.index, instance);
     // the driver may have freed the notifier by now
     opEnds(watch, instance);
     if (name === 'release') ghostOf(watch.m()).instance.released[instanceRow(watch.index, instance)] = 1;

@@ -5,16 +5,21 @@
  * nothing to drop (20080409144401.GT10133@duo.random).
  */
 import { MADV_DONTNEED, PROT_READ } from '@mmun/include';
-import type { MaySleep, Task, Vaddr } from '@mmun/include';
+import type { MachineConfig, MaySleep, Task, Vaddr } from '@mmun/include';
 import type { Code } from '@mmun/oracle';
 import { kvm } from '@mmun/plugin-kvm';
 import { defineRace } from '../define.js';
 import type { Race, Setup, Variant } from '../define.js';
 import { lookupThenInstall } from '../lookup-then-install.js';
 import type { RaceContext } from '../race-context.js';
+import type { RaceFile } from '../race-files.js';
 
 interface Page {
   readonly a: Vaddr;
+  /** Where mremap takes it. */
+  readonly to: Vaddr;
+  /** Where truncate takes it from. */
+  readonly file?: RaceFile;
 }
 
 interface CallRace {
@@ -24,8 +29,15 @@ interface CallRace {
   readonly source: string;
   readonly finds: readonly Code[];
   readonly run: (t: RaceContext, page: Page) => Task<string, unknown>;
+  /** Who makes the call; left out: the process. */
+  readonly actor?: 'kswapd' | 'other';
   /** After the page was written. */
   readonly setup?: (t: Setup, page: Page) => void;
+  /** The page is of a file that is mapped shared. */
+  readonly isFile?: boolean;
+  /** What the device does after its access. */
+  readonly afterwards?: (t: RaceContext) => Task<MaySleep>;
+  readonly config?: Partial<MachineConfig>;
   readonly variants?: Race['variants'];
 }
 
@@ -49,6 +61,11 @@ const FORK_HOOK: Variant = {
       replace: "    yield* mmuNotifier(m, vmaMm(m, srcVma), 'invalidatePages', start, end); yield* spinUnlock(m, srcPtl);\n",
     },
   ],
+};
+
+/** Frees the notifier while an op may be looking at it. */
+const NO_GRACE_PERIOD: Variant = {
+  plugin: { ...kvm, attach: (s) => kvm.attach({ ...s, * synchronizeRcu(): Task<never> { /* that is the bug */ } }) },
 };
 
 const CALLS: readonly CallRace[] = [
@@ -84,29 +101,59 @@ const CALLS: readonly CallRace[] = [
     run: (t) => t.fork(),
     variants: { buggy: { plugin: kvm }, fixed: FORK_HOOK, range: RANGE },
   },
+  {
+    call: 'mremap', title: 'when pages move nobody reaches them at their old place', source: R1,
+    finds: ['stale-translation', 'stale-after-return', 'incoherent'],
+    run: (t, { a, to }) => t.mremap(a, to),
+  },
+  {
+    call: 'reclaim', title: 'reclaim takes no page that the device still reaches', source: R1, actor: 'kswapd', config: { nrSwapSlots: 2 },
+    finds: ['stale-translation', 'stale-after-return', 'incoherent', 'lost-write'],
+    run: (t, { a }) => t.reclaim(a),
+  },
+  {
+    call: 'truncate', title: 'when a file is cut short nothing behind its end is reached', source: R1, actor: 'other', isFile: true,
+    finds: ['stale-translation', 'stale-after-return', 'incoherent'],
+    run: (t, { file }) => t.truncate(file as RaceFile),
+  },
+  {
+    call: 'unregister', title: 'a driver that goes while pages go is called no more, and no sooner gone than that', source: '20080131171806.GN7185@v2.random',
+    finds: ['use-after-free', 'callback-after-unregister'],
+    run: (t, { a }) => t.munmap(a),
+    afterwards: (t) => t.dev.close(),
+    variants: { buggy: NO_GRACE_PERIOD, fixed: { plugin: kvm }, range: RANGE },
+  },
 ];
 
 export const deviceAgainstCall: readonly Race[] = CALLS.flatMap((of) => [raceOf(of, false), raceOf(of, true)]);
 
-function raceOf({ call, title, source, finds, run, setup, variants = INSTALL }: CallRace, isWrite: boolean): Race {
+function raceOf({ call, title, source, finds, run, setup, actor, isFile = false, afterwards, config = {}, variants = INSTALL }: CallRace, isWrite: boolean): Race {
   return defineRace<Page>({
     id: `${call}-${isWrite ? 'write' : 'read'}`,
     title: `${title} (device ${isWrite ? 'writes' : 'reads'})`,
-    source, finds, variants,
+    source, finds, variants, config,
     // writers=1: another thread of the process writes to the page meanwhile; at exit it would keep the address space alive
     ...(call === 'exit' ? {} : { parameters: { writers: 0 } }),
     setup: (t) => {
-      const page = { a: t.mmap(1) };
+      const file = isFile ? { file: t.file() } : {};
+      const page: Page = { a: t.mmap(1, { ...file, isShared: isFile }), to: t.room(), ...file };
       t.write(page.a, 7);
       setup?.(t, page);
       return page;
     },
     actors: {
-      cpu0: run,
+      [actor ?? 'cpu0']: run,
       ...(call === 'exit' ? {} : { cpu1: writeIfAsked }),
-      dev0: isWrite ? increment : (t, { a }) => t.dev.read(a),
+      * dev0(t: RaceContext, page: Page): Task<MaySleep> {
+        yield* isWrite ? increment(t, page) : readOnce(t, page);
+        if (afterwards !== undefined) yield* afterwards(t);
+      },
     },
   }) as Race;
+}
+
+function* readOnce(t: RaceContext, { a }: Page): Task<MaySleep> {
+  yield* t.dev.read(a);
 }
 
 /** As a program would: load, then store. */
