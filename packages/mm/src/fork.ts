@@ -4,11 +4,11 @@
  * child's mm is not visible to anyone yet.
  */
 import {
-  CLONE_VM, EAGAIN, ENOMEM, VM_ACCOUNT, VM_DONTCOPY, VM_LOCKED_MASK, VM_NOHUGEPAGE, VM_WIPEONFORK,
+  CLONE_VM, EAGAIN, ENOMEM, READ, VM_ACCOUNT, VM_DONTCOPY, VM_LOCKED_MASK, VM_NOHUGEPAGE, VM_WIPEONFORK, WRITE,
 } from '@mmun/include';
 import type { MaySleep, Mm, Step, Task, TaskStruct, Vma } from '@mmun/include';
-import { poolAlloc, poolFree } from '@mmun/lib';
-import { current, downWrite, refcountAt, refcountDecAndTest, refcountInc, refcountSet, upWrite } from '@mmun/locking';
+import { bugOn, poolAlloc, poolFree, poolIsLive, whereOf } from '@mmun/lib';
+import { current, downWrite, refcountAt, refcountDecAndTest, refcountInc, refcountSet, touch, upWrite } from '@mmun/locking';
 import { flushTlbMm } from '#asm';
 import { mmuNotifierMmInit } from '#mmu-notifier';
 import { exitMmap } from './exit-mmap.js';
@@ -111,7 +111,14 @@ export function* mmgrab(m: Machine, mm: Mm): Task<Step> {
 export function* mmdrop(m: Machine, mm: Mm): Task<Step> {
   if (!(yield* refcountDecAndTest(m, refcountAt(m.mm.mmCount, mm)))) return;
   yield* pgdFree(m, mm);
+  touch(m, WRITE, whereOf(m.mmPool.rows.gen, mm));
   poolFree(m.mmPool, mm);
+}
+
+/** The struct is there: a driver that kept its address without a reference is found out here. @context any; part of the step under way */
+export function mustPinMm(m: Machine, mm: Mm): void {
+  touch(m, READ, whereOf(m.mmPool.rows.gen, mm));
+  bugOn(!poolIsLive(m.mmPool, mm), 'mm-use-after-free');
 }
 
 function* dupMm(m: Machine, oldMm: Mm): Task<MaySleep, Mm | number> {

@@ -5,7 +5,7 @@ import type { KernelServices, MaySleep, Mm, Pfn, PointKind, Sleep, Step, Task, V
 import { whereOf } from '@mmun/lib';
 import { downRead, downReadTrylock, point, touch, upRead } from '@mmun/locking';
 import { hwMarkAccess, pteDirty, ptePfn, ptePresent, pteWrite, ptepGet, walkPte } from '#asm';
-import { mmdrop, mmgrab, mmput } from './fork.js';
+import { mmdrop, mmgrab, mmput, mustPinMm } from './fork.js';
 import { getUserPage } from './gup.js';
 import { translationWhere } from './inspect.js';
 import { mmapSemOf } from './mm-types.js';
@@ -22,11 +22,17 @@ export type MmServices = Pick<KernelServices, 'mmgrab' | 'mmdrop' | 'mmgetNotZer
 
 export function mmServices(m: Machine): MmServices {
   return {
-    mmgrab: (mm) => mmgrab(m, mm),
+    * mmgrab(mm: Mm): Task<Step> {
+      yield* mmgrab(m, mm);
+      mustPinMm(m, mm);
+    },
     mmdrop: (mm): Task<MaySleep> => mmdrop(m, mm),
     mmgetNotZero: (mm) => mmgetNotZero(m, mm),
     mmput: (mm) => mmput(m, mm),
-    mmapReadLock: (mm) => downRead(m, mmapSemOf(m, mm)),
+    * mmapReadLock(mm: Mm): Task<Sleep<'down_read'>> {
+      yield* downRead(m, mmapSemOf(m, mm));
+      mustPinMm(m, mm);
+    },
     mmapReadTrylock: (mm) => downReadTrylock(m, mmapSemOf(m, mm)),
     mmapReadUnlock: (mm) => upRead(m, mmapSemOf(m, mm)),
     vmaFlagsAt: (mm, address) => vmaFlagsAt(m, mm, address),

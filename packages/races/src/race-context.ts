@@ -243,6 +243,11 @@ export class RaceContext {
     return pfn === 0 ? 0 : this.m.words[this.image.contentWhere(this.m, pfn, address)] >>> 0;
   }
 
+  /** The driver of a plugin, with the calls that it has beyond every driver's. */
+  driver<D extends SecondaryDriver>(index = 0): D {
+    return (this.devs[index] as RaceDevice).driver as D;
+  }
+
   /** A task of a driver's own: `t.run(driver.grow())`. In an actor it may be yielded as it is. */
   run<R>(task: Task<MaySleep, R>): Task<MaySleep, R> {
     return task;
