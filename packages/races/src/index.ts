@@ -17,3 +17,4 @@ export type { Checkable, Subject, VariantPlan } from './checkable.js';
 export { checkRace } from './check-race.js';
 export type { CheckFinding, CheckOptions, CheckReport, Scene, SceneView } from './check-race.js';
 export { catalogue } from './catalogue.js';
+export { allRaces } from './all-races.js';

@@ -71,7 +71,7 @@ async function link({ race, image = 'toy', edits = [] }, outfile) {
 function entry(race) {
   const contents = [
     "export * as image from '@mmun/image';",
-    "export { catalogue, checkableOf, checkRace, validateRace } from '@mmun/races';",
+    "export { allRaces, catalogue, checkableOf, checkRace, validateRace } from '@mmun/races';",
     race ? `export * as user from ${JSON.stringify(race)};` : '',
   ].join('\n');
   return {

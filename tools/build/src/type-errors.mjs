@@ -3,21 +3,14 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
 
-export interface TypeError {
-  readonly line: number;
-  readonly column: number;
-  readonly code: number;
-  /** Whole message; a chain is joined by newlines, so a one-line message holds none. */
-  readonly message: string;
-}
-
 /**
  * Compiles one source as if it stood in a folder, and returns its errors.
- * @param source TypeScript text
- * @param folder where it pretends to stand, as in `import.meta.dirname`: imports and private `#` imports resolve from there
- * @param conditions package conditions besides `@mmun/source`, as in `['@mmun/notifier-off']`
+ * @param {string} source TypeScript text
+ * @param {string} folder where it pretends to stand, as in `import.meta.dirname`: imports and private `#` imports resolve from there
+ * @param {readonly string[]} [conditions] package conditions besides `@mmun/source`, as in `['@mmun/notifier-off']`
+ * @returns {readonly { line: number, column: number, code: number, message: string }[]}
  */
-export function typeErrors(source: string, folder: string, conditions: readonly string[] = []): readonly TypeError[] {
+export function typeErrors(source, folder, conditions = []) {
   const file = join(folder, 'typed-on-the-fly.ts');
   const options = { ...baseOptions(folder), customConditions: [...conditions, '@mmun/source'] };
   const host = ts.createCompilerHost(options);
@@ -34,12 +27,13 @@ export function typeErrors(source: string, folder: string, conditions: readonly 
   return [...program.getSyntacticDiagnostics(own), ...program.getSemanticDiagnostics(own)].map((diagnostic) => describe(diagnostic));
 }
 
-/** Sources of earlier calls: most of a call's time is the parsing of the standard library. */
-const parsed = new Map<string, ts.SourceFile | undefined>();
+/** Sources of earlier calls: most of a call's time is the parsing of the standard library. @type {Map<string, ts.SourceFile | undefined>} */
+const parsed = new Map();
 
 const NO_OUTPUT = { composite: false, declaration: false, declarationMap: false, isolatedDeclarations: false, emitDeclarationOnly: false };
 
-function baseOptions(folder: string): ts.CompilerOptions {
+/** @param {string} folder @returns {ts.CompilerOptions} */
+function baseOptions(folder) {
   let directory = folder;
   while (!existsSync(join(directory, 'tsconfig.base.json'))) directory = dirname(directory);
   const { config } = ts.readConfigFile(join(directory, 'tsconfig.base.json'), ts.sys.readFile);
@@ -47,7 +41,8 @@ function baseOptions(folder: string): ts.CompilerOptions {
   return { ...options, types: [], noEmit: true, ...NO_OUTPUT };
 }
 
-function describe({ file, start, code, messageText }: ts.Diagnostic): TypeError {
+/** @param {ts.Diagnostic} diagnostic */
+function describe({ file, start, code, messageText }) {
   const { line, character } = file && start !== undefined ? file.getLineAndCharacterOfPosition(start) : { line: 0, character: 0 };
   return { line: line + 1, column: character + 1, code, message: ts.flattenDiagnosticMessageText(messageText, '\n') };
 }

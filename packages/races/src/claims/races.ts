@@ -1,0 +1,4 @@
+/** Races that were made for a claim. What the catalogue has is not repeated here. */
+import type { Race } from '../define.js';
+
+export const claimRaces: readonly Race[] = [];
