@@ -1,2 +1,2 @@
 export { renderPage } from './page.js';
-export type { CounterexampleData, PageData, PageMoment, PageStep, PageView } from './data.js';
+export type { ComparisonData, ComparisonGroup, CounterexampleData, PageData, PageMoment, PageStep, PageView, RunData, RunVma } from './data.js';

@@ -25,7 +25,11 @@ export function renderPage(data: PageData): string {
 }
 
 function titleOf(data: PageData): string {
-  return `${data.code}: ${data.race} (mmun)`;
+  switch (data.kind) {
+    case 'counterexample': return `${data.code}: ${data.race} (mmun)`;
+    case 'run': return `${data.name}: ${data.config} (mmun)`;
+    case 'comparison': return `${data.title}: designs compared (mmun)`;
+  }
 }
 
 function escapeText(text: string): string {

@@ -2,6 +2,8 @@ import type { Command, ExitCode } from '../command.js';
 import { compareDesigns } from '../compare/compare-designs.js';
 import { startProgress } from '../progress.js';
 import { renderCompare } from '../render/render-compare.js';
+import { comparisonPage } from '../report/comparison-page.js';
+import { writePage } from '../report/write-page.js';
 import { ARCHS } from '../run/images.js';
 import { parseRate, parseSeed } from '../run/numbers.js';
 import { parsePluginNames } from '../run/plugins.js';
@@ -13,6 +15,7 @@ interface CompareOptions {
   readonly plugin: readonly string[];
   readonly deviceRate: number;
   readonly seed: number;
+  readonly report?: string;
   readonly json?: boolean;
 }
 
@@ -25,6 +28,7 @@ export const compare: Command = {
     { flags: '--plugin <name>', description: 'the secondary MMU that is told (default: kvm)', parse: parsePlugin },
     { flags: '--device-rate <rate>', description: 'its accesses per recorded event', defaultValue: 0.5, parse: parseRate },
     { flags: '--seed <number>', description: 'what random choices are made from', defaultValue: 1, parse: parseSeed },
+    { flags: '--report <file>', description: 'write the comparison as one HTML page' },
     { flags: '--json', description: 'print one JSON document, schema mmun.compare/1' },
   ],
   examples: [
@@ -38,6 +42,10 @@ export const compare: Command = {
     const watcher = { signal: terminal.interrupt, onProgress: progress.update };
     const { arch, deviceRate, seed } = options;
     const report = await compareDesigns({ sources, arch, plugin, deviceRate, seed }, watcher).finally(() => progress.stop());
+    if (options.report !== undefined) {
+      writePage(options.report, comparisonPage(report));
+      terminal.note(`wrote ${options.report}`);
+    }
     if (options.json === true) terminal.out(JSON.stringify(report));
     else for (const line of renderCompare(report, terminal)) terminal.out(line);
     return report.ok ? 0 : 1;

@@ -6,6 +6,7 @@ import type { ReplayImage } from './images.js';
 import { attachTraffic } from './device-traffic.js';
 import type { TrafficHooks } from './device-traffic.js';
 import { incompleteFiles } from './incomplete-files.js';
+import type { RunLog } from '../report/run-log.js';
 import type { RecordingReport, RunReport, SecondaryReport } from './run-report.js';
 
 export interface RunRequest {
@@ -15,11 +16,15 @@ export interface RunRequest {
   /** Secondary accesses per recorded event. */
   readonly deviceRate: number;
   readonly seed: number;
+  /** What happens is written down for a page or a trace. */
+  readonly log?: 'events' | 'events and vmas';
 }
 
 export interface RunWatcher {
   readonly signal: AbortSignal;
   onProgress(fraction: number, label: string): void;
+  /** Where a log was asked for, after each recording. */
+  onLog?(recording: { readonly name: string; readonly command: string }, log: RunLog): void;
 }
 
 /**
@@ -34,7 +39,7 @@ export async function runRecordings(request: RunRequest, watcher: RunWatcher): P
   let doneBytes = 0;
   for (const [index, source] of request.sources.entries()) {
     const from = doneBytes;
-    const outcome = await replayOne(request, source, watcher.signal, (fraction, name) =>
+    const outcome = await replayOne(request, source, watcher, (fraction, name) =>
       watcher.onProgress((from + fraction * sizes[index]) / allBytes, name));
     total.add(outcome);
     doneBytes += sizes[index];
@@ -60,7 +65,7 @@ interface Outcome {
 }
 
 async function replayOne(
-  request: RunRequest, source: string, signal: AbortSignal, onProgress: (fraction: number, name: string) => void,
+  request: RunRequest, source: string, { signal, onLog }: RunWatcher, onProgress: (fraction: number, name: string) => void,
 ): Promise<Outcome> {
   const recording = new Recording(source);
   const incomplete = incompleteFiles(source, recording);
@@ -69,6 +74,7 @@ async function replayOne(
     const result = await replayRecording(traffic.image, recording, {
       ...traffic.hooks, signal, onProgress: (fraction, events) => onProgress(fraction, `${recording.name}, ${events} events`),
     });
+    if (traffic.log !== null) onLog?.(result, traffic.log);
     return outcomeOf({ ...result, skipped: [...incomplete, ...result.skipped] }, traffic);
   } catch (error) {
     if (error instanceof ReplayError || isKernelBug(error)) return stopped(recording, error, traffic);
