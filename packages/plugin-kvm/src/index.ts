@@ -1,2 +1,4 @@
-export { kvm } from './kvm-main.js';
-export type { KvmDriver, KvmMmu, MemoryRegion } from './kvm-main.js';
+export { kvm, kvmWith } from './kvm.js';
+export type { GuestAddress, KvmDriver, KvmMmu, KvmOptions } from './kvm.js';
+export type { MemoryRegion } from './kvm-main.js';
+export type { Protocol } from './kvm-host.js';

@@ -1,54 +1,36 @@
 // Models arch/x86/kvm/mmu.c (2.6.27; under mmu notifiers #v5 with the fault that it would have needed).
 /**
- * The shadow table: how an entry is made, used, aged and taken away.
+ * The shadow tables: how an entry is made, aged and taken away.
  *
- * Lock order: slotsLock > mmap_sem > PT lock > mmuLock.
+ * Lock order: slotsLock > mmap_sem > PT lock > mmuLock > inGuest.
  *
- * An entry is made in one of two ways. Under v5 while the PT lock of its pte is held, so that the change that comes later
- * finds it. Under `range` after a lookup that no change has overtaken, which count and sequence tell:
+ * An entry is taken away in two halves. In between a vCPU may still reach the page by what its TLB holds, so only then is
+ * known whether the page is dirty, and only then may the spte's reference go:
  *
- *   fault                               mm
- *   seq := sequence
- *   getUserPages: frame P
- *                                       start: count 1, entries go
- *                                       pte changed, P freed but for the reference of the fault
- *                                       end: sequence + 1, count 0
- *   mmuLock: count 0, sequence not seq
- *   gives P back, starts over
- *
- * The guest's hardware takes no lock. An access that has translated reaches memory
- * before a flush of its entry ends (the flush waits until every vCPU has left the
- * guest), and each zap ends with one. So translating, marking the entry and
- * reaching the frame are one step here, and the flush after it is none.
+ *   zapSpte                  P cleared, out of its bucket          the table has it no more
+ *   flushRemoteTlbs          each vCPU's TLB emptied               no vCPU has it any more
+ *   commitZap                dirty handed to the page, pin given back, row freed
  */
-import { EAGAIN, ENOMEM, ESRCH, PAGE_SIZE, READ, WRITE } from '@mmun/include';
+import { EAGAIN, ENOMEM, ESRCH, PAGE_SIZE, WRITE } from '@mmun/include';
 import type { Pfn, Step, Task, UnderPteLock, Vaddr, Where } from '@mmun/include';
 import { bugOn, hlistAddHead, hlistDel, poolAlloc, poolFree, whereOf } from '@mmun/lib';
-import { KVM_RELEASED, SPTE_A, SPTE_D, SPTE_P, SPTE_W, gfnToHva, hvaToGfn, mkSpte, mmuLockOf, sptePfn } from './kvm-host.js';
+import {
+  KVM_DEAD, KVM_MEMORY_SLOTS, SPTE_A, SPTE_D, SPTE_P, gfnInSlot, gfnToHva, kvmOfVcpu, mkSpte, mmuLockOf, sptePfn,
+} from './kvm-host.js';
 import type { Kvms } from './kvm-host.js';
+import { flushRemoteTlbs } from './tlb.js';
 
 /** Pages of a range that are looked up one by one. */
 const FEW_PAGES = 64;
 
 /**
- * Installs the entry for a page whose PT lock is held; replaces one that is there.
- * @locks ptl(hva) @returns 0, -ENOMEM where the shadow table is full, -ESRCH after release
- */
-export function* mmuSetSpte(k: Kvms, kvm: number, hva: Vaddr, pfn: Pfn, isWritable: boolean): Task<UnderPteLock, number> {
-  const lock = mmuLockOf(k, kvm);
-  yield* k.s.spinLock(lock);
-  const result = yield* setSpteLocked(k, kvm, hvaToGfn(k, kvm, hva), mkSpte(pfn, isWritable));
-  yield* k.s.spinUnlock(lock);
-  return result;
-}
-
-/**
- * Takes away every entry for `[start, end)` of the process, and hands its dirty bit to the page.
+ * The pages of `[start, end)` lose every entry, and faults that looked one up before start over.
  * @locks the PT lock of the range
  */
-export function* unmapHvaRange(k: Kvms, kvm: number, start: Vaddr, end: Vaddr): Task<UnderPteLock> {
+export function* unmapHva(k: Kvms, kvm: number, start: Vaddr, end: Vaddr): Task<UnderPteLock> {
   const lock = mmuLockOf(k, kvm);
   yield* k.s.spinLock(lock);
+  if (k.protocol !== 'pt-lock') yield* moveSequence(k, kvm);
   yield* unmapPages(k, kvm, start, end);
   yield* k.s.spinUnlock(lock);
 }
@@ -71,109 +53,153 @@ export function* rangeStart(k: Kvms, kvm: number, start: Vaddr, end: Vaddr): Tas
 export function* rangeEnd(k: Kvms, kvm: number): Task<Step> {
   const lock = mmuLockOf(k, kvm);
   yield* k.s.spinLock(lock);
-  yield* k.s.step(WRITE, seqWhere(k, kvm));
-  k.kvm.mmuNotifierSeq[kvm] += 1;
+  yield* moveSequence(k, kvm);
   bugOn(k.kvm.mmuNotifierCount[kvm] === 0, 'kvm-range-end-without-start');
   k.kvm.mmuNotifierCount[kvm] -= 1;
   yield* k.s.spinUnlock(lock);
-}
-
-/** One page without a range around: faults that looked it up before must start over. @locks ptl(hva) */
-export function* unmapHva(k: Kvms, kvm: number, hva: Vaddr): Task<UnderPteLock> {
-  const lock = mmuLockOf(k, kvm);
-  yield* k.s.spinLock(lock);
-  yield* k.s.step(WRITE, seqWhere(k, kvm));
-  k.kvm.mmuNotifierSeq[kvm] += 1;
-  yield* unmapPages(k, kvm, hva, (hva + PAGE_SIZE) as Vaddr);
-  yield* k.s.spinUnlock(lock);
-}
-
-/** What a fault reads before it looks the page up. */
-export function* readSeq(k: Kvms, kvm: number): Task<Step, number> {
-  yield* k.s.step(READ, seqWhere(k, kvm));
-  return k.kvm.mmuNotifierSeq[kvm];
-}
-
-/**
- * Makes an entry for a page that was looked up after `seq` was read, unless a range is or was under way since.
- * @locks none @returns 0, -EAGAIN where the page must be looked up again, -ENOMEM, -ESRCH after release
- */
-export function* setSpteUnlessRetry(k: Kvms, kvm: number, hva: Vaddr, pfn: Pfn, isWritable: boolean, seq: number): Task<Step, number> {
-  const lock = mmuLockOf(k, kvm);
-  yield* k.s.spinLock(lock);
-  const isStale = k.kvm.mmuNotifierCount[kvm] !== 0 || k.kvm.mmuNotifierSeq[kvm] !== seq;
-  const result = isStale ? -EAGAIN : yield* setSpteLocked(k, kvm, hvaToGfn(k, kvm, hva), mkSpte(pfn, isWritable));
-  yield* k.s.spinUnlock(lock);
-  return result;
 }
 
 /** Takes away every entry of a machine. @context any @locks none @param isTold mm said so, and it counts as its doing */
 export function* zapAll(k: Kvms, kvm: number, isTold = false): Task<Step> {
   const lock = mmuLockOf(k, kvm);
   yield* k.s.spinLock(lock);
-  while (k.kvm.sptes[kvm] !== 0) {
-    yield* zapSpte(k, k.kvm.sptes[kvm]);
-    if (isTold) k.stat.invalidations[0] += 1;
-  }
+  yield* zapAllLocked(k, kvm, isTold);
   yield* k.s.spinUnlock(lock);
 }
 
-/** Was the page used? Clears the mark in one atomic step, because the guest may set dirty beside it. @locks ptl(hva) */
-export function* ageHva(k: Kvms, kvm: number, hva: Vaddr): Task<UnderPteLock, number> {
+/** The same at the end of the process: from now on none is made either. */
+export function* zapForGood(k: Kvms, kvm: number): Task<Step> {
+  const lock = mmuLockOf(k, kvm);
+  yield* k.s.spinLock(lock);
+  k.kvm.state[kvm] = k.kvm.state[kvm] | KVM_DEAD;
+  yield* zapAllLocked(k, kvm, true);
+  yield* k.s.spinUnlock(lock);
+}
+
+/** @locks mmuLock */
+export function* zapAllLocked(k: Kvms, kvm: number, isTold: boolean): Task<Step> {
+  while (k.kvm.sptes[kvm] !== 0) {
+    yield* zapSpte(k, kvm, k.kvm.sptes[kvm]);
+    if (isTold) k.stat.invalidations[0] += 1;
+  }
+  yield* commitZap(k, kvm);
+}
+
+/**
+ * Was the page used? Each mark is cleared in one atomic step, because the guest may set dirty beside it; and what TLBs hold
+ * goes too, or the guest would never set it again.
+ * @locks the PT lock of the range
+ */
+export function* ageHva(k: Kvms, kvm: number, start: Vaddr, end: Vaddr): Task<UnderPteLock, number> {
   const lock = mmuLockOf(k, kvm);
   let young = 0;
   yield* k.s.spinLock(lock);
-  const row = findSpte(k, kvm, hvaToGfn(k, kvm, hva));
-  if (row !== 0) {
-    yield* k.s.step(WRITE, spteWhere(k, row));
-    if ((k.spte.spte[row] & SPTE_A) !== 0) young = 1;
-    k.spte.spte[row] = k.spte.spte[row] & ~SPTE_A;
+  for (let hva: number = start; hva < end; hva += PAGE_SIZE) {
+    for (let row = firstSpte(k, kvm, hva as Vaddr); row !== 0; row = nextSpte(k, kvm, hva as Vaddr, row)) {
+      yield* k.s.step(WRITE, spteWhere(k, row));
+      if ((k.spte.spte[row] & SPTE_A) !== 0) young = 1;
+      k.spte.spte[row] = k.spte.spte[row] & ~SPTE_A;
+    }
   }
+  if (young === 1) yield* flushRemoteTlbs(k, kvm);
   yield* k.s.spinUnlock(lock);
   return young;
 }
 
-/**
- * The guest touches a page: one load, or one increment, of the word that `hva` names.
- * @returns the frame, or 0: the entry is missing or does not allow it
- */
-export function* guestAccess(k: Kvms, kvm: number, hva: Vaddr, isWrite: boolean): Task<Step, Pfn> {
-  k.stat.accesses[0] += 1;
-  const gfn = hvaToGfn(k, kvm, hva);
-  yield* k.s.step(READ, bucketOf(k, kvm, gfn));
-  const row = findSpte(k, kvm, gfn);
-  if (row === 0) return 0 as Pfn;
-  const needed = isWrite ? SPTE_P | SPTE_W : SPTE_P;
-  const marks = isWrite ? SPTE_A | SPTE_D : SPTE_A;
-  yield* k.s.step(WRITE, spteWhere(k, row));
-  const spte = k.spte.spte[row];
-  if ((spte & needed) !== needed || k.spte.gfn[row] !== gfn || k.spte.kvm[row] !== kvm) return 0 as Pfn;
-  k.spte.spte[row] = spte | marks;
-  k.stat.hits[0] += 1;
-  const pfn = sptePfn(spte);
-  const word = k.s.deviceRead(pfn, hva);
-  if (isWrite) k.s.deviceWrite(pfn, hva, word + 1);
-  return pfn;
+/** What mmuSetSpte is to make. */
+export interface NewSpte {
+  /** Row of the vCPU, whose root it goes under. */
+  readonly root: number;
+  readonly gfn: number;
+  readonly pfn: Pfn;
+  readonly isWritable: boolean;
 }
 
-/** Calls `visit` with each live entry. */
-export function forEachSpte(k: Kvms, visit: (kvm: number, hva: Vaddr, pfn: Pfn, isWritable: boolean) => void): void {
+/**
+ * Makes an entry, or gives one that is there more rights. With `pinned` it takes over the caller's reference to the page
+ * where it returns 0.
+ * @locks mmuLock
+ * @returns 0; -EAGAIN while a range is under way; -ENOMEM where the table is full; -ESRCH after release
+ */
+export function* mmuSetSpte(k: Kvms, { root, gfn, pfn, isWritable }: NewSpte): Task<Step, number> {
+  const kvm = kvmOfVcpu(root);
+  k.s.lockdepAssertHeld(mmuLockOf(k, kvm));
+  if ((k.kvm.state[kvm] & KVM_DEAD) !== 0) return -ESRCH;
+  if (k.kvm.mmuNotifierCount[kvm] !== 0) return -EAGAIN;
+  const present = findSpte(k, root, gfn);
+  if (present !== 0 && sptePfn(k.spte.spte[present]) === pfn) {
+    yield* k.s.step(WRITE, spteWhere(k, present));
+    k.spte.spte[present] |= mkSpte(pfn, isWritable);
+    if (k.protocol === 'pinned') yield* k.s.putPage(pfn);
+    return 0;
+  }
+  if (present !== 0) {
+    // only where nobody looks whether the page is still the one: the pin kept it, and it is no longer the process's
+    yield* zapSpte(k, kvm, present);
+    yield* commitZap(k, kvm);
+  }
+  return yield* addSpte(k, { root, gfn, pfn, isWritable });
+}
+
+function* addSpte(k: Kvms, { root, gfn, pfn, isWritable }: NewSpte): Task<Step, number> {
+  const kvm = kvmOfVcpu(root);
+  const bucket = bucketOf(k, kvm, gfn);
+  yield* k.s.step(WRITE, bucket);
+  const row = k.s.shouldFail('kvm: a page of the shadow table') ? 0 : poolAlloc(k.sptePool);
+  if (row === 0) return -ENOMEM;
+  k.spte.root[row] = root;
+  k.spte.gfn[row] = gfn;
+  k.spte.spte[row] = mkSpte(pfn, isWritable);
+  hlistAddHead(k.words, k.spte, row, bucket);
+  hlistAddHead(k.words, k.byKvm, row, whereOf(k.kvm.sptes, kvm));
+  if (k.protocol === 'pinned') k.stat.pins[0] += 1;
+  return 0;
+}
+
+/** Calls `visit` with each live entry of the shadow tables. */
+export function forEachSpte(k: Kvms, visit: (kvm: number, hva: Vaddr, spte: number) => void): void {
   for (let row = 1; row < k.sptePool.capacity && row <= k.sptePool.head.bump[0]; row++) {
     const spte = k.spte.spte[row];
     if ((spte & SPTE_P) === 0) continue;
-    const kvm = k.spte.kvm[row];
-    visit(kvm, gfnToHva(k, kvm, k.spte.gfn[row]), sptePfn(spte), (spte & SPTE_W) !== 0);
+    const kvm = kvmOfVcpu(k.spte.root[row]);
+    visit(kvm, gfnToHva(k, kvm, k.spte.gfn[row]), spte);
   }
 }
 
-/** @locks mmuLock */
+/** The entry of a root for a guest page. @locks mmuLock, or inGuest for the hardware, which rechecks @returns a row, or 0 */
+export function findSpte(k: Kvms, root: number, gfn: number): number {
+  let row = k.words[bucketOf(k, kvmOfVcpu(root), gfn)];
+  while (row !== 0 && (k.spte.gfn[row] !== gfn || k.spte.root[row] !== root)) row = k.spte.next[row];
+  return row;
+}
+
+export function bucketOf(k: Kvms, kvm: number, gfn: number): Where {
+  const mixed = Math.imul(gfn, 0x9e3779b1) ^ Math.imul(kvm, 0x85ebca6b);
+  return whereOf(k.rmap.first, (mixed ^ (mixed >>> 15)) & (k.rmap.first.length - 1));
+}
+
+export function spteWhere(k: Kvms, row: number): Where {
+  return whereOf(k.spte.spte, row);
+}
+
+export function seqWhere(k: Kvms, kvm: number): Where {
+  return whereOf(k.kvm.mmuNotifierSeq, kvm);
+}
+
+function* moveSequence(k: Kvms, kvm: number): Task<Step> {
+  yield* k.s.step(WRITE, seqWhere(k, kvm));
+  k.kvm.mmuNotifierSeq[kvm] += 1;
+}
+
+/** kvm_unmap_hva() for each page. @locks mmuLock */
 function* unmapPages(k: Kvms, kvm: number, start: Vaddr, end: Vaddr): Task<Step> {
   for (let hva: number = start; hva < end; hva += PAGE_SIZE) {
-    const row = findSpte(k, kvm, hvaToGfn(k, kvm, hva as Vaddr));
-    if (row === 0) continue;
-    yield* zapSpte(k, row);
-    k.stat.invalidations[0] += 1;
+    for (let row = firstSpte(k, kvm, hva as Vaddr); row !== 0; row = firstSpte(k, kvm, hva as Vaddr)) {
+      yield* zapSpte(k, kvm, row);
+      k.stat.invalidations[0] += 1;
+    }
   }
+  yield* commitZap(k, kvm);
 }
 
 /** The same, entry by entry. @locks mmuLock */
@@ -183,63 +209,66 @@ function* unmapAmong(k: Kvms, kvm: number, start: Vaddr, end: Vaddr): Task<Step>
     const next = k.byKvm.next[row];
     const hva = gfnToHva(k, kvm, k.spte.gfn[row]);
     if (hva >= start && hva < end) {
-      yield* zapSpte(k, row);
+      yield* zapSpte(k, kvm, row);
       k.stat.invalidations[0] += 1;
     }
     row = next;
   }
+  yield* commitZap(k, kvm);
 }
 
-function* setSpteLocked(k: Kvms, kvm: number, gfn: number, spte: number): Task<Step, number> {
-  if ((k.kvm.state[kvm] & KVM_RELEASED) !== 0) return -ESRCH;
-  const present = findSpte(k, kvm, gfn);
-  if (present !== 0) {
-    yield* k.s.step(WRITE, spteWhere(k, present));
-    const old = k.spte.spte[present];
-    // another page than before is impossible: its invalidation would have taken the entry away
-    k.spte.spte[present] = spte | (old & (SPTE_A | SPTE_D));
-    return 0;
+/** The first half of taking an entry away: the table has it no more. rmap_remove() @locks mmuLock @owes commitZap */
+function* zapSpte(k: Kvms, kvm: number, row: number): Task<Step> {
+  yield* k.s.step(WRITE, spteWhere(k, row));
+  k.spte.spte[row] = k.spte.spte[row] & ~SPTE_P;
+  yield* k.s.step(WRITE, bucketOf(k, kvm, k.spte.gfn[row]));
+  hlistDel(k.words, k.spte, row);
+  hlistDel(k.words, k.byKvm, row);
+  hlistAddHead(k.words, k.byKvm, row, whereOf(k.kvm.zapped, kvm));
+}
+
+/** The second half: no vCPU has it any more, so what it knows of the page is final. @locks mmuLock */
+function* commitZap(k: Kvms, kvm: number): Task<Step> {
+  if (k.kvm.zapped[kvm] === 0) return;
+  yield* flushRemoteTlbs(k, kvm);
+  while (k.kvm.zapped[kvm] !== 0) {
+    const row = k.kvm.zapped[kvm];
+    const spte = k.spte.spte[row];
+    if ((spte & SPTE_D) !== 0) yield* k.s.setPageDirty(sptePfn(spte));
+    if (k.protocol === 'pinned') yield* k.s.putPage(sptePfn(spte));
+    hlistDel(k.words, k.byKvm, row);
+    k.spte.spte[row] = 0;
+    poolFree(k.sptePool, row);
   }
-  const bucket = bucketOf(k, kvm, gfn);
-  yield* k.s.step(WRITE, bucket);
-  const row = poolAlloc(k.sptePool);
-  if (row === 0) return -ENOMEM;
-  k.spte.kvm[row] = kvm;
-  k.spte.gfn[row] = gfn;
-  k.spte.spte[row] = spte;
-  hlistAddHead(k.words, k.spte, row, bucket);
-  hlistAddHead(k.words, k.byKvm, row, whereOf(k.kvm.sptes, kvm));
+}
+
+/** The first entry of a page of the process, under whatever guest page and root. @locks mmuLock @returns a row, or 0 */
+function firstSpte(k: Kvms, kvm: number, hva: Vaddr): number {
+  return sptesFrom(k, kvm, hva, kvm * KVM_MEMORY_SLOTS);
+}
+
+/** The one after `row`, which is in its bucket still. */
+function nextSpte(k: Kvms, kvm: number, hva: Vaddr, row: number): number {
+  const gfn = k.spte.gfn[row];
+  const after = inBucket(k, kvm, gfn, k.spte.next[row]);
+  if (after !== 0) return after;
+  let slot = kvm * KVM_MEMORY_SLOTS;
+  while (gfnInSlot(k, slot, hva) !== gfn) slot++;
+  return sptesFrom(k, kvm, hva, slot + 1);
+}
+
+function sptesFrom(k: Kvms, kvm: number, hva: Vaddr, from: number): number {
+  for (let slot = from; slot < (kvm + 1) * KVM_MEMORY_SLOTS; slot++) {
+    const gfn = gfnInSlot(k, slot, hva);
+    const row = gfn < 0 ? 0 : inBucket(k, kvm, gfn, k.words[bucketOf(k, kvm, gfn)]);
+    if (row !== 0) return row;
+  }
   return 0;
 }
 
-/** rmap_remove() with the spte cleared: the bit that the hardware set last decides whether the page is dirty. @locks mmuLock */
-function* zapSpte(k: Kvms, row: number): Task<Step> {
-  yield* k.s.step(WRITE, spteWhere(k, row));
-  const old = k.spte.spte[row];
-  k.spte.spte[row] = 0;
-  if ((old & SPTE_D) !== 0) yield* k.s.setPageDirty(sptePfn(old));
-  yield* k.s.step(WRITE, bucketOf(k, k.spte.kvm[row], k.spte.gfn[row]));
-  hlistDel(k.words, k.spte, row);
-  hlistDel(k.words, k.byKvm, row);
-  poolFree(k.sptePool, row);
-}
-
-/** @locks mmuLock, or none for the hardware, which rechecks. @returns a row, or 0 */
-function findSpte(k: Kvms, kvm: number, gfn: number): number {
-  let row = k.words[bucketOf(k, kvm, gfn)];
-  while (row !== 0 && (k.spte.gfn[row] !== gfn || k.spte.kvm[row] !== kvm)) row = k.spte.next[row];
+/** The first of a list that is of this machine and guest page. */
+function inBucket(k: Kvms, kvm: number, gfn: number, first: number): number {
+  let row = first;
+  while (row !== 0 && (k.spte.gfn[row] !== gfn || kvmOfVcpu(k.spte.root[row]) !== kvm)) row = k.spte.next[row];
   return row;
-}
-
-function bucketOf(k: Kvms, kvm: number, gfn: number): Where {
-  const mixed = Math.imul(gfn, 0x9e3779b1) ^ Math.imul(kvm, 0x85ebca6b);
-  return whereOf(k.rmap.first, (mixed ^ (mixed >>> 15)) & (k.rmap.first.length - 1));
-}
-
-function seqWhere(k: Kvms, kvm: number): Where {
-  return whereOf(k.kvm.mmuNotifierSeq, kvm);
-}
-
-function spteWhere(k: Kvms, row: number): Where {
-  return whereOf(k.spte.spte, row);
 }

