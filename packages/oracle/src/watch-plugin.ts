@@ -123,20 +123,23 @@ type Op = (mn: MmuNotifier, ...rest: number[]) => Task<MaySleep, number>;
 
 /** Whatever ops the design has, and as many as the driver brings. */
 function watchOps<M extends WatchedMachine>(watch: Watch<M>, services: KernelServices, ops: SecondaryDriver['ops']): SecondaryDriver['ops'] {
-  const watched = Object.entries(ops).filter(([, op]) => op !== undefined).map(([name, op]) => [name, watchOp(watch, services, name, op.bind(ops) as Op)]);
+  // a driver without an end counts no ranges, so it is owed none
+  const hasEnd = 'invalidateRangeEnd' in ops && ops.invalidateRangeEnd !== undefined;
+  const watched = Object.entries(ops).filter(([, op]) => op !== undefined).map(([name, op]) => [name, watchOp(watch, services, name, hasEnd, op.bind(ops) as Op)]);
   return Object.fromEntries(watched) as SecondaryDriver['ops'];
 }
 
-function watchOp<M extends WatchedMachine>(watch: Watch<M>, services: KernelServices, name: string, op: Op): Op {
+function watchOp<M extends WatchedMachine>(watch: Watch<M>, services: KernelServices, name: string, hasEnd: boolean, op: Op): Op {
   return function* (mn, ...rest): Task<MaySleep, number> {
     const [, start, end] = rest as [Mm, Vaddr, Vaddr];
     const instance = services.notifierInstance(mn);
     opBegins(watch, name, instance);
-    if (name === 'invalidateRangeStart') rangeStarts(watch.m(), watch.index, instance, start, end);
+    const isStart = hasEnd && name === 'invalidateRangeStart';
+    if (isStart) rangeStarts(watch.m(), watch.index, instance, start, end);
     if (name === 'invalidateRangeEnd') rangeEnds(watch.m(), watch.index, instance, start, end);
     const result = yield* op(mn, ...rest);
     // one that refused is owed no end
-    if (name === 'invalidateRangeStart' && result < 0) rangeRefused(watch.m(), watch.index, instance);
+    if (isStart && result < 0) rangeRefused(watch.m(), watch.index, instance);
     // the driver may have freed the notifier by now
     opEnds(watch, instance);
     if (name === 'release') ghostOf(watch.m()).instance.released[instanceRow(watch.index, instance)] = 1;

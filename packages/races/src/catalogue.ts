@@ -1,8 +1,10 @@
 /** All races that come with mmun, in the order of the table. A new one is a file of `catalogue/` and a line here. */
 import { deviceAgainstCall } from './catalogue/device-against-call.js';
+import { driverLifetime } from './catalogue/driver-lifetime.js';
+import { driverRetry } from './catalogue/driver-retry.js';
 import { notifierRelease } from './catalogue/notifier-release.js';
 import { checkableOf } from './checkable.js';
 import type { Checkable } from './checkable.js';
 import { litmus } from './litmus.js';
 
-export const catalogue: readonly Checkable[] = [litmus, ...[...deviceAgainstCall, ...notifierRelease].map(checkableOf)];
+export const catalogue: readonly Checkable[] = [litmus, ...[...deviceAgainstCall, ...notifierRelease, ...driverLifetime, ...driverRetry].map(checkableOf)];
