@@ -31,6 +31,8 @@ export interface InspectedImage<M extends BootedMachine = BootedMachine> {
   isPageDirty(m: M, pfn: Pfn): boolean;
   /** The page belongs to a file, which must get what was written to it. */
   isPageOfFile(m: M, pfn: Pfn): boolean;
+  /** What the page of a file holds is on its disk: it was written back, and not changed since. */
+  isPageStored(m: M, pfn: Pfn): boolean;
   /** /proc/PID/pagemap: 0 without a present pte, whatever the VMA allows; else 4 * pfn, plus 2 where nothing else maps the page, plus 1 where it is a file's. */
   pagemapEntry(m: M, mm: Mm, address: Vaddr): number;
   /** What one CPU has cached for `address`: 2 * pfn, plus 1 where it may write; 0 without an entry. */

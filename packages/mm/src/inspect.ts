@@ -1,7 +1,7 @@
 // No kernel file: what a debugger reads out of a stopped kernel.
 /** The machine as seen from outside: contract and reasons in include/inspection.ts. Nothing here is a step. */
 import { PAGE_SHIFT, PAGE_SIZE } from '@mmun/include';
-import type { Mm, Pfn, Pmdp, Pte, Ptep, TaskStruct, TlbVisitor, Vaddr, Where } from '@mmun/include';
+import type { Inode, Mm, Pfn, Pmdp, Pte, Ptep, TaskStruct, TlbVisitor, Vaddr, Where } from '@mmun/include';
 import { nameOfWhere as nameIn, poolHighest, poolIsLive, whereOf } from '@mmun/lib';
 import { MAX_HELD_LOCKS } from '@mmun/locking';
 import {
@@ -11,6 +11,7 @@ import {
 import { newTask } from './fork.js';
 import type { Machine } from './mm-types.js';
 import { PG_DIRTY, pageIsAnon } from './page-flags.js';
+import { blockLookup } from './page-io.js';
 
 export function translationWhere(m: Machine, mm: Mm, address: Vaddr): Where {
   if (m.mm.pgd[mm] === 0) return whereOf(m.mm.pgd, mm);
@@ -51,6 +52,15 @@ export function isPageDirty(m: Machine, pfn: Pfn): boolean {
   if ((m.page.flags[pfn] & PG_DIRTY) !== 0 || pageTestDirty(m, pfn)) return true;
   for (let mm = 1; mm <= poolHighest(m.mmPool); mm++) if (poolIsLive(m.mmPool, mm) && isMappedDirty(m, mm as Mm, pfn)) return true;
   return false;
+}
+
+/** The page's block holds what the page holds: whoever marked it has done its work. */
+export function isPageStored(m: Machine, pfn: Pfn): boolean {
+  const { pageContentWords: words } = m.bootConfig;
+  const slot = blockLookup(m, (m.page.mapping[pfn] >>> 1) as Inode, m.page.index[pfn]);
+  if (slot === 0) return false;
+  for (let i = 0; i < words; i++) if (m.swapContent[slot * words + i] !== m.pageContent[pfn * words + i]) return false;
+  return true;
 }
 
 export function isPageOfFile(m: Machine, pfn: Pfn): boolean {

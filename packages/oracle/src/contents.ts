@@ -65,14 +65,15 @@ export function noteDeviceWrite<M extends WatchedMachine>(image: WatchedImage<M>
   ghostOf(m).frame.written[pfn] = image.frameGeneration(m, pfn);
 }
 
-/** At rest: a page of a file that a device wrote to, and has no entry for any more, is dirty. */
+/** At rest: a page of a file that a device wrote to, and has no entry for any more, is dirty, or was written back as it is. */
 export function auditDirty<M extends WatchedMachine>(image: WatchedImage<M>, m: M, report: (found: Report) => void): void {
   const { written } = ghostOf(m).frame;
   const followed = new Set<number>();
   for (const { driver } of image.attachedSecondaries(m)) driver.audit((_instance, _mm, _address, pfn) => { followed.add(pfn); });
   for (let pfn = 1; pfn < written.length; pfn++) {
     if (written[pfn] === 0 || written[pfn] !== image.frameGeneration(m, pfn as Pfn) || followed.has(pfn)) continue;
-    if (image.isFrameLive(m, pfn as Pfn) && image.isPageOfFile(m, pfn as Pfn) && !image.isPageDirty(m, pfn as Pfn)) report(dirtyForgotten(pfn as Pfn));
+    if (!image.isFrameLive(m, pfn as Pfn) || !image.isPageOfFile(m, pfn as Pfn)) continue;
+    if (!image.isPageDirty(m, pfn as Pfn) && !image.isPageStored(m, pfn as Pfn)) report(dirtyForgotten(pfn as Pfn));
   }
 }
 

@@ -44,6 +44,7 @@ function watchServices<M extends WatchedMachine>(watch: Watch<M>, services: Kern
     ...services,
     mmuNotifierAlloc: (instance): MmuNotifier => {
       forgetRanges(watch.m(), index, instance);
+      begins(watch, instance);
       return services.mmuNotifierAlloc(instance);
     },
     * mmuNotifierUnregister(mn: MmuNotifier, mm: Mm): Task<MaySleep> {
@@ -150,6 +151,15 @@ function watchOp<M extends WatchedMachine>(watch: Watch<M>, services: KernelServ
 /** The address space that an instance of a device follows. */
 export function spaceOfInstance(m: WatchedMachine, driver: number, instance: number): Mm {
   return ghostOf(m).instance.mm[instanceRow(driver, instance)] as Mm;
+}
+
+/** An instance is being made: ops for it may come before `create` has returned, also where one of its number was closed before. */
+function begins<M extends WatchedMachine>({ m: machine, index }: Watch<M>, instance: number): void {
+  const m = machine();
+  const ghost = ghostOf(m);
+  const row = instanceRow(index, instance);
+  touchInstance(m, ghost, row, WRITE);
+  ghost.instance.state[row] = ghost.instance.released[row] = 0;
 }
 
 /** Where the address space has ended by now, its release came while the instance was being made. */

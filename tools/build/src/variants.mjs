@@ -43,7 +43,7 @@ export const VARIANTS = [
   { name: 's390-range-fast', arch: 's390', design: 'range', build: 'fast', isQuick: false, specs: 'none' },
   { name: 'toy', arch: 'toy', design: 'v5', build: 'checked', isQuick: true, specs: 'toy' },
   { name: 'toy-off', arch: 'toy', design: 'off', build: 'checked', isQuick: true, specs: 'toy' },
-  { name: 'toy-range', arch: 'toy', design: 'range', build: 'checked', isQuick: false, specs: 'toy' },
+  { name: 'toy-range', arch: 'toy', design: 'range', build: 'checked', isQuick: true, specs: 'toy' },
   { name: 'toy-fast', arch: 'toy', design: 'v5', build: 'fast', isQuick: false, specs: 'none' },
   { name: 'toy-off-fast', arch: 'toy', design: 'off', build: 'fast', isQuick: false, specs: 'none' },
   { name: 'toy-range-fast', arch: 'toy', design: 'range', build: 'fast', isQuick: false, specs: 'none' },

@@ -21,7 +21,7 @@ const MAY_IMPORT = /** @type {Record<string, readonly string[]>} */ ({
   plugin: ['include', 'lib'],
   check: ['include', 'lib', 'check'],
   image: ['include', 'lib', 'arch', 'notifier', 'mm'],
-  kit: ['include', 'lib', 'check', 'image', 'plugin'],
+  kit: ['include', 'lib', 'check', 'image', 'plugin', 'kit'],
   tool: ['include', 'lib', 'arch', 'notifier', 'mm', 'plugin', 'check', 'image', 'kit', 'tool'],
 });
 
