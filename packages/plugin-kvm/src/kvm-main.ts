@@ -18,7 +18,7 @@ import {
   KVM_CLOSED, KVM_MAX_VCPUS, KVM_MEMORY_SLOTS, KVM_RELEASED, mmOf, mmuLockOf, notifierOf, slotsLockOf,
 } from './kvm-host.js';
 import type { Kvms } from './kvm-host.js';
-import { zapAll, zapAllLocked } from './mmu.js';
+import { zapAllLocked, zapForGood } from './mmu.js';
 import { emptyTlb, letVcpusRun, stopVcpus } from './tlb.js';
 
 /** Where one slot lies. KVM_SET_USER_MEMORY_REGION */
@@ -80,24 +80,24 @@ export function* setMemoryRegion(k: Kvms, vm: number, region: MemoryRegion): Tas
   return 0;
 }
 
-/** kvm_destroy_vm() under v5. */
+/** kvm_destroy_vm() under v5. The entries go first: once it is unregistered, nobody says when their pages do. */
 export function* destroyVm(k: Kvms, vm: number): Task<MaySleep> {
   const mm = mmOf(k, vm);
   if (!(yield* k.s.mmgetNotZero(mm))) {
     yield* endOfOneSide(k, vm, KVM_CLOSED);
     return;
   }
+  yield* zapForGood(k, vm, false);
   yield* k.s.mmuNotifierUnregister(notifierOf(k, vm), mm);
   yield* k.s.mmput(mm);
   yield* k.s.synchronizeRcu();
-  yield* zapAll(k, vm);
   yield* freeVm(k, vm);
 }
 
-/** The same under `range`, where the mm may have ended before or may end beside it: release is called in any case. */
+/** The same under `range`, where the mm may have ended before or may end beside it: release is called in any case, and takes the entries. */
 export function* destroyRegisteredVm(k: Kvms, vm: number): Task<MaySleep> {
+  yield* zapForGood(k, vm, false);
   yield* k.s.mmuNotifierUnregister(notifierOf(k, vm), mmOf(k, vm));
-  yield* zapAll(k, vm);
   yield* freeVm(k, vm);
 }
 

@@ -11,7 +11,7 @@ export function v5Ops(k: Kvms): Required<MmuNotifierOps> {
   return {
     * release(mn: MmuNotifier, _mm: Mm): Task<MaySleep> {
       const vm = k.s.notifierInstance(mn);
-      yield* zapForGood(k, vm);
+      yield* zapForGood(k, vm, true);
       yield* endOfOneSide(k, vm, KVM_RELEASED);
     },
     * invalidatePage(mn: MmuNotifier, _mm: Mm, address: Vaddr): Task<UnderPteLock> {
@@ -34,7 +34,7 @@ export function v5Ops(k: Kvms): Required<MmuNotifierOps> {
 export function rangeOps(k: Kvms): RangeNotifierOps {
   return {
     * release(mn: MmuNotifier, _mm: Mm): Task<InSrcuRead> {
-      yield* zapForGood(k, k.s.notifierInstance(mn));
+      yield* zapForGood(k, k.s.notifierInstance(mn), true);
     },
     * invalidateRangeStart(mn: MmuNotifier, _mm: Mm, start: Vaddr, end: Vaddr): Task<InSrcuRead> {
       yield* rangeStart(k, k.s.notifierInstance(mn), start, end);

@@ -59,24 +59,16 @@ export function* rangeEnd(k: Kvms, kvm: number): Task<Step> {
   yield* k.s.spinUnlock(lock);
 }
 
-/** Takes away every entry of a machine. @context any @locks none @param isTold mm said so, and it counts as its doing */
-export function* zapAll(k: Kvms, kvm: number, isTold = false): Task<Step> {
+/** The end of a machine or of its process: every entry goes, and none is made any more. @context any @locks none @param isTold mm said so, and it counts as its doing */
+export function* zapForGood(k: Kvms, kvm: number, isTold: boolean): Task<Step> {
   const lock = mmuLockOf(k, kvm);
   yield* k.s.spinLock(lock);
+  k.kvm.state[kvm] = k.kvm.state[kvm] | KVM_DEAD;
   yield* zapAllLocked(k, kvm, isTold);
   yield* k.s.spinUnlock(lock);
 }
 
-/** The same at the end of the process: from now on none is made either. */
-export function* zapForGood(k: Kvms, kvm: number): Task<Step> {
-  const lock = mmuLockOf(k, kvm);
-  yield* k.s.spinLock(lock);
-  k.kvm.state[kvm] = k.kvm.state[kvm] | KVM_DEAD;
-  yield* zapAllLocked(k, kvm, true);
-  yield* k.s.spinUnlock(lock);
-}
-
-/** @locks mmuLock */
+/** Takes away every entry of a machine. @locks mmuLock */
 export function* zapAllLocked(k: Kvms, kvm: number, isTold: boolean): Task<Step> {
   while (k.kvm.sptes[kvm] !== 0) {
     yield* zapSpte(k, kvm, k.kvm.sptes[kvm]);

@@ -127,6 +127,14 @@ const CALLS: readonly CallRace[] = [
 
 export const deviceAgainstCall: readonly Race[] = CALLS.flatMap((of) => [raceOf(of, false), raceOf(of, true)]);
 
+/** The same races with other devices: `variantsOf('munmap')` says which; where it returns null there is no such race. */
+export function deviceRaces(prefix: string, variantsOf: (call: string) => Race['variants'] | null): readonly Race[] {
+  return CALLS.flatMap((of) => {
+    const variants = variantsOf(of.call);
+    return variants === null ? [] : [raceOf({ ...of, variants }, false), raceOf({ ...of, variants }, true)].map((race) => ({ ...race, id: `${prefix}-${race.id}` }));
+  });
+}
+
 function raceOf({ call, title, source, finds, run, setup, actor, isFile = false, afterwards, config = {}, variants = INSTALL }: CallRace, isWrite: boolean): Race {
   return defineRace<Page>({
     id: `${call}-${isWrite ? 'write' : 'read'}`,
