@@ -6,12 +6,12 @@ import type { Ghost } from './ghost.js';
 import type { WatchedMachine } from './watched.js';
 
 /** Calls that take a range; index + 1 is what `returned` holds. */
-const CALLS = ['munmap', 'mprotect', 'madvise', 'mmap', 'mremap', 'a write', 'fork', 'exit', 'brk', 'a device fault', 'reclaim', 'truncate', 'writeback'] as const;
+const CALLS = ['munmap', 'mprotect', 'madvise', 'mmap', 'mremap', 'a write', 'fork', 'exit', 'brk', 'a device fault', 'reclaim', 'truncate', 'writeback', 'the OOM reaper'] as const;
 export type CallName = (typeof CALLS)[number];
 
-const DISCARDS: ReadonlySet<CallName> = new Set<CallName>(['munmap', 'madvise', 'mmap', 'mremap', 'brk', 'exit', 'truncate']);
+const DISCARDS: ReadonlySet<CallName> = new Set<CallName>(['munmap', 'madvise', 'mmap', 'mremap', 'brk', 'exit', 'truncate', 'the OOM reaper']);
 /** After these, whatever still goes by the old mapping is `stale-after-return`. */
-const PROMISES: ReadonlySet<CallName> = new Set<CallName>(['munmap', 'mprotect', 'madvise', 'mmap', 'mremap', 'brk', 'exit', 'truncate']);
+const PROMISES: ReadonlySet<CallName> = new Set<CallName>(['munmap', 'mprotect', 'madvise', 'mmap', 'mremap', 'brk', 'exit', 'truncate', 'the OOM reaper']);
 
 /** A call on `[start, end)` begins: one step, because from here on the outcome of an access is open. */
 export function* beginCall(m: WatchedMachine, call: CallName, mm: Mm, start: Vaddr, end: Vaddr): Task<Step> {

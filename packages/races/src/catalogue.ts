@@ -1,10 +1,11 @@
 /** All races that come with mmun, in the order of the table. A new one is a file of `catalogue/` and a line here. */
 import { deviceAgainstCall } from './catalogue/device-against-call.js';
 import { driverLifetime } from './catalogue/driver-lifetime.js';
+import { driverLocks } from './catalogue/driver-locks.js';
 import { driverRetry } from './catalogue/driver-retry.js';
 import { notifierRelease } from './catalogue/notifier-release.js';
 import { checkableOf } from './checkable.js';
 import type { Checkable } from './checkable.js';
 import { litmus } from './litmus.js';
 
-export const catalogue: readonly Checkable[] = [litmus, ...[...deviceAgainstCall, ...notifierRelease, ...driverLifetime, ...driverRetry].map(checkableOf)];
+export const catalogue: readonly Checkable[] = [litmus, ...[...deviceAgainstCall, ...notifierRelease, ...driverLifetime, ...driverRetry, ...driverLocks].map(checkableOf)];

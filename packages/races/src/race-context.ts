@@ -10,7 +10,7 @@ import { beginCall, beginOnSpace, endCall, endOnSpace, inheritContents, leaveUnt
 import type { CallName, Code, Oracle, WatchedMachine } from '@mmun/oracle';
 import { kernelAssert } from './assertion.js';
 import { RaceDevice } from './race-device.js';
-import { everywhere, frameAt, newFile, onFile } from './race-files.js';
+import { everywhere, frameAt, newFile, onFile, onSpace } from './race-files.js';
 import type { RaceFile } from './race-files.js';
 import type { RaceImage } from './race-image.js';
 
@@ -210,6 +210,11 @@ export class RaceContext {
   /** A round of kswapd over both lists, until `pages` are free. @returns how many it freed */
   kswapd(pages = 1): Task<MaySleep, number> {
     return everywhere(this, 'reclaim', false, () => this.image.shrinkZone(this.m, pages));
+  }
+
+  /** What the OOM reaper does to a process that was killed: private memory goes, waiting for nobody. @returns false where it must come back */
+  oomReap(mm: Mm = FIRST_MM): Task<MaySleep, boolean> {
+    return onSpace(this, 'the OOM reaper', mm, () => this.image.oomReapTaskMm(this.m, mm));
   }
 
   /** get_user_pages() on the current process, or `mm`: the frame, pinned until t.put(), or a negative errno */

@@ -40,6 +40,15 @@ export function* everywhere<R>(t: RaceContext, call: CallName, isDone: boolean, 
   return result;
 }
 
+/** The same for one process. */
+export function* onSpace<R>(t: RaceContext, call: CallName, mm: Mm, run: () => Task<MaySleep, R>): Task<MaySleep, R> {
+  const [start, end] = [0 as Vaddr, (NR_PAGES * PAGE_SIZE) as Vaddr];
+  yield* beginCall(t.m, call, mm, start, end);
+  const result = yield* run();
+  endCall(t.m, call, mm, start, end, result !== false);
+  return result;
+}
+
 /** The same for the pages of a file that are mapped somewhere when the call begins. */
 export function* onFile<R>(t: RaceContext, call: CallName, file: RaceFile, from: number, to: number, run: () => Task<MaySleep, R>): Task<MaySleep, R> {
   const spans = spansOfFile(t, file, from, to);
