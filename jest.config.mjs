@@ -34,13 +34,14 @@ function project(variant) {
   return {
     displayName: variant.name,
     rootDir: import.meta.dirname,
+    roots: ['<rootDir>/packages', '<rootDir>/tools'],
     testEnvironment: 'node',
     testMatch: [...own.map((folder) => `<rootDir>/${folder}/test/**/*.spec.ts`), ...(specs === 'all' ? [] : [`<rootDir>/packages/*/test/**/*.${specs}.spec.ts`])],
     testPathIgnorePatterns: ['/node_modules/', '/dist/', '/fixtures/', ...skipped.map((kind) => `\\.${kind}\\.spec\\.ts$`), ...(variant.arch === 's390' ? X86_ADDRESSES : [])],
     modulePathIgnorePatterns: ['/\\.nx/', '/tools/check/test/fixtures/'],
     testEnvironmentOptions: { customExportConditions: [...conditionsOf(variant), '@mmun/source', 'node', 'node-addons'] },
     globals: { MMUN_IMAGE: { name: variant.name, ...configOf(variant), gates: gatesOf(variant) } },
-    transform: { '\\.(ts|mjs|js)$': ['<rootDir>/tools/build/src/jest-transform.mjs', { form: formOf(variant) }] },
+    transform: { '\\.(ts|mjs|js)$': ['<rootDir>/tools/build/src/jest-transform.mjs', { form: formOf(variant), image: variant.name }] },
     transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join('|')})/)`],
     moduleFileExtensions: ['ts', 'mjs', 'js', 'cjs', 'json', 'node'],
     moduleNameMapper: {
@@ -55,6 +56,7 @@ function project(variant) {
 export default {
   testTimeout: 120_000, // for a machine that does other work too; no test is about time
   maxWorkers: 2, // jest itself leaves one of two cores idle
+  testSequencer: '<rootDir>/tools/build/src/jest-sequencer.mjs',
   projects: VARIANTS.filter((variant) => specsOf(variant) !== 'none').map(project),
   reporters: ['default', '<rootDir>/tools/build/src/jest-reporter.mjs'],
 };

@@ -1,4 +1,4 @@
-import { inFrames } from '@mmun/test-support';
+import { inFrames } from '@mmun/test-support/in-frames';
 import { join } from 'node:path';
 import * as native from './samples.js';
 import type { FrameTask, ThreadState } from '../src/frames.js';

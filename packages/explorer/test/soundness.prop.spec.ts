@@ -1,4 +1,4 @@
-import { inFrames } from '@mmun/test-support';
+import { inFrames } from '@mmun/test-support/in-frames';
 import fc from 'fast-check';
 import { join } from 'node:path';
 import { Dpor, Execution, LevelSearch, Stateful, explore } from '../src/index.js';

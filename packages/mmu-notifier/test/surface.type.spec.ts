@@ -1,5 +1,5 @@
 // What must not compile, and in which words. The words are part of the product: a driver's author reads them, not us.
-import { typeErrors } from '@mmun/test-support';
+import { typeErrors } from '@mmun/build/type-errors';
 
 const HEAD = `
 import type { GracePeriod, InRcuRead, InSrcuRead, MaySleep, Mm, MmuNotifierOps, Mutex, Pfn, RangeNotifierOps, Step, Task, UnderPteLock, Vaddr } from '@mmun/include';

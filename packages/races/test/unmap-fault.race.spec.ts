@@ -1,5 +1,5 @@
 import { explore } from '@mmun/explorer';
-import { inFrames } from '@mmun/test-support';
+import { inFrames } from '@mmun/test-support/in-frames';
 import { join } from 'node:path';
 import { unmapFault } from '../src/index.js';
 import type { Protocol } from '../src/index.js';

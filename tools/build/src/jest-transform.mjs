@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { transformSync, version } from 'esbuild';
 import { withInlineMap } from './esbuild-tasks.mjs';
+import { linkedFile, linkedName } from './jest-link.mjs';
 import { straighten } from './straighten.mjs';
 
-const ownSource = ['straighten.mjs', 'jest-transform.mjs', 'esbuild-tasks.mjs']
+const ownSource = ['straighten.mjs', 'jest-link.mjs', 'jest-transform.mjs', 'esbuild-tasks.mjs']
   .map((file) => readFileSync(new URL(file, import.meta.url), 'utf8'))
   .join('\0');
 
@@ -23,16 +24,19 @@ const URL_BANNER = 'const __mmunUrl = require("node:url").pathToFileURL(__filena
  */
 const NODE_INTEROP = /(__toESM\(require\("[^"]+"\)), 1\)/g;
 
-/** @param {{ form: import('./straighten.mjs').Form }} options */
-function createTransformer({ form }) {
+/** @param {{ form: import('./straighten.mjs').Form, image: string }} options */
+function createTransformer({ form, image }) {
   return {
     canInstrument: false,
     /** @param {string} source @param {string} path */
     getCacheKey(source, path) {
-      return createHash('sha256').update([source, path, form, version, process.version, ownSource].join('\0')).digest('hex');
+      const linked = linkedName(path);
+      return createHash('sha256').update([linked ? image : source, path, form, version, process.version, ownSource].join('\0')).digest('hex');
     },
     /** @param {string} source @param {string} path */
     process(source, path) {
+      const linked = linkedName(path);
+      if (linked) return { code: `module.exports = require(${JSON.stringify(linkedFile(image))}).sources[${JSON.stringify(linked)}];` };
       const isTypeScript = path.endsWith('.ts');
       const rewritten = isTypeScript ? straighten(source, path, { form }) : null;
       const { code } = transformSync(rewritten ? withInlineMap(rewritten) : source, {

@@ -1,6 +1,4 @@
+// What loads the compiler or the bundler has an entry of its own: most specs need neither.
 export { effort } from './effort.js';
 export { gate, image, mustFail } from './gate.js';
 export type { Gate, ImageUnderTest } from './gate.js';
-export { inFrames } from './in-frames.js';
-export { typeErrors } from '@mmun/build/type-errors';
-export type { TypeError } from '@mmun/build/type-errors';

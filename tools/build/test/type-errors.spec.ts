@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { typeErrors } from '@mmun/test-support';
+import { typeErrors } from '@mmun/build/type-errors';
 
 const folder = import.meta.dirname;
-const fixture = join(folder, '../../build/test/fixtures/linked/src');
+const fixture = join(folder, 'fixtures/linked/src');
 
 describe('typeErrors', () => {
   it('says nothing of a source that compiles', () => {
