@@ -80,6 +80,9 @@ export interface MapsRow {
   readonly rss: number;
   /** Ptes that hold swap entries; a row that is read from a file may lack it. */
   readonly swap?: number;
+  /** Of hugetlb memory, and only there: small pages that huge ones stand for. They count in no other field. */
+  readonly privateHugetlb?: number;
+  readonly sharedHugetlb?: number;
 }
 
 /** Calls by kind since boot; null in an image without notifiers. */

@@ -16,6 +16,8 @@ export interface MachineConfig {
   readonly nrAnonVmaChains: number;
   /** Page frames that can hold user pages. */
   readonly nrFrames: number;
+  /** Huge pages that are set aside at boot, out of nrFrames, as many as fit. vm.nr_hugepages */
+  readonly nrHugePages: number;
   /**
    * Pages of backing store: swap, and what is written to files through mappings. 0: no swap, and a page of a file that was
    * written stays in memory; then reclaim unmaps nothing, as if memory were never short before it is out.

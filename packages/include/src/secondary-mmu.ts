@@ -17,7 +17,7 @@ import type { MachineConfig } from './machine.js';
 import type { Design, DesignOps, NotifierOps, OpName } from './mmu-notifier.js';
 import type { PointKind } from './point.js';
 import type { Table, TableSpec } from './table.js';
-import type { GracePeriod, MaySleep, Sleep, Step, Task, UnderPteLock } from './task.js';
+import type { GracePeriod, InSrcuRead, MaySleep, Sleep, Step, Task, UnderPteLock } from './task.js';
 
 /** A table that a plugin keeps in the machine's buffer. */
 export interface SecondaryTable {
@@ -221,6 +221,33 @@ export interface KernelServices {
   unlockPage(pfn: Pfn): Task<Step>;
   /** The device wrote to the page. Only a flag: takes no lock, so it may be called under any. SetPageDirty() */
   setPageDirty(pfn: Pfn): Task<Step>;
+
+  // ── an area of a process that a driver maps pages in ──────────────────────────────────────────────────────────────
+
+  /** mm of the thread that calls: 0 for a kernel thread. current->mm @context any */
+  currentMm(): Mm;
+  /**
+   * An area of `mm` with nothing in it yet: shared, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTCOPY. A CPU that touches it before
+   * remapPfn has mapped a page gets SIGBUS. Its process may unmap it, or parts of it, at any time. vm_mmap() of the driver's file
+   * @param owner what tells the driver's area from others that come to lie there later; above 0, unique in the machine, as a notifier is
+   * @context process, no lock held; takes mmap_sem. The caller holds the address space (mmgetNotZero)
+   * @returns its address, or a negative errno
+   */
+  vmMmapPfn(mm: Mm, sizeBytes: number, isWritable: boolean, owner: number): Task<MaySleep, number>;
+  /**
+   * Maps one frame at one page of the area, in place of what the driver had there. mm takes no reference: the driver keeps one
+   * until it has called zapVmaPtes. remap_pfn_range() of one page
+   * @context process; takes the PT lock @locks mmap_sem of `mm` @returns 0, -EFAULT where the page is not the owner's any more, -ENOMEM
+   */
+  remapPfn(mm: Mm, address: Vaddr, pfn: Pfn, isWritable: boolean, owner: number): Task<MaySleep, number>;
+  /**
+   * Takes away what of `[address, address + sizeBytes)` is still the owner's. No CPU translates by it on return. The notifiers of
+   * `mm` are called for it. zap_vma_ptes()
+   * @context may sleep where notifiers do; in an op too @locks mmap_sem of `mm`, so that its page tables stay
+   */
+  zapVmaPtes(mm: Mm, address: Vaddr, sizeBytes: number, owner: number): Task<InSrcuRead>;
+  /** Unmaps what of it is still the owner's. vm_munmap() @context process, no lock held; takes mmap_sem. The caller holds the address space */
+  vmMunmapPfn(mm: Mm, address: Vaddr, sizeBytes: number, owner: number): Task<MaySleep>;
 
   // ── what the device does ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -4,9 +4,11 @@ import { PAGE_SIZE } from '@mmun/include';
 import type { Finding, Mm, Pfn, Pmdp, Ptep, Vaddr, Vma } from '@mmun/include';
 import { poolHighest, poolIsLive, poolUsed } from '@mmun/lib';
 import {
-  PGDIR_SIZE, PMD_SIZE, PTRS_PER_PMD, PTRS_PER_PTE, PTRS_PER_PUD, PUD_SIZE, TASK_SIZE, pgdNone, pgdOffset, pmdNone, pmdOffset, pteOffset,
-  pteToSwpEntry, pteWrite, ptepGet, ptepNone, ptepPfn, ptepPresent, pudNone, pudOffset,
+  PGDIR_SIZE, PMD_SIZE, PTRS_PER_PMD, PTRS_PER_PTE, PTRS_PER_PUD, PUD_SIZE, TASK_SIZE, hugePteOffset, pgdNone, pgdOffset, pgdPage, pmdHuge, pmdNone, pmdOffset, pmdPage,
+  pteHuge, pteOffset, pteToSwpEntry, pteWrite, ptepGet, ptepNone, ptepPfn, ptepPresent, pudNone, pudOffset, pudPage,
 } from '#asm';
+import { checkHugeEntry, checkHugePages } from './check-hugetlb.js';
+import { isHugeFrame } from './hugetlb-pool.js';
 import type { Machine } from './mm-types.js';
 import { MM_SWAPENTS, PG_ANON_EXCLUSIVE, PG_RESERVED, PG_SWAPCACHE, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
 import { checkSwap } from './check-rmap.js';
@@ -23,7 +25,8 @@ interface Counted {
   readonly followed: Int32Array;
   /** Swap entries in ptes, by slot. */
   readonly swapped: Int32Array;
-  nrTables: number;
+  /** Table pages, and how often an entry above led there. */
+  readonly tables: Map<Pfn, number>;
 }
 
 /** @returns empty where mapcounts, references, rss, table counts and the cache agree with the tables */
@@ -32,13 +35,16 @@ export function checkPages(m: Machine): Finding[] {
   const report: Report = (code, message) => found.push({ code, message, replay: '', steps: [] });
   const { nrFrames } = m.bootConfig;
   const perFrame = (): Int32Array => new Int32Array(nrFrames + 1);
-  const counted: Counted = { mapped: perFrame(), cached: perFrame(), followed: perFrame(), swapped: new Int32Array(m.bootConfig.nrSwapSlots + 1), nrTables: 0 };
+  const counted: Counted = { mapped: perFrame(), cached: perFrame(), followed: perFrame(), swapped: new Int32Array(m.bootConfig.nrSwapSlots + 1), tables: new Map() };
   for (const { driver } of m.secondaries) driver.audit((_instance, _mm, _address, pfn) => { counted.followed[pfn]++; });
   for (let mm = 1; mm <= poolHighest(m.mmPool); mm++) if (poolIsLive(m.mmPool, mm)) checkMmPages(m, mm as Mm, counted, report);
-  if (counted.nrTables !== poolUsed(m.tablePool)) report('table-leak', `${poolUsed(m.tablePool)} table pages are in use and ${counted.nrTables} are reached`);
+  const { tables } = counted;
+  if (tables.size !== poolUsed(m.tablePool)) report('table-leak', `${poolUsed(m.tablePool)} table pages are in use and ${tables.size} are reached`);
+  for (const [table, nr] of tables) if (m.page.refcount[table] !== nr) report('table-refcount', `table ${table} has ${m.page.refcount[table]} references and ${nr} entries lead there`);
   checkPageCache(m, counted, report);
   checkSwap(m, counted.swapped, report);
-  for (let pfn = 1; pfn <= poolHighest(m.framePool); pfn++) checkFrame(m, pfn as Pfn, counted, report);
+  checkHugePages(m, counted, report);
+  for (let pfn = 1; pfn <= poolHighest(m.framePool); pfn++) if (!isHugeFrame(m, pfn as Pfn)) checkFrame(m, pfn as Pfn, counted, report);
   return found;
 }
 
@@ -46,23 +52,32 @@ function checkMmPages(m: Machine, mm: Mm, counted: Counted, report: Report): voi
   if (m.mm.pgd[mm] === 0) return;
   const rss = [0, 0, 0, 0];
   let nrTables = 1;
+  isFirstSight(counted, m.mm.pgd[mm] as Pfn);
   for (let pgd = 0; pgd < TASK_SIZE; pgd += PGDIR_SIZE) {
     const pgdp = pgdOffset(m, mm, pgd as Vaddr);
     if (pgdNone(m, pgdp)) continue;
-    if (PTRS_PER_PUD > 1) nrTables++;
+    if (PTRS_PER_PUD > 1) {
+      nrTables++;
+      isFirstSight(counted, pgdPage(m, pgdp));
+    }
     for (let pud = pgd; pud < pgd + PTRS_PER_PUD * PUD_SIZE; pud += PUD_SIZE) {
       const pudp = pudOffset(m, pgdp, pud as Vaddr);
       if (pudNone(m, pudp)) continue;
       if (PTRS_PER_PMD > 1) nrTables++;
+      const isOwn = PTRS_PER_PMD === 1 || isFirstSight(counted, pudPage(m, pudp));
       for (let pmd = pud; pmd < pud + PTRS_PER_PMD * PMD_SIZE; pmd += PMD_SIZE) {
         const pmdp = pmdOffset(m, pudp, pmd as Vaddr);
         if (pmdNone(m, pmdp)) continue;
+        const huge = hugePteOffset(m, pmdp, pmd as Vaddr);
+        if ((huge as number) === pmdp && pmdHuge(m, pmdp)) {
+          checkHugeEntry(m, mm, huge, pmd as Vaddr, isOwn ? counted : null, report);
+          continue;
+        }
         nrTables++;
         checkTable(m, mm, pmdp, pmd as Vaddr, counted, rss, report);
       }
     }
   }
-  counted.nrTables += nrTables;
   if (nrTables !== m.mm.nrPgtables[mm]) report('nr-pgtables', `mm ${mm} counts ${m.mm.nrPgtables[mm]} table pages and has ${nrTables}`);
   const counters = [m.mm.rssFile[mm], m.mm.rssAnon[mm], m.mm.rssShmem[mm], m.mm.nrSwapents[mm]];
   const names = ['file', 'anonymous', 'shmem', 'swapped'];
@@ -73,10 +88,15 @@ function checkMmPages(m: Machine, mm: Mm, counted: Counted, report: Report): voi
 
 function checkTable(m: Machine, mm: Mm, pmdp: Pmdp, start: Vaddr, counted: Counted, rss: number[], report: Report): void {
   let vma = 0 as Vma;
+  const isOwn = isFirstSight(counted, pmdPage(m, pmdp));
   for (let i = 0; i < PTRS_PER_PTE; i++) {
     const address = (start + i * PAGE_SIZE) as Vaddr;
     const ptep: Ptep = pteOffset(m, pmdp, address);
     if (ptepNone(m, ptep)) continue;
+    if (pmdHuge(m, pmdp) && hugePteOffset(m, pmdp, address) === ptep && pteHuge(ptepGet(m, ptep))) {
+      checkHugeEntry(m, mm, ptep, address, isOwn ? counted : null, report);
+      continue;
+    }
     const where = `mm ${mm}, 0x${address.toString(16)}`;
     if (vma === 0 || m.vma.vmEnd[vma] <= address) vma = findVma(m, mm, address);
     if (vma === 0 || m.vma.vmStart[vma] > address) {
@@ -104,6 +124,13 @@ function checkTable(m: Machine, mm: Mm, pmdp: Pmdp, start: Vaddr, counted: Count
       report('anon-writable-shared', `${where}: frame ${pfn} can be written and is not exclusive`);
     }
   }
+}
+
+/** Counts the table. @returns whether it was not counted before: a shared one maps its pages once */
+function isFirstSight({ tables }: Counted, table: Pfn): boolean {
+  const nr = tables.get(table) ?? 0;
+  tables.set(table, nr + 1);
+  return nr === 0;
 }
 
 function checkPageCache(m: Machine, counted: Counted, report: Report): void {

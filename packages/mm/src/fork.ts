@@ -153,6 +153,7 @@ function* dupMmap(m: Machine, mm: Mm, oldMm: Mm): Task<MaySleep, number> {
     const tmp = vmAreaDup(m, mpnt);
     if (tmp === 0) return -ENOMEM;
     v.vmMm[tmp] = mm;
+    v.resvMap[tmp] = 0; // hugetlb_dup_vma_private()
     const isWiped = (vmFlags & VM_WIPEONFORK) !== 0;
     const error = isWiped ? 0 : yield* anonVmaFork(m, tmp, mpnt);
     if (error !== 0) {

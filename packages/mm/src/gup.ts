@@ -1,10 +1,12 @@
 // Models mm/gup.c (6.18; get_user_pages as 2.6.24 knew it).
 /** Lock order: mmap_sem > ptl. */
-import { EFAULT, ENOMEM, PAGE_SIZE, VM_EXEC, VM_FAULT_OOM, VM_IO, VM_LOCKONFAULT, VM_MAYREAD, VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE } from '@mmun/include';
+import { EFAULT, ENOMEM, PAGE_SIZE, VM_EXEC, VM_FAULT_OOM, VM_HUGETLB, VM_IO, VM_LOCKONFAULT, VM_MAYREAD, VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE } from '@mmun/include';
 import type { MaySleep, Mm, Ptep, Spinlock, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { refcountAt, refcountInc, spinLock, spinUnlock } from '@mmun/locking';
-import { pmdNone, pteOffset, ptePfn, ptePresent, pteWrite, ptepGet } from '#asm';
+import { HPAGE_SIZE, pmdNone, pteOffset, ptePfn, ptePresent, pteWrite, ptepGet } from '#asm';
 import { FAULT_FLAG_WRITE } from './fault-flags.js';
+import { followHugetlbPage, isHugetlbMapped } from './hugetlb-gup.js';
+import { hugeStart } from './hugetlb-pool.js';
 import { handleMmFault } from './memory-fault.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -23,12 +25,23 @@ export function* populateVmaPageRange(m: Machine, vma: Vma, start: Vaddr, end: V
   const isWrite = (vmFlags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
   const isForced = (vmFlags & (VM_READ | VM_WRITE | VM_EXEC)) !== 0;
   if (!isVmaAllowed(vmFlags, isWrite, isForced)) return -EFAULT;
+  if ((vmFlags & VM_HUGETLB) !== 0) return yield* populateHugetlbRange(m, vma, start, end, isWrite);
   for (let address = start; address < end; address = (address + PAGE_SIZE) as Vaddr) {
     if (yield* isMapped(m, vmaMm(m, vma), address, isWrite)) continue;
     const error = yield* faultinPage(m, vma, address, isWrite);
     if (error !== 0) return error;
   }
   return nrPages;
+}
+
+/** @returns as populateVmaPageRange */
+function* populateHugetlbRange(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, isWrite: boolean): Task<MaySleep, number> {
+  for (let address = start; address < end; address = (hugeStart(address) + HPAGE_SIZE) as Vaddr) {
+    if (yield* isHugetlbMapped(m, vmaMm(m, vma), address, isWrite)) continue;
+    const error = yield* faultinPage(m, vma, address, isWrite);
+    if (error !== 0) return error;
+  }
+  return (end - start) / PAGE_SIZE;
 }
 
 /**
@@ -41,14 +54,20 @@ export function* getUserPage(m: Machine, mm: Mm, address: Vaddr, isWrite: boolea
   const vma = findVma(m, mm, address);
   if (vma === 0 || m.vma.vmStart[vma] > address || !isVmaAllowed(m.vma.vmFlags[vma], isWrite, false)) return -EFAULT;
   for (;;) {
-    const pfn = yield* followPage(m, mm, address, isWrite);
+    const pfn = yield* followVmaPage(m, vma, address, isWrite);
     if (pfn !== 0) return pfn;
     const error = yield* faultinPage(m, vma, address, isWrite);
     if (error !== 0) return error;
   }
 }
 
-/** The frame that is mapped now, with a reference taken under the ptl; 0 where none is, or none that may be written. */
+/** followPage() or followHugetlbPage(), whichever the VMA needs. */
+export function* followVmaPage(m: Machine, vma: Vma, address: Vaddr, isWrite: boolean): Task<Step, number> {
+  if ((m.vma.vmFlags[vma] & VM_HUGETLB) !== 0) return yield* followHugetlbPage(m, vmaMm(m, vma), address, isWrite);
+  return yield* followPage(m, vmaMm(m, vma), address, isWrite);
+}
+
+/** The frame that is mapped now, with a reference taken under the ptl; 0 where none is, or none that may be written. @holds no hugetlb VMA covers the address */
 export function* followPage(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean): Task<Step, number> {
   const ptep = yield* pteOffsetMapLock(m, mm, address);
   if (ptep === 0) return 0;

@@ -6,9 +6,11 @@ import { nameOfWhere as nameIn, poolHighest, poolIsLive, whereOf } from '@mmun/l
 import { MAX_HELD_LOCKS } from '@mmun/locking';
 import {
   pageTestDirty,
-  pgdNone, pgdOffset, pmdNone, pmdOffset, pteDirty, pteNone, pteOffset, ptePfn, ptePresent, pteToSwpEntry, pteWrite, ptepGet, pudNone, pudOffset, walkPte, whereOfSlot,
+  hugePteOffset, pgdNone, pgdOffset, pmdHuge, pmdNone, pmdOffset, pteDirty, pteNone, pteOffset, ptePfn, ptePresent, pteToSwpEntry, pteWrite, ptepGet, pudNone, pudOffset, walkPte, whereOfSlot,
 } from '#asm';
 import { newTask } from './fork.js';
+import { hugeOrSmallPte, translationAt } from './hugetlb-gup.js';
+import { compoundHead } from './hugetlb-pool.js';
 import type { Machine } from './mm-types.js';
 import { PG_DIRTY, pageIsAnon } from './page-flags.js';
 import { blockLookup } from './page-io.js';
@@ -20,7 +22,10 @@ export function translationWhere(m: Machine, mm: Mm, address: Vaddr): Where {
   const pudp = pudOffset(m, pgdp, address);
   if (pudNone(m, pudp)) return whereOfSlot(m, pudp);
   const pmdp: Pmdp = pmdOffset(m, pudp, address);
-  return pmdNone(m, pmdp) ? whereOfSlot(m, pmdp) : whereOfSlot(m, pteOffset(m, pmdp, address));
+  if (pmdNone(m, pmdp)) return whereOfSlot(m, pmdp);
+  const huge = pmdHuge(m, pmdp) ? hugePteOffset(m, pmdp, address) : (0 as Ptep);
+  if (huge !== 0 && ((huge as number) === pmdp || pteNone(ptepGet(m, pteOffset(m, pmdp, address))))) return whereOfSlot(m, huge);
+  return whereOfSlot(m, pteOffset(m, pmdp, address));
 }
 
 export function frameWhere(m: Machine, pfn: Pfn): Where {
@@ -37,10 +42,11 @@ export function contentWhere(m: Machine, pfn: Pfn, address: Vaddr): Where {
 }
 
 export function wordAt(m: Machine, mm: Mm, address: Vaddr): number {
+  const pfn = Math.floor(translationAt(m, mm, address) / 2) as Pfn;
+  if (pfn !== 0) return m.words[contentWhere(m, pfn, address)];
   const ptep: Ptep = m.mm.pgd[mm] === 0 ? (0 as Ptep) : walkPte(m, mm, address);
   if (ptep === 0) return 0;
   const pte = ptepGet(m, ptep);
-  if (ptePresent(pte)) return m.words[contentWhere(m, ptePfn(pte), address)];
   const slot = pteNone(pte) ? 0 : pteToSwpEntry(pte);
   if (slot === 0) return 0;
   const cached = m.swap.page[slot] as Pfn;
@@ -49,8 +55,9 @@ export function wordAt(m: Machine, mm: Mm, address: Vaddr): number {
 }
 
 export function isPageDirty(m: Machine, pfn: Pfn): boolean {
-  if ((m.page.flags[pfn] & PG_DIRTY) !== 0 || pageTestDirty(m, pfn)) return true;
-  for (let mm = 1; mm <= poolHighest(m.mmPool); mm++) if (poolIsLive(m.mmPool, mm) && isMappedDirty(m, mm as Mm, pfn)) return true;
+  const head = compoundHead(m, pfn);
+  if ((m.page.flags[head] & PG_DIRTY) !== 0 || pageTestDirty(m, pfn)) return true;
+  for (let mm = 1; mm <= poolHighest(m.mmPool); mm++) if (poolIsLive(m.mmPool, mm) && isMappedDirty(m, mm as Mm, head)) return true;
   return false;
 }
 
@@ -64,7 +71,8 @@ export function isPageStored(m: Machine, pfn: Pfn): boolean {
 }
 
 export function isPageOfFile(m: Machine, pfn: Pfn): boolean {
-  return m.page.mapping[pfn] !== 0 && !pageIsAnon(m, pfn);
+  const head = compoundHead(m, pfn);
+  return m.page.mapping[head] !== 0 && !pageIsAnon(m, head);
 }
 
 export function tlbTranslation(m: Machine, cpu: number, mm: Mm, address: Vaddr): number {
@@ -116,7 +124,7 @@ export function kernelThread(m: Machine): TaskStruct {
 function isMappedDirty(m: Machine, mm: Mm, pfn: Pfn): boolean {
   for (let vma = m.mm.mmap[mm]; vma !== 0; vma = m.vma.vmNext[vma]) {
     for (let at = m.vma.vmStart[vma]; at < m.vma.vmEnd[vma]; at += PAGE_SIZE) {
-      const ptep: Ptep = walkPte(m, mm, at as Vaddr);
+      const ptep: Ptep = hugeOrSmallPte(m, mm, at as Vaddr);
       if (ptep === 0) continue;
       const pte = ptepGet(m, ptep);
       if (ptePresent(pte) && ptePfn(pte) === pfn && pteDirty(pte)) return true;

@@ -1,5 +1,5 @@
 // Models the accounting half of mm/mmap.c, mm/vma.c and mm/util.c (6.18): what a process may map and lock.
-import { PAGE_SHIFT, VM_EXEC, VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SHARED, VM_WRITE } from '@mmun/include';
+import { PAGE_SHIFT, VM_EXEC, VM_GROWSDOWN, VM_HUGETLB, VM_LOCKED, VM_NORESERVE, VM_SHARED, VM_WRITE } from '@mmun/include';
 import type { Mm } from '@mmun/include';
 import { current } from '@mmun/locking';
 import type { Machine } from './mm-types.js';
@@ -44,7 +44,7 @@ export function vmEnoughMemory(m: Machine, nrPages: number): boolean {
   return overcommitMemory === OVERCOMMIT_ALWAYS || nrPages <= totalRamPages;
 }
 
-/** Private and writable, and not told to go without: counts against memory. accountable_mapping() */
+/** Private and writable, and not told to go without: counts against memory. Huge pages are counted by themselves. accountable_mapping() */
 export function isAccountable(vmFlags: number): boolean {
-  return (vmFlags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) === VM_WRITE;
+  return (vmFlags & (VM_NORESERVE | VM_HUGETLB | VM_SHARED | VM_WRITE)) === VM_WRITE;
 }

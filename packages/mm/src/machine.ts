@@ -20,7 +20,7 @@ export const config: ImageConfig = { arch: ARCH, design: DESIGN, build: BUILD };
 /** Enough for an ordinary tree of processes; memory that is not used costs nothing until it is touched. */
 export const defaultConfig: MachineConfig = {
   nrCpus: 4, nrTasks: 1024, nrMms: 256, nrVmas: 65536, nrAnonVmas: 65536, nrAnonVmaChains: 131072,
-  nrFrames: 262144, nrSwapSlots: 0, nrTables: 16384, nrInodes: 4096, nrFiles: 16384, nrNotifiers: 256, pageContentWords: 1, tlbEntries: 0,
+  nrFrames: 262144, nrSwapSlots: 0, nrHugePages: 0, nrTables: 16384, nrInodes: 4096, nrFiles: 16384, nrNotifiers: 256, pageContentWords: 1, tlbEntries: 0,
   settings: {
     overcommitMemory: 0, totalRamPages: Infinity, maxMapCount: 65530, mmapMinAddr: 65536, transparentHugepage: 'madvise',
     capIpcLock: true, rlimitStack: 8388608, rlimitData: Infinity, rlimitAs: Infinity, rlimitMemlock: 8388608,
@@ -34,7 +34,7 @@ export const defaultConfig: MachineConfig = {
  */
 export const toyConfig: MachineConfig = {
   nrCpus: 2, nrTasks: 4, nrMms: 2, nrVmas: 8, nrAnonVmas: 6, nrAnonVmaChains: 12,
-  nrFrames: 8, nrSwapSlots: 0, nrTables: 10, nrInodes: 2, nrFiles: 2, nrNotifiers: 2, pageContentWords: 1, tlbEntries: 4,
+  nrFrames: 8, nrSwapSlots: 0, nrHugePages: 0, nrTables: 10, nrInodes: 2, nrFiles: 2, nrNotifiers: 2, pageContentWords: 1, tlbEntries: 4,
   settings: {
     ...defaultConfig.settings,
     mmapMinAddr: PAGE_SIZE, transparentHugepage: 'never', rlimitStack: 4 * PAGE_SIZE, faultAroundBytes: PAGE_SIZE, splitPtlockCpus: 2,

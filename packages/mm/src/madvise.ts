@@ -13,7 +13,8 @@ import {
 } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downRead, downWrite, upRead, upWrite } from '@mmun/locking';
-import { HPAGE_PMD_NR, PMD_SIZE } from '#asm';
+import { HPAGE_PMD_NR, HPAGE_SIZE, PMD_SIZE } from '#asm';
+import { hugeStart } from './hugetlb-pool.js';
 import { madviseFree, madvisePageout } from './madvise-pageout.js';
 import { madvisePopulate } from './madvise-populate.js';
 import { zapPageRange } from './memory.js';
@@ -84,6 +85,7 @@ function* madviseVma(m: Machine, mm: Mm, vma: Vma, start: Vaddr, end: Vaddr, adv
       return 0;
     case MADV_REMOVE: return yield* madviseRemove(m, vma, start, end);
     case MADV_DONTNEED: case MADV_DONTNEED_LOCKED: case MADV_FREE:
+      if ((vmFlags & VM_HUGETLB) !== 0) return yield* madviseDontneedHuge(m, vma, start, end, advice);
       if ((vmFlags & (advice === MADV_DONTNEED_LOCKED ? VM_PFNMAP : VM_PFNMAP | VM_LOCKED)) !== 0) return -EINVAL;
       if (advice === MADV_FREE && !vmaIsAnonymous(m, vma)) return -EINVAL;
       if (advice === MADV_FREE) yield* madviseFree(m, vma, start, end);
@@ -91,6 +93,14 @@ function* madviseVma(m: Machine, mm: Mm, vma: Vma, start: Vaddr, end: Vaddr, adv
       return 0;
     default: return yield* madviseFlags(m, mm, vma, start, end, advice);
   }
+}
+
+/** Begins with a whole huge page, and a last one that is advised in part stays. madvise_dontneed_free_valid_vma() */
+function* madviseDontneedHuge(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, advice: number): Task<MaySleep, number> {
+  if (advice === MADV_FREE || start % HPAGE_SIZE !== 0) return -EINVAL;
+  const whole = hugeStart(end);
+  if (whole > start) yield* zapPageRange(m, vma, start, whole - start);
+  return 0;
 }
 
 function* madviseFlags(m: Machine, mm: Mm, vma: Vma, start: Vaddr, end: Vaddr, advice: number): Task<MaySleep, number> {
@@ -115,7 +125,7 @@ function advisedFlags(m: Machine, vma: Vma, advice: number): number {
     case MADV_WIPEONFORK: return m.vma.vmFile[vma] !== 0 || (flags & VM_SHARED) !== 0 ? -EINVAL : (flags | VM_WIPEONFORK) >>> 0;
     case MADV_KEEPONFORK: return (flags & VM_DROPPABLE) !== 0 ? -EINVAL : (flags & ~VM_WIPEONFORK) >>> 0;
     case MADV_DONTDUMP: return (flags | VM_DONTDUMP) >>> 0;
-    case MADV_DODUMP: return (flags & (VM_SPECIAL | VM_DROPPABLE)) !== 0 ? -EINVAL : (flags & ~VM_DONTDUMP) >>> 0;
+    case MADV_DODUMP: return ((flags & VM_HUGETLB) === 0 && (flags & VM_SPECIAL) !== 0) || (flags & VM_DROPPABLE) !== 0 ? -EINVAL : (flags & ~VM_DONTDUMP) >>> 0;
     case MADV_HUGEPAGE: return ((flags & ~VM_NOHUGEPAGE) | VM_HUGEPAGE) >>> 0;
     case MADV_NOHUGEPAGE: return ((flags & ~VM_HUGEPAGE) | VM_NOHUGEPAGE) >>> 0;
     case MADV_MERGEABLE: return isKsmCompatible(m, vma) ? (flags | VM_MERGEABLE) >>> 0 : flags;

@@ -6,13 +6,14 @@
  *
  * Lock order: ptl of the child > ptl of the parent.
  */
-import { ENOMEM, PAGE_SIZE, VM_MAYWRITE, VM_MIXEDMAP, VM_PFNMAP, VM_SHARED } from '@mmun/include';
+import { ENOMEM, PAGE_SIZE, VM_HUGETLB, VM_MAYWRITE, VM_MIXEDMAP, VM_PFNMAP, VM_SHARED } from '@mmun/include';
 import type { MaySleep, Mm, Pmdp, Pte, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { refcountAt, refcountInc, spinLock, spinUnlock } from '@mmun/locking';
 import {
   pmdAddrEnd, pteMkclean, pteMkold, pteOffset, ptePfn, ptePresent, pteToSwpEntry, pteWrite, pteWrprotect, ptepGet, ptepNone, ptepSetWrprotect, setPteAt,
 } from '#asm';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';
+import { copyHugetlbPageRange } from './hugetlb-range.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { MM_SWAPENTS, PG_ANON_EXCLUSIVE, addMmCounter, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
@@ -30,6 +31,7 @@ const LATENCY = 32;
  */
 export function* copyPageRange(m: Machine, dstVma: Vma, srcVma: Vma): Task<MaySleep, number> {
   if (!vmaNeedsCopy(m, srcVma)) return 0;
+  if ((m.vma.vmFlags[srcVma] & VM_HUGETLB) !== 0) return yield* copyHugetlbPageRange(m, dstVma, srcVma, isCowMapping(m.vma.vmFlags[srcVma]));
   if (!isCowMapping(m.vma.vmFlags[srcVma])) return yield* copyPmdRanges(m, dstVma, srcVma);
   const srcMm = vmaMm(m, srcVma);
   const mmunStart = m.vma.vmStart[srcVma] as Vaddr;

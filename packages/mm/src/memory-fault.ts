@@ -14,10 +14,11 @@ import {
 import { FAULT_FLAG_WRITE } from './fault-flags.js';
 import { filemapFault, filemapMapPages, isFaultWithoutTable } from './filemap.js';
 import { doHugePmdAnonymousPage, isThpFault } from './huge-memory.js';
+import { hugetlbFault } from './hugetlb.js';
 import { setAnonPte, vmaPageProt } from './memory-anon.js';
 import { doSwapPage } from './memory-swap.js';
 import { doWpPage } from './memory-wp.js';
-import { VM_OPS_ANON, VM_OPS_FILE, VM_OPS_SHMEM, VM_OPS_SPECIAL, vmaMm } from './mm-types.js';
+import { VM_OPS_ANON, VM_OPS_DRIVER, VM_OPS_FILE, VM_OPS_HUGETLB, VM_OPS_SHMEM, VM_OPS_SPECIAL, vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { allocPage, allocZeroedPage, copyUserHighpage } from './page-alloc.js';
 import { PG_DIRTY, addMmCounter, mmCounter, unlockPage } from './page-flags.js';
@@ -33,6 +34,7 @@ import { putPage } from './swap.js';
  */
 export function* handleMmFault(m: Machine, vma: Vma, address: Vaddr, flags: number): Task<MaySleep, number> {
   const mm = vmaMm(m, vma);
+  if (m.vma.vmOps[vma] === VM_OPS_HUGETLB) return yield* hugetlbFault(m, vma, address, flags);
   const page = (address - (address & (PAGE_SIZE - 1))) as Vaddr;
   const pmdp = yield* pmdAllocWalk(m, mm, page);
   if (pmdp === 0) return VM_FAULT_OOM;
@@ -120,6 +122,7 @@ function* doFault(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, ptep: Ptep, 
     yield* spinUnlock(m, ptl);
     return 0;
   }
+  if (m.vma.vmOps[vma] === VM_OPS_DRIVER) return VM_FAULT_SIGBUS;
   if ((flags & FAULT_FLAG_WRITE) === 0) return yield* doReadFault(m, vma, address, pmdp, ptep, ptl);
   if ((m.vma.vmFlags[vma] & VM_SHARED) === 0) return yield* doCowFault(m, vma, address, ptep, ptl);
   return yield* doSharedFault(m, vma, address, ptep, ptl);

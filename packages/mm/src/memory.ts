@@ -2,7 +2,7 @@
 /**
  * Lock order: mmap_sem > i_mmap_lock > ptl > what a notifier takes.
  */
-import { PAGE_SIZE } from '@mmun/include';
+import { PAGE_SIZE, VM_HUGETLB } from '@mmun/include';
 import type { MaySleep, Mm, Pfn, Pgdp, Pmdp, Pte, Ptep, Pudp, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { spinLock, spinUnlock } from '@mmun/locking';
 import {
@@ -11,6 +11,7 @@ import {
   pudOffset, pudPage,
 } from '#asm';
 import { mmuNotifier, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, mmuNotifierInvalidateRangeStartNonblock } from '#mmu-notifier';
+import { unmapHugepageRange } from './hugetlb-unmap.js';
 import { tlbFinishMmu, tlbGatherMmu, tlbGathering, tlbIsFull, tlbRemovePage } from './mmu-gather.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -34,7 +35,9 @@ export function* unmapVmas(m: Machine, startVma: Vma, start: Vaddr, end: Vaddr):
   for (let vma = startVma; vma !== 0 && v.vmStart[vma] < end; vma = v.vmNext[vma] as Vma) {
     const from = Math.max(v.vmStart[vma], start) as Vaddr;
     const to = Math.min(v.vmEnd[vma], end) as Vaddr;
-    if (from < to) yield* unmapPageRange(m, vma, from, to, false);
+    if (from >= to) continue;
+    if ((v.vmFlags[vma] & VM_HUGETLB) !== 0) yield* unmapHugepageRange(m, vma, from, to, true);
+    else yield* unmapPageRange(m, vma, from, to, false);
   }
   yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);
   if (isOwn) yield* tlbFinishMmu(m);
@@ -48,13 +51,14 @@ export function zapPageRange(m: Machine, vma: Vma, address: Vaddr, sizeBytes: nu
 /**
  * Zaps `[start, end)` of one VMA with a gather of its own.
  * @param isFileOnly private copies stay: zap_details.check_mapping
- * @locks mmap_sem, or i_mmap_lock of the VMA's file
+ * @locks mmap_sem, or i_mmap_lock of the VMA's file; for hugetlb memory mmap_sem
  */
 export function* zapMapping(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, isFileOnly: boolean): Task<MaySleep> {
   const mm = vmaMm(m, vma);
   tlbGatherMmu(m, mm, false);
   yield* mmuNotifierInvalidateRangeStart(m, mm, start, end);
-  yield* unmapPageRange(m, vma, start, end, isFileOnly);
+  if ((m.vma.vmFlags[vma] & VM_HUGETLB) !== 0) yield* unmapHugepageRange(m, vma, start, end, false);
+  else yield* unmapPageRange(m, vma, start, end, isFileOnly);
   yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);
   yield* tlbFinishMmu(m);
 }

@@ -1,10 +1,11 @@
 // Models mm/mincore.c (6.18).
 /** Lock order: mmap_sem (read) > ptl. */
-import { EINVAL, ENOMEM, PAGE_SIZE } from '@mmun/include';
+import { EINVAL, ENOMEM, PAGE_SIZE, VM_HUGETLB } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downRead, upRead } from '@mmun/locking';
 import { TASK_SIZE, ptePresent, ptepGet } from '#asm';
 import { pteOffsetMapLock, pteUnmapUnlock } from './gup.js';
+import { isHugetlbMapped } from './hugetlb-gup.js';
 import { INODE_REGULAR, currentMm, mmapSemOf, vmaInode } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { pageCacheLookup } from './page-cache.js';
@@ -34,6 +35,7 @@ export function* sysMincore(m: Machine, addr: Vaddr, lenBytes: number, vec: Uint
 }
 
 function* mincorePage(m: Machine, mm: Mm, vma: Vma, address: Vaddr): Task<MaySleep, number> {
+  if ((m.vma.vmFlags[vma] & VM_HUGETLB) !== 0) return (yield* isHugetlbMapped(m, mm, address, false)) ? 1 : 0;
   const ptep = yield* pteOffsetMapLock(m, mm, address);
   if (ptep !== 0) {
     const isPresent = ptePresent(ptepGet(m, ptep));

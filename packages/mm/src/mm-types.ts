@@ -3,11 +3,13 @@
  * The tables of mm: one row per object, row 0 is NULL. Fields are grouped by the
  * lock that guards them.
  */
+import { PAGE_SIZE } from '@mmun/include';
 import type { BootedMachine, Inode, MachineConfig, Mm, Rwsem, SecondaryMachine, Spinlock, TaskStruct, Vma } from '@mmun/include';
 import { reserve, reservePool, viewPool, viewTable } from '@mmun/lib';
 import type { Layout, Pool, Reserved, ReservedPool, Table } from '@mmun/lib';
 import { current, rwsemAt, spinlockAt } from '@mmun/locking';
 import type { RcuMachine, WorkMachine } from '@mmun/locking';
+import { HPAGE_SIZE } from '#asm';
 import type { ArchMachine, ArchTables } from '#asm';
 import type { NotifierMachine } from '#mmu-notifier';
 
@@ -58,8 +60,12 @@ const vmaSpec = {
   sharedNext: 'u32', sharedPrev: 'u32', isInIMmap: 'u8',
   /** VM_OPS_ kind. */
   vmOps: 'u8',
+  /** What the driver whose area it is knows it by. */
+  vmPrivateData: 'u32',
   /** Index into the machine's special names; 0 none. */
   vmName: 'u32',
+  /** Of private hugetlb memory: to whom its pages are promised (hugetlb-pool.ts); 0 to nobody. */
+  resvMap: 'u32',
   anonVma: 'u32',
   /** First anon_vma_chain of this VMA. */
   anonVmaChain: 'u32',
@@ -153,7 +159,16 @@ const vmSpec = {
   swapLock: 'i32',
   /** Whoever takes more than one rmap lock at once. mm_all_locks_mutex */
   mmAllLocksMutex: 'i32',
+  /** The pool of huge pages and what is promised of it. */
+  hugetlbLock: 'i32',
+  /** One fault on hugetlb memory at a time, so that no page is wanted twice. */
+  hugetlbInstantiationMutex: 'i32',
+  /** @guardedBy mmapSem of whoever maps, atomic. The last resvMap that was given out. */
+  nextResvMap: 'u32',
 } as const;
+
+/** @guardedBy hugetlbLock. A huge page that is promised: to whom, and for which page of the file. */
+const hugeResvSpec = { map: 'u32', index: 'f64' } as const;
 
 /** Rows of lru. */
 export const LRU_INACTIVE = 1;
@@ -199,6 +214,10 @@ export const VM_OPS_FILE = 1;
 export const VM_OPS_SHMEM = 2;
 /** [vdso], [vvar] and their like: never merged, no rmap. */
 export const VM_OPS_SPECIAL = 3;
+/** VM_HUGETLB is set too. */
+export const VM_OPS_HUGETLB = 4;
+/** A driver's, which maps pages there itself: a fault finds nothing. */
+export const VM_OPS_DRIVER = 5;
 
 export type VmaTable = Table<typeof vmaSpec>;
 
@@ -228,6 +247,12 @@ export interface Machine extends BootedMachine, RcuMachine, WorkMachine, ArchMac
   readonly swapContent: Uint32Array;
   /** Heads of the chains of files' blocks; a power of two of them. */
   readonly blockHash: Uint32Array;
+  /** Row r stands for the r-th huge page (hugetlb-pool.ts). */
+  readonly hugePool: Pool;
+  readonly hugeResv: Table<typeof hugeResvSpec>;
+  readonly hugeResvPool: Pool;
+  /** In the pool and out of it, together. */
+  readonly nrHugePages: number;
   readonly inode: Table<typeof inodeSpec>;
   readonly inodePool: Pool;
   readonly file: Table<typeof fileSpec>;
@@ -255,6 +280,7 @@ export interface ReservedMm {
   readonly swap: Reserved<typeof swapSpec>; readonly swapPool: ReservedPool;
   readonly swapContent: Reserved<{ readonly words: 'u32' }>;
   readonly blockHash: Reserved<{ readonly heads: 'u32' }>;
+  readonly hugePool: ReservedPool; readonly hugeResv: Reserved<typeof hugeResvSpec>; readonly hugeResvPool: ReservedPool; readonly nrHugePages: number;
   readonly inode: Reserved<typeof inodeSpec>; readonly inodePool: ReservedPool;
   readonly file: Reserved<typeof fileSpec>; readonly filePool: ReservedPool;
   readonly task: Reserved<typeof taskSpec>; readonly taskPool: ReservedPool;
@@ -264,6 +290,7 @@ export interface ReservedMm {
 
 export function reserveMm(layout: Layout, c: MachineConfig): ReservedMm {
   const gatherPages = c.tlbEntries === 0 ? 0 : Math.min(FREE_PTE_NR, c.nrFrames);
+  const nrHugePages = HPAGE_SIZE === 0 ? 0 : Math.min(c.nrHugePages, Math.floor((c.nrFrames - 1) / (HPAGE_SIZE / PAGE_SIZE)));
   return {
     mm: reserve(layout, 'mm', c.nrMms + 1, mmSpec), mmPool: reservePool(layout, 'mm', c.nrMms + 1),
     vma: reserve(layout, 'vma', c.nrVmas + 1, vmaSpec), vmaPool: reservePool(layout, 'vma', c.nrVmas + 1),
@@ -277,6 +304,8 @@ export function reserveMm(layout: Layout, c: MachineConfig): ReservedMm {
     swap: reserve(layout, 'swap', c.nrSwapSlots + 1, swapSpec), swapPool: reservePool(layout, 'swap', c.nrSwapSlots + 1),
     swapContent: reserve(layout, 'swapContent', (c.nrSwapSlots + 1) * c.pageContentWords, { words: 'u32' }),
     blockHash: reserve(layout, 'blockHash', hashSize(c.nrSwapSlots), { heads: 'u32' }),
+    hugePool: reservePool(layout, 'huge', nrHugePages + 1), nrHugePages,
+    hugeResv: reserve(layout, 'hugeResv', nrHugePages + 1, hugeResvSpec), hugeResvPool: reservePool(layout, 'hugeResv', nrHugePages + 1),
     inode: reserve(layout, 'inode', c.nrInodes + 1, inodeSpec), inodePool: reservePool(layout, 'inode', c.nrInodes + 1),
     file: reserve(layout, 'file', c.nrFiles + 1, fileSpec), filePool: reservePool(layout, 'file', c.nrFiles + 1),
     task: reserve(layout, 'task', c.nrTasks + 1, taskSpec), taskPool: reservePool(layout, 'task', c.nrTasks + 1),
@@ -298,6 +327,7 @@ export function viewMm(buffer: ArrayBuffer, r: ReservedMm): MmTables {
     pageContent: viewTable(buffer, r.pageContent).words, pageHash: viewTable(buffer, r.pageHash).heads,
     lru: viewTable(buffer, r.lru), swap: viewTable(buffer, r.swap), swapPool: viewPool(buffer, r.swapPool),
     swapContent: viewTable(buffer, r.swapContent).words, blockHash: viewTable(buffer, r.blockHash).heads,
+    hugePool: viewPool(buffer, r.hugePool), hugeResv: viewTable(buffer, r.hugeResv), hugeResvPool: viewPool(buffer, r.hugeResvPool), nrHugePages: r.nrHugePages,
     inode: viewTable(buffer, r.inode), inodePool: viewPool(buffer, r.inodePool),
     file: viewTable(buffer, r.file), filePool: viewPool(buffer, r.filePool),
     task: viewTable(buffer, r.task), taskPool: viewPool(buffer, r.taskPool),

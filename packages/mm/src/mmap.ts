@@ -6,17 +6,18 @@
 import {
   EACCES, EAGAIN, EBADF, EEXIST, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM, MAP_ANONYMOUS, MAP_DROPPABLE, MAP_FIXED,
   MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED,
-  MAP_SHARED_VALIDATE, MAP_STACK, MAP_SYNC, MAP_TYPE, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, VM_ACCOUNT, VM_DONTDUMP, VM_DROPPABLE, VM_EXEC,
-  VM_GROWSDOWN, VM_LOCKED, VM_LOCKED_MASK, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_NOHUGEPAGE, VM_NORESERVE, VM_READ, VM_SHARED, VM_SYNC,
+  MAP_SHARED_VALIDATE, MAP_STACK, MAP_SYNC, MAP_TYPE, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, VM_ACCOUNT, VM_DONTDUMP, VM_DONTEXPAND, VM_DROPPABLE, VM_EXEC,
+  VM_GROWSDOWN, VM_HUGETLB, VM_LOCKED, VM_LOCKED_MASK, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_NOHUGEPAGE, VM_NORESERVE, VM_READ, VM_SHARED, VM_SYNC,
   VM_WIPEONFORK, VM_WRITE,
 } from '@mmun/include';
 import type { AnonVma, File, Inode, MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downWrite, upWrite } from '@mmun/locking';
-import { filpOpen, getFile, iput, newInode } from './file-table.js';
+import { filpOpen, fput, getFile, iput, newInode } from './file-table.js';
 import { mmPopulate } from './gup-populate.js';
+import { hugeAlign, hugetlbRefusal, hugetlbfsFileMmap, isHugetlbInode } from './hugetlbfs.js';
 import { vmaLinkFile } from './i-mmap.js';
 import { canDoMlock, isAccountable, mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount } from './limits.js';
-import { INODE_REGULAR, VM_OPS_ANON, VM_OPS_FILE, VM_OPS_SHMEM, currentMm, mmapSemOf } from './mm-types.js';
+import { INODE_REGULAR, VM_OPS_ANON, VM_OPS_FILE, VM_OPS_HUGETLB, VM_OPS_SHMEM, currentMm, mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { unmapRange } from './munmap.js';
 import { getUnmappedArea } from './unmapped-area.js';
@@ -26,6 +27,8 @@ import { findVma, findVmaIntersection, findVmaPrev, vmaLink } from './vma-tree.j
 
 /** One more byte than a file can have. */
 const MAX_LFS_FILESIZE = 2 ** 63;
+/** Of the file systems that nobody mounts. */
+const UNNAMED_MINOR = { zero: 1, hugetlb: 17 } as const;
 const NO_FILE = 0 as File;
 const NONE = 0 as Vma;
 /** OVERCOMMIT_NEVER ignores MAP_NORESERVE. */
@@ -41,16 +44,33 @@ export function* sysMmap(m: Machine, addr: Vaddr, lenBytes: number, prot: number
   if (!isPageAligned(offsetBytes)) return -EINVAL;
   const isAnonymous = (flags & MAP_ANONYMOUS) !== 0;
   if (!isAnonymous && file === 0) return -EBADF;
-  if ((flags & MAP_HUGETLB) !== 0) return isAnonymous && lenBytes !== 0 ? -ENOMEM : -EINVAL;
+  if (!isAnonymous && isHugetlbInode(m, m.file.inode[file] as Inode)) return yield* vmMmap(m, addr, hugeAlign(lenBytes), prot, flags, file, offsetBytes);
+  if ((flags & MAP_HUGETLB) !== 0) return isAnonymous ? yield* mmapHugetlb(m, addr, lenBytes, prot, flags, offsetBytes) : -EINVAL;
+  return yield* vmMmap(m, addr, lenBytes, prot, flags, isAnonymous ? NO_FILE : file, offsetBytes);
+}
+
+/** vm_mmap_pgoff() */
+function* vmMmap(m: Machine, addr: Vaddr, lenBytes: number, prot: number, flags: number, file: File, offsetBytes: number): Task<MaySleep, number> {
   const mm = currentMm(m);
   const mmapSem = mmapSemOf(m, mm);
   yield* downWrite(m, mmapSem);
-  const result = yield* doMmap(m, mm, addr, lenBytes, prot, flags, isAnonymous ? NO_FILE : file, offsetBytes / PAGE_SIZE);
+  const result = yield* doMmap(m, mm, addr, lenBytes, prot, flags, file, offsetBytes / PAGE_SIZE);
   const isLocked = (m.mm.defFlags[mm] & VM_LOCKED) !== 0 || (flags & MAP_LOCKED) !== 0;
   yield* upWrite(m, mmapSem);
   if (result >= 0 && (isLocked || (flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE)) {
     yield* mmPopulate(m, mm, result as Vaddr, pageAlign(lenBytes));
   }
+  return result;
+}
+
+/** Anonymous memory of huge pages is a file of its own that nobody can open. hugetlb_file_setup() */
+function* mmapHugetlb(m: Machine, addr: Vaddr, lenBytes: number, prot: number, flags: number, offsetBytes: number): Task<MaySleep, number> {
+  const refused = hugetlbRefusal(flags, lenBytes);
+  if (refused !== 0) return refused;
+  const file = yield* unnamedFile(m, '/anon_hugepage (deleted)', 'hugetlb', hugeAlign(lenBytes));
+  if (file === 0) return -ENOMEM;
+  const result = yield* vmMmap(m, addr, hugeAlign(lenBytes), prot, flags, file, offsetBytes);
+  yield* fput(m, file);
   return result;
 }
 
@@ -74,7 +94,7 @@ export function* doMmap(m: Machine, mm: Mm, hint: Vaddr, lenBytes: number, prot:
   const typed = file === 0 ? anonymousFlags(vmFlags, flags) : fileFlags(m, vmFlags, prot, flags, file, pgoff, len);
   if (typed < 0) return typed;
   vmFlags = typed;
-  if ((flags & MAP_NORESERVE) !== 0 && m.bootConfig.settings.overcommitMemory !== OVERCOMMIT_NEVER) vmFlags |= VM_NORESERVE;
+  if ((flags & MAP_NORESERVE) !== 0 && ((vmFlags & VM_HUGETLB) !== 0 || m.bootConfig.settings.overcommitMemory !== OVERCOMMIT_NEVER)) vmFlags |= VM_NORESERVE;
   const isSharedAnonymous = file === 0 && (vmFlags & VM_SHARED) !== 0;
   const birth = file !== 0 ? pgoff : isSharedAnonymous ? 0 : addr / PAGE_SIZE;
   return yield* mmapRegion(m, mm, addr, len, vmFlags >>> 0, birth, file);
@@ -104,8 +124,8 @@ export function* mmapRegion(m: Machine, mm: Mm, addr: Vaddr, len: number, wanted
   if (vma < 0) return vma;
   vmStatAccount(m, mm, vmFlags, nrPages);
   if ((vmFlags & VM_LOCKED) === 0) return addr;
-  // What may be dropped is not locked, whatever mlockall said of the future.
-  if ((vmFlags & VM_DROPPABLE) !== 0) m.vma.vmFlags[vma] &= ~VM_LOCKED_MASK;
+  // What may be dropped is not locked, whatever mlockall said of the future; huge pages are there to stay.
+  if ((vmFlags & (VM_DROPPABLE | VM_HUGETLB)) !== 0) m.vma.vmFlags[vma] &= ~VM_LOCKED_MASK;
   else m.mm.lockedVm[mm] += nrPages;
   return addr;
 }
@@ -124,9 +144,15 @@ function* newVma(m: Machine, mm: Mm, start: Vaddr, end: Vaddr, vmFlags: number, 
   if (file !== 0) {
     getFile(m, file);
     v.vmFile[vma] = file;
-    v.vmOps[vma] = m.inode.kind[m.file.inode[file]] === INODE_REGULAR ? VM_OPS_FILE : VM_OPS_SHMEM;
+    v.vmOps[vma] = (vmFlags & VM_HUGETLB) !== 0 ? VM_OPS_HUGETLB : m.inode.kind[m.file.inode[file]] === INODE_REGULAR ? VM_OPS_FILE : VM_OPS_SHMEM;
+    const error = (vmFlags & VM_HUGETLB) !== 0 ? yield* hugetlbfsFileMmap(m, vma) : 0;
+    if (error !== 0) {
+      v.resvMap[vma] = 0;
+      yield* removeVma(m, vma);
+      return error;
+    }
   } else if ((vmFlags & VM_SHARED) !== 0) {
-    const zero = yield* shmemZeroSetup(m, end - start);
+    const zero = yield* unnamedFile(m, '/dev/zero (deleted)', 'zero', end - start);
     if (zero === 0) {
       yield* removeVma(m, vma);
       return -ENOMEM;
@@ -140,11 +166,9 @@ function* newVma(m: Machine, mm: Mm, start: Vaddr, end: Vaddr, vmFlags: number, 
   return vma;
 }
 
-/** The unnamed file behind a shared anonymous mapping. mm/shmem.c @returns 0 when a table is full */
-function* shmemZeroSetup(m: Machine, sizeBytes: number): Task<MaySleep, File> {
-  const inode: Inode = newInode(m, {
-    path: '/dev/zero (deleted)', kind: 'zero', major: 0, minor: 1, ino: m.vm.nextShmemIno[0]++, size: sizeBytes, thpAligned: false,
-  });
+/** The file behind a mapping that names none. shmem_kernel_file_setup(), hugetlb_file_setup() @returns 0 when a table is full */
+function* unnamedFile(m: Machine, path: string, kind: 'zero' | 'hugetlb', sizeBytes: number): Task<MaySleep, File> {
+  const inode: Inode = newInode(m, { path, kind, major: 0, minor: UNNAMED_MINOR[kind], ino: m.vm.nextShmemIno[0]++, size: sizeBytes, thpAligned: false });
   if (inode === 0) return NO_FILE;
   const file = filpOpen(m, inode, { isReadable: true, isWritable: true });
   yield* iput(m, inode);
@@ -210,5 +234,6 @@ function fileFlags(m: Machine, vmFlags: number, prot: number, flags: number, fil
     if (!isWritable) result &= ~(VM_MAYWRITE | VM_SHARED);
   }
   if (m.file.isReadable[file] === 0) return -EACCES;
+  if (isHugetlbInode(m, m.file.inode[file] as Inode)) result |= VM_HUGETLB | VM_DONTEXPAND;
   return (result & VM_GROWSDOWN) !== 0 ? -EINVAL : result;
 }

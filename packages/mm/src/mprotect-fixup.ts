@@ -6,6 +6,7 @@ import {
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downWrite, upWrite } from '@mmun/locking';
 import { populateVmaPageRange } from './gup.js';
+import { hugetlbChangeProtection } from './hugetlb-range.js';
 import { mayExpandVm, vmEnoughMemory, vmStatAccount } from './limits.js';
 import { vmaPageProt } from './memory-anon.js';
 import { changeProtection } from './mprotect.js';
@@ -69,7 +70,8 @@ export function* mprotectFixup(m: Machine, mm: Mm, vma: Vma, start: Vaddr, end: 
   const changed = yield* vmaModifyFlags(m, mm, vma, start, end, newFlags);
   if (changed < 0) return changed;
   m.vma.vmFlags[changed] = newFlags;
-  yield* changeProtection(m, changed as Vma, start, end, vmaPageProt(m, changed as Vma));
+  if ((newFlags & VM_HUGETLB) !== 0) yield* hugetlbChangeProtection(m, changed as Vma, start, end, vmaPageProt(m, changed as Vma));
+  else yield* changeProtection(m, changed as Vma, start, end, vmaPageProt(m, changed as Vma));
   vmStatAccount(m, mm, oldFlags, -nrPages);
   vmStatAccount(m, mm, newFlags, nrPages);
   const isNewlyWritable = (oldFlags & (VM_WRITE | VM_SHARED | VM_LOCKED)) === VM_LOCKED && (newFlags & VM_WRITE) !== 0;

@@ -5,12 +5,14 @@
  */
 import {
   EAGAIN, EFAULT, EINVAL, ENOMEM, MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, VM_ACCOUNT,
-  VM_DONTEXPAND, VM_LOCKED, VM_LOCKED_MASK, VM_MAYSHARE, VM_PFNMAP, VM_SHARED,
+  VM_DONTEXPAND, VM_HUGETLB, VM_LOCKED, VM_LOCKED_MASK, VM_MAYSHARE, VM_PFNMAP, VM_SHARED,
 } from '@mmun/include';
 import type { AnonVma, File, MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downWrite, upWrite } from '@mmun/locking';
-import { TASK_SIZE } from '#asm';
+import { HPAGE_SIZE, TASK_SIZE } from '#asm';
 import { mmPopulate } from './gup-populate.js';
+import { hugetlbMoveReservations } from './hugetlb-pool.js';
+import { hugeAlign } from './hugetlbfs.js';
 import { vmaLinkFile } from './i-mmap.js';
 import { mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount } from './limits.js';
 import { currentMm, mmapSemOf, vmaIsAnonymous } from './mm-types.js';
@@ -104,11 +106,22 @@ function* remapMove(m: Machine, vrm: Remap): Task<MaySleep, number> {
   return result;
 }
 
+/** align_hugetlb(): whole huge pages from boundary to boundary, and never more of them. */
+function alignHugetlb(vrm: Remap): number {
+  vrm.oldLen = hugeAlign(vrm.oldLen);
+  vrm.newLen = hugeAlign(vrm.newLen);
+  const isAligned = vrm.addr % HPAGE_SIZE === 0 && (!impliesNewAddr(vrm) || vrm.newAddr % HPAGE_SIZE === 0);
+  return isAligned && vrm.newLen <= vrm.oldLen ? 0 : -EINVAL;
+}
+
 /** check_prep_vma() */
 function checkVma(m: Machine, vrm: Remap): number {
-  const { vma, addr, newLen, flags } = vrm;
+  const { vma, addr, flags } = vrm;
   if (vma === 0) return -EFAULT;
   const vmFlags = m.vma.vmFlags[vma];
+  const refused = (vmFlags & VM_HUGETLB) === 0 ? 0 : alignHugetlb(vrm);
+  if (refused !== 0) return refused;
+  const { newLen } = vrm;
   if (newLen <= vrm.oldLen && !impliesNewAddr(vrm)) return 0;
   const oldLen = Math.min(vrm.oldLen, newLen);
   if (vrm.oldLen === 0 && (vmFlags & (VM_SHARED | VM_MAYSHARE)) === 0) return -EINVAL;
@@ -202,7 +215,7 @@ function* moveVma(m: Machine, vrm: Remap): Task<MaySleep, number> {
   const vmFlags = m.vma.vmFlags[vrm.vma];
   if (m.mm.mapCount[mm] >= m.bootConfig.settings.maxMapCount - MAPS_IN_RESERVE) return -ENOMEM;
   const isWhole = m.vma.vmStart[vrm.vma] === addr && m.vma.vmEnd[vrm.vma] === addr + oldLen;
-  if (!isWhole && !vmaMaySplit(m, vrm.vma)) return -EINVAL;
+  if (!isWhole && !(vmaMaySplit(m, vrm.vma, addr) && vmaMaySplit(m, vrm.vma, addr + oldLen))) return -EINVAL;
   if ((vmFlags & VM_ACCOUNT) !== 0 && !vmEnoughMemory(m, newLen / PAGE_SIZE)) return -ENOMEM;
   const fresh = yield* copyVma(m, vrm);
   if (fresh < 0) return fresh;
@@ -214,6 +227,7 @@ function* moveVma(m: Machine, vrm: Remap): Task<MaySleep, number> {
     yield* doMunmap(m, mm, vrm.newAddr as Vaddr, newLen);
     return -ENOMEM;
   }
+  if ((vmFlags & VM_HUGETLB) !== 0) hugetlbMoveReservations(m, old, fresh as Vma);
   accountRemap(m, mm, vmFlags, newLen / PAGE_SIZE);
   if ((vrm.flags & MREMAP_DONTUNMAP) !== 0) yield* dontunmapComplete(m, vrm, old, fresh as Vma);
   else if (oldLen !== 0) yield* doMunmap(m, mm, addr as Vaddr, oldLen);
@@ -248,6 +262,7 @@ function* copyVma(m: Machine, vrm: Remap): Task<MaySleep, Vma | number> {
   v.vmStart[fresh] = newAddr;
   v.vmEnd[fresh] = end;
   v.vmPgoff[fresh] = pgoff;
+  v.resvMap[fresh] = 0;
   const error = yield* anonVmaClone(m, fresh, vma);
   if (error !== 0) {
     v.anonVma[fresh] = 0;

@@ -1,10 +1,11 @@
 // Models the page half of mm/mremap.c (2.6.24 locks; hooks of v5 and of 4.12).
 /** Lock order: mmap_sem > i_mmap_lock > ptl of the old place > ptl of the new. */
-import { PAGE_SIZE } from '@mmun/include';
+import { PAGE_SIZE, VM_HUGETLB } from '@mmun/include';
 import type { Inode, MaySleep, Mm, Pmdp, Task, Vaddr, Vma } from '@mmun/include';
 import { spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
 import { pmdAddrEnd, pteNone, pteOffset, ptepClearFlush, ptepNone, setPteAt } from '#asm';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, rmapLock, rmapUnlock } from '#mmu-notifier';
+import { moveHugetlbPageTables } from './hugetlb-range.js';
 import { vmaInode, vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { mmFindTable, pmdAllocWalk, pteAlloc, pteLockptr, skipHole } from './pgalloc.js';
@@ -17,6 +18,7 @@ const LATENCY_PAGES = 64;
  * @locks mmap_sem for writing @returns bytes moved; less than `len` where no table page is left
  */
 export function* movePageTables(m: Machine, vma: Vma, oldAddr: Vaddr, newVma: Vma, newAddr: Vaddr, len: number): Task<MaySleep, number> {
+  if ((m.vma.vmFlags[vma] & VM_HUGETLB) !== 0) return yield* moveHugetlbPageTables(m, vma, newVma, oldAddr, newAddr, len);
   const mm = vmaMm(m, vma);
   const oldEnd = (oldAddr + len) as Vaddr;
   let old = oldAddr;

@@ -8,17 +8,19 @@ import type { MaySleep, Pfn, Step, Task } from '@mmun/include';
 import { bugOn, poolAlloc, whereOf } from '@mmun/lib';
 import { point, touch } from '@mmun/locking';
 import { pageClearDirty } from '#asm';
+import { hugetlbInit } from './hugetlb-pool.js';
 import type { Machine } from './mm-types.js';
 import { PG_RESERVED } from './page-flags.js';
 import { tryToFreePages } from './vmscan.js';
 
-/** The boot allocator's only customer: the zero page. Once per machine, before anything else. */
+/** The boot allocator's customers: the zero page and the pool of huge pages. Once per machine, before anything else. */
 export function pagingInit(m: Machine): void {
   const pfn = poolAlloc(m.framePool);
   bugOn(pfn === 0, 'boot-no-frame-for-zero-page');
   m.page.flags[pfn] = PG_RESERVED;
   m.page.refcount[pfn] = 1;
   m.vm.zeroPfn[0] = pfn;
+  hugetlbInit(m);
 }
 
 /**

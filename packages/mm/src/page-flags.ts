@@ -23,6 +23,10 @@ export const PG_ACTIVE = 0x40;
 export const PG_SWAPCACHE = 0x80;
 /** Given up by its process (MADV_FREE): goes without being written, unless it is dirty again. */
 export const PG_LAZYFREE = 0x100;
+/** The head of a huge page (hugetlb-pool.ts): no page of reclaim's. */
+export const PG_HUGETLB = 0x200;
+/** The head of one that was promised, until it is mapped: if it goes unused, it is promised again. HPageRestoreReserve */
+export const PG_RESTORE_RESERVE = 0x400;
 
 /** Which of an mm's counters a page belongs to. */
 export const MM_FILEPAGES = 0;

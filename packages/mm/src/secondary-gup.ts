@@ -13,13 +13,14 @@
  *                                       P freed
  *   install: entry -> P                 the device writes to a page of someone else
  */
-import { EAGAIN, EFAULT, ENOMEM, ESRCH, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_FAULT_SIGSEGV, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE } from '@mmun/include';
+import { EAGAIN, EFAULT, ENOMEM, ESRCH, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_FAULT_SIGSEGV, VM_HUGETLB, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE } from '@mmun/include';
 import type { InstallEntry, MaySleep, Mm, Pfn, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { downRead, refcountAt, refcountIncNotZero, upRead } from '@mmun/locking';
 import { ptePfn, ptePresent, pteWrite, ptepGet } from '#asm';
 import { FAULT_FLAG_WRITE } from './fault-flags.js';
 import { mmput } from './fork.js';
-import { followPage, getUserPage, pteOffsetMapLock, pteUnmapUnlock } from './gup.js';
+import { followVmaPage, getUserPage, pteOffsetMapLock, pteUnmapUnlock } from './gup.js';
+import { withHugePte } from './hugetlb-gup.js';
 import { handleMmFault } from './memory-fault.js';
 import { mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -61,7 +62,8 @@ export function* followPageOf(m: Machine, mm: Mm, address: Vaddr, isWrite: boole
   if (!(yield* mmgetNotZero(m, mm))) return 0 as Pfn;
   const mmapSem = mmapSemOf(m, mm);
   yield* downRead(m, mmapSem);
-  const pfn = vmaFor(m, mm, address, isWrite) === 0 ? 0 : yield* followPage(m, mm, address, isWrite);
+  const vma = vmaFor(m, mm, address, isWrite);
+  const pfn = vma === 0 ? 0 : yield* followVmaPage(m, vma, address, isWrite);
   yield* upRead(m, mmapSem);
   yield* mmput(m, mm);
   return pfn as Pfn;
@@ -76,8 +78,9 @@ export function* mmgetNotZero(m: Machine, mm: Mm): Task<Step, boolean> {
 function* withPteLocked(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean, install: Install, cookie: number): Task<MaySleep, number> {
   const vma = vmaFor(m, mm, address, isWrite);
   if (vma === 0) return -EFAULT;
+  const isHuge = (m.vma.vmFlags[vma] & VM_HUGETLB) !== 0;
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const result = yield* ifMapped(m, mm, address, isWrite, install, cookie);
+    const result = isHuge ? yield* withHugePte(m, mm, address, isWrite, install, cookie, NOT_MAPPED) : yield* ifMapped(m, mm, address, isWrite, install, cookie);
     if (result !== NOT_MAPPED) return result;
     const fault = yield* handleMmFault(m, vma, address, isWrite ? FAULT_FLAG_WRITE : 0);
     if ((fault & VM_FAULT_OOM) !== 0) return -ENOMEM;

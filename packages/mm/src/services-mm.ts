@@ -4,21 +4,22 @@ import { PAGE_SIZE, PTE_LOOKUP_DIRTY, PTE_LOOKUP_WRITE, READ, WRITE } from '@mmu
 import type { KernelServices, MaySleep, Mm, Pfn, PointKind, Sleep, Step, Task, Vaddr, Where } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { downRead, downReadTrylock, point, touch, upRead } from '@mmun/locking';
-import { hwMarkAccess, pteDirty, ptePfn, ptePresent, pteWrite, ptepGet, walkPte } from '#asm';
+import { hwMarkAccess, pteDirty, ptepGet } from '#asm';
 import { mmdrop, mmgrab, mmput, mustPinMm } from './fork.js';
 import { getUserPage } from './gup.js';
+import { getAnyPage, hugeOrSmallPte, putAnyPage, translationAt } from './hugetlb-gup.js';
+import { compoundHead } from './hugetlb-pool.js';
 import { translationWhere } from './inspect.js';
-import { mmapSemOf } from './mm-types.js';
+import { currentMm, mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { allocZeroedPage } from './page-alloc.js';
 import { PG_DIRTY, lockPage, trylockPage, unlockPage } from './page-flags.js';
 import { followPageOf, getUserPageOf, mmgetNotZero, withPte } from './secondary-gup.js';
-import { getPage, putPage } from './swap.js';
 import { findVma } from './vma-tree.js';
 
 export type MmServices = Pick<KernelServices, 'mmgrab' | 'mmdrop' | 'mmgetNotZero' | 'mmput' | 'mmapReadLock' | 'mmapReadTrylock' | 'mmapReadUnlock' | 'vmaFlagsAt'
   | 'withPte' | 'getUserPages' | 'getUserPagesLocked' | 'followPage' | 'atomicPteLookup' | 'getPage' | 'putPage' | 'allocPage' | 'lockPage' | 'trylockPage' | 'unlockPage'
-  | 'setPageDirty'>;
+  | 'setPageDirty' | 'currentMm' | 'vmMmapPfn' | 'remapPfn' | 'zapVmaPtes' | 'vmMunmapPfn'>;
 
 export function mmServices(m: Machine): MmServices {
   return {
@@ -41,13 +42,13 @@ export function mmServices(m: Machine): MmServices {
     getUserPagesLocked: (mm, address, isWrite) => getUserPage(m, mm, address, isWrite),
     followPage: (mm, address, isWrite) => followPageOf(m, mm, address, isWrite),
     atomicPteLookup: (mm, address) => atomicPteLookup(m, mm, address),
-    getPage: (pfn) => getPage(m, pfn),
-    putPage: (pfn) => putPage(m, pfn),
+    getPage: (pfn) => getAnyPage(m, pfn),
+    putPage: (pfn) => putAnyPage(m, pfn),
     allocPage: () => allocZeroedPage(m),
-    lockPage: (pfn) => lockPage(m, pfn) as Task<Sleep<'lock_page'>>,
-    trylockPage: (pfn) => trylockPage(m, pfn),
-    unlockPage: (pfn) => unlockPage(m, pfn),
-    setPageDirty: (pfn) => setPageDirtyFlag(m, pfn),
+    lockPage: (pfn) => lockPage(m, compoundHead(m, pfn)) as Task<Sleep<'lock_page'>>,
+    trylockPage: (pfn) => trylockPage(m, compoundHead(m, pfn)),
+    unlockPage: (pfn) => unlockPage(m, compoundHead(m, pfn)),
+    setPageDirty: (pfn) => setPageDirtyFlag(m, compoundHead(m, pfn)),
   };
 }
 
@@ -59,11 +60,10 @@ function vmaFlagsAt(m: Machine, mm: Mm, address: Vaddr): number {
 /** The walk is one step: with interrupts off no table is freed under it, and what it saw may be old when it is used. */
 function* atomicPteLookup(m: Machine, mm: Mm, address: Vaddr): Task<Step, number> {
   yield* point(m, READ, translationWhere(m, mm, address));
-  const ptep = walkPte(m, mm, address);
-  if (ptep === 0) return 0;
-  const pte = ptepGet(m, ptep);
-  if (!ptePresent(pte)) return 0;
-  return 4 * ptePfn(pte) + (pteWrite(pte) ? PTE_LOOKUP_WRITE : 0) + (pteDirty(pte) ? PTE_LOOKUP_DIRTY : 0);
+  const translation = translationAt(m, mm, address);
+  if (translation === 0) return 0;
+  const isDirty = pteDirty(ptepGet(m, hugeOrSmallPte(m, mm, address)));
+  return 4 * Math.floor(translation / 2) + (translation % 2 === 1 ? PTE_LOOKUP_WRITE : 0) + (isDirty ? PTE_LOOKUP_DIRTY : 0);
 }
 
 /** Only the flag: no tree lock and no private lock, so it may be called below the PT lock. SetPageDirty() */

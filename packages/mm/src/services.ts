@@ -7,10 +7,11 @@ import type {
 import { KernelBug, poolIsLive, reserve, viewTable } from '@mmun/lib';
 import type { Layout, Reserved } from '@mmun/lib';
 import { downWrite, upWrite } from '@mmun/locking';
-import { ptePfn, ptePresent, pteWrite, ptepGet, walkPte } from '#asm';
 import { DESIGN, MMU_NOTIFIER, addNotifierOps, notifierServices } from '#mmu-notifier';
 import type { NotifierServices, RegisterHost } from '#mmu-notifier';
 import { mmdrop, mmgrab } from './fork.js';
+import { translationAt } from './hugetlb-gup.js';
+import { compoundHead } from './hugetlb-pool.js';
 import { mmDropAllLocks, mmTakeAllLocks } from './mm-all-locks.js';
 import { mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -57,14 +58,11 @@ export function attachedSecondaries(m: Machine): readonly AttachedSecondary[] {
 export function primaryTranslation(m: Machine, mm: Mm, address: Vaddr): number {
   const area = vmaAfter(m, mm, address);
   if (area === null || area.start > address || (area.vmFlags & ACCESSIBLE) === 0) return 0;
-  const ptep = walkPte(m, mm, address);
-  if (ptep === 0) return 0;
-  const pte = ptepGet(m, ptep);
-  return ptePresent(pte) ? 2 * ptePfn(pte) + (pteWrite(pte) ? 1 : 0) : 0;
+  return translationAt(m, mm, address);
 }
 
 export function isFrameLive(m: Machine, pfn: Pfn): boolean {
-  return pfn > 0 && pfn <= m.bootConfig.nrFrames && poolIsLive(m.framePool, pfn) && m.page.refcount[pfn] > 0;
+  return pfn > 0 && pfn <= m.bootConfig.nrFrames && poolIsLive(m.framePool, pfn) && m.page.refcount[compoundHead(m, pfn)] > 0;
 }
 
 export function isMmAlive(m: Machine, mm: Mm): boolean {

@@ -15,7 +15,7 @@ import { bugOn, poolFree, poolHighest, whereOf } from '@mmun/lib';
 import { point, refcountAt, refcountDecAndTest, refcountInc, refcountIncNotZero, spinLock, spinUnlock, spinlockAt, touch } from '@mmun/locking';
 import { LRU_ACTIVE, LRU_INACTIVE } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { PG_ACTIVE, PG_LAZYFREE, PG_LRU, PG_RESERVED, PG_SWAPCACHE, pageIsAnon } from './page-flags.js';
+import { PG_ACTIVE, PG_HUGETLB, PG_LAZYFREE, PG_LRU, PG_RESERVED, PG_SWAPCACHE, pageIsAnon } from './page-flags.js';
 
 export function* getPage(m: Machine, pfn: Pfn): Task<Step> {
   yield* refcountInc(m, refcountAt(m.page.refcount, pfn));
@@ -67,7 +67,7 @@ export function* lruAddDrain(m: Machine): Task<Step> {
   yield* spinLock(m, lock);
   const last = poolHighest(m.framePool);
   for (let pfn = 1; pfn <= last; pfn++) {
-    if ((flags[pfn] & (PG_LRU | PG_RESERVED)) !== 0) continue;
+    if ((flags[pfn] & (PG_LRU | PG_RESERVED | PG_HUGETLB)) !== 0) continue;
     yield* point(m, READ, whereOf(refcount, pfn));
     if (refcount[pfn] === 0 || (mapping[pfn] === 0 && (flags[pfn] & PG_SWAPCACHE) === 0)) continue;
     const isActive = pageIsAnon(m, pfn as Pfn) && (flags[pfn] & PG_LAZYFREE) === 0;

@@ -1,7 +1,8 @@
 // Models fs/proc/task_mmu.c (6.18): what /proc/PID/maps and smaps say.
-import { PAGE_SIZE, VM_EXEC, VM_MAYSHARE, VM_READ, VM_WRITE } from '@mmun/include';
-import type { File, Inode, MapsRow, Mm, Vaddr, Vma } from '@mmun/include';
-import { ptepPfn, ptepPresent, walkPte } from '#asm';
+import { PAGE_SIZE, VM_EXEC, VM_HUGETLB, VM_MAYSHARE, VM_READ, VM_WRITE } from '@mmun/include';
+import type { File, Inode, MapsRow, Mm, Pfn, Vaddr, Vma } from '@mmun/include';
+import { translationAt } from './hugetlb-gup.js';
+import { compoundHead } from './hugetlb-pool.js';
 import type { Machine } from './mm-types.js';
 import { pageIsAnon } from './page-flags.js';
 import { smapGatherStats } from './smaps.js';
@@ -15,23 +16,23 @@ export function procMaps(m: Machine, mm: Mm): MapsRow[] {
 
 /** pte_to_pagemap_entry(); the zero page is neither a file's nor anybody's own */
 export function pagemapEntry(m: Machine, mm: Mm, address: Vaddr): number {
-  const ptep = m.mm.pgd[mm] === 0 ? 0 : walkPte(m, mm, address);
-  if (ptep === 0 || !ptepPresent(m, ptep)) return 0;
-  const pfn = ptepPfn(m, ptep);
-  if (pfn === m.vm.zeroPfn[0]) return pfn * 4;
-  return pfn * 4 + (m.page.mapcount[pfn] === 1 ? 2 : 0) + (pageIsAnon(m, pfn) ? 0 : 1);
+  const pfn = (translationAt(m, mm, address) >>> 1) as Pfn;
+  if (pfn === 0 || pfn === m.vm.zeroPfn[0]) return pfn * 4;
+  const head = compoundHead(m, pfn);
+  return pfn * 4 + (m.page.mapcount[head] === 1 ? 2 : 0) + (pageIsAnon(m, head) ? 0 : 1);
 }
 
 function mapsRow(m: Machine, mm: Mm, vma: Vma): MapsRow {
   const v = m.vma;
   const inode = m.file.inode[v.vmFile[vma] as File] as Inode;
-  const stats = { anonymous: 0, rss: 0, swap: 0 };
+  const stats = { anonymous: 0, rss: 0, swap: 0, privateHugetlb: 0, sharedHugetlb: 0 };
   smapGatherStats(m, vma, stats);
   return {
     start: v.vmStart[vma], end: v.vmEnd[vma], perms: permsOf(v.vmFlags[vma]),
     offset: inode === 0 ? 0 : v.vmPgoff[vma] * PAGE_SIZE,
     major: m.inode.major[inode], minor: m.inode.minor[inode], ino: m.inode.ino[inode],
     name: nameOf(m, mm, vma, inode), vmFlags: v.vmFlags[vma], anonymous: stats.anonymous, rss: stats.rss, swap: stats.swap,
+    ...((v.vmFlags[vma] & VM_HUGETLB) !== 0 && { privateHugetlb: stats.privateHugetlb, sharedHugetlb: stats.sharedHugetlb }),
   };
 }
 

@@ -4,6 +4,7 @@ import { PAGE_SIZE } from '@mmun/include';
 import type { Inode, MaySleep, Pfn, Task, Vaddr, Vma } from '@mmun/include';
 import { poolHighest } from '@mmun/lib';
 import { rmapLock, rmapUnlock } from '#mmu-notifier';
+import { hugetlbVmtruncate, hugetlbfsPunchHole, isHugetlbInode, removeInodeHugepages } from './hugetlbfs.js';
 import { iMmapLockOf, vmaIntervalNext } from './i-mmap.js';
 import { zapMapping } from './memory.js';
 import type { Machine } from './mm-types.js';
@@ -14,9 +15,10 @@ import { putPage } from './swap.js';
 /**
  * The file has a new size: what lies behind it is unmapped everywhere, private copies too, and leaves the cache.
  * The size is set first, so that no fault brings a page back.
- * @context process; may sleep @locks none of mm's @returns 0
+ * @context process; may sleep @locks none of mm's @returns 0, or -EINVAL for a part of a huge page
  */
 export function* truncateSetsize(m: Machine, inode: Inode, sizeBytes: number): Task<MaySleep, number> {
+  if (isHugetlbInode(m, inode)) return yield* hugetlbVmtruncate(m, inode, sizeBytes);
   const isShorter = sizeBytes < m.inode.size[inode];
   m.inode.size[inode] = sizeBytes;
   if (!isShorter) return 0;
@@ -29,12 +31,14 @@ export function* truncateSetsize(m: Machine, inode: Inode, sizeBytes: number): T
 
 /** MADV_REMOVE: a hole of pages `[from, to)`; the size stays. Private copies of the pages stay too. @context process; may sleep */
 export function* truncatePageRange(m: Machine, inode: Inode, from: number, to: number): Task<MaySleep> {
+  if (isHugetlbInode(m, inode)) return yield* hugetlbfsPunchHole(m, inode, from, to);
   yield* unmapMappingRange(m, inode, from, to, false);
   yield* truncateRange(m, inode, from, to);
 }
 
 /** The pages from index `from` on leave the cache. @context process; may sleep @holds they may still be mapped */
 export function truncateInodePages(m: Machine, inode: Inode, from: number): Task<MaySleep> {
+  if (isHugetlbInode(m, inode)) return removeInodeHugepages(m, inode, from, Infinity);
   return truncateRange(m, inode, from, Infinity);
 }
 

@@ -4,8 +4,9 @@
  * highest room that fits. Every function here wants mmap_sem.
  */
 import { EINVAL, ENOMEM, MAP_32BIT, MAP_ABOVE4G, MAP_FIXED, MAP_SHARED, MAP_TYPE, PAGE_SIZE } from '@mmun/include';
-import type { File, Mm, Vaddr } from '@mmun/include';
-import { HPAGE_PMD_NR, PMD_SIZE, TASK_SIZE } from '#asm';
+import type { File, Inode, Mm, Vaddr } from '@mmun/include';
+import { HPAGE_PMD_NR, HPAGE_SIZE, PMD_SIZE, TASK_SIZE } from '#asm';
+import { isHugetlbInode } from './hugetlbfs.js';
 import type { Machine } from './mm-types.js';
 import { isPageAligned } from './vma.js';
 import { findVma, unmappedAreaBottomup, unmappedAreaTopdown, vmStartGap } from './vma-tree.js';
@@ -34,6 +35,7 @@ export function getUnmappedArea(m: Machine, mm: Mm, file: File, addr: number, le
 
 /** File systems that want huge pages, and anonymous mappings of whole huge pages, ask for an aligned place first. */
 function search(m: Machine, mm: Mm, file: File, addr: number, len: number, pgoff: number, flags: number): number {
+  if (file !== 0 && isHugetlbInode(m, m.file.inode[file] as Inode)) return hugetlbGetUnmappedArea(m, mm, addr, len, flags);
   const wantsAligned = HPAGE_PMD_NR !== 0 && (file !== 0
     ? m.inode.isThpAligned[m.file.inode[file]] === 1
     : (flags & MAP_TYPE) !== MAP_SHARED && addr === 0 && len % PMD_SIZE === 0);
@@ -56,27 +58,35 @@ function thpGetUnmappedArea(m: Machine, mm: Mm, addr: number, len: number, off: 
   return found + (offSub === 0 ? PMD_SIZE : offSub);
 }
 
-function archGetUnmappedAreaTopdown(m: Machine, mm: Mm, addr: number, len: number, flags: number): number {
+/** Whole huge pages, at the boundaries of huge pages. hugetlb_get_unmapped_area() */
+function hugetlbGetUnmappedArea(m: Machine, mm: Mm, addr: number, len: number, flags: number): number {
+  if (len % HPAGE_SIZE !== 0 || ((flags & MAP_FIXED) !== 0 && addr % HPAGE_SIZE !== 0)) return -EINVAL;
+  return archGetUnmappedAreaTopdown(m, mm, Math.ceil(addr / HPAGE_SIZE) * HPAGE_SIZE, len, flags, HPAGE_SIZE);
+}
+
+/** @param align where it is more than a page, the search is for so much more, and goes down, or up, to the next boundary */
+function archGetUnmappedAreaTopdown(m: Machine, mm: Mm, addr: number, len: number, flags: number, align: number = PAGE_SIZE): number {
   if (len > TASK_SIZE) return -ENOMEM;
   if ((flags & MAP_FIXED) !== 0) return addr;
-  if ((flags & MAP_32BIT) !== 0) return unmappedArea32bit(m, mm, addr, len);
+  if ((flags & MAP_32BIT) !== 0) return unmappedArea32bit(m, mm, addr, len, align);
   if (addr !== 0 && isHintFree(m, mm, addr, len)) return addr;
   const low = Math.max((flags & MAP_ABOVE4G) !== 0 ? FOUR_GIB : PAGE_SIZE, m.bootConfig.settings.mmapMinAddr);
-  const found = unmappedAreaTopdown(m, mm, len, low, m.mm.mmapBase[mm]);
-  if (found !== -1) return found;
-  const upward = unmappedAreaBottomup(m, mm, len, TASK_UNMAPPED_BASE, TASK_SIZE);
-  return upward === -1 ? -ENOMEM : upward;
+  const spare = align - PAGE_SIZE;
+  const found = unmappedAreaTopdown(m, mm, len + spare, low, m.mm.mmapBase[mm]);
+  if (found !== -1) return found + spare - modulo(found + spare, align);
+  const upward = unmappedAreaBottomup(m, mm, len + spare, TASK_UNMAPPED_BASE, TASK_SIZE);
+  return upward === -1 ? -ENOMEM : Math.ceil(upward / align) * align;
 }
 
 /**
  * MAP_32BIT searches the second GiB upward. arch_get_unmapped_area()
  * Deviation: a process with randomization begins up to 32 MiB higher.
  */
-function unmappedArea32bit(m: Machine, mm: Mm, addr: number, len: number): number {
+function unmappedArea32bit(m: Machine, mm: Mm, addr: number, len: number, align: number): number {
   if (len > LOW_END) return -ENOMEM;
   if (addr !== 0 && addr <= LOW_END - len && isHintFree(m, mm, addr, len)) return addr;
-  const found = unmappedAreaBottomup(m, mm, len, LOW_START, LOW_END);
-  return found === -1 ? -ENOMEM : found;
+  const found = unmappedAreaBottomup(m, mm, len + align - PAGE_SIZE, LOW_START, LOW_END);
+  return found === -1 ? -ENOMEM : Math.ceil(found / align) * align;
 }
 
 function isHintFree(m: Machine, mm: Mm, addr: number, len: number): boolean {

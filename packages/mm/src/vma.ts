@@ -5,9 +5,11 @@
 import { EINVAL, ENOMEM, PAGE_SIZE } from '@mmun/include';
 import type { File, MaySleep, Mm, Task, Vma } from '@mmun/include';
 import { poolAlloc, poolFree } from '@mmun/lib';
+import { HPAGE_SIZE } from '#asm';
 import { fput, getFile } from './file-table.js';
+import { hugetlbVmOpClose } from './hugetlbfs.js';
 import { unlinkFileVma, vmaComplete, vmaLinkFileLocked, vmaPrepare } from './i-mmap.js';
-import { VM_OPS_SPECIAL } from './mm-types.js';
+import { VM_OPS_HUGETLB, VM_OPS_SPECIAL } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { anonVmaClone, unlinkAnonVmas } from './rmap.js';
 import { vmaLink, vmaSetRange } from './vma-tree.js';
@@ -23,7 +25,9 @@ export function vmAreaAlloc(m: Machine, mm: Mm): Vma {
   v.vmFile[vma] = 0;
   v.isInIMmap[vma] = 0;
   v.vmOps[vma] = 0;
+  v.vmPrivateData[vma] = 0;
   v.vmName[vma] = 0;
+  v.resvMap[vma] = 0;
   v.anonVma[vma] = 0;
   v.anonVmaChain[vma] = 0;
   return vma;
@@ -40,7 +44,9 @@ export function vmAreaDup(m: Machine, orig: Vma): Vma {
   v.vmPgoff[vma] = v.vmPgoff[orig];
   v.vmFile[vma] = v.vmFile[orig];
   v.vmOps[vma] = v.vmOps[orig];
+  v.vmPrivateData[vma] = v.vmPrivateData[orig];
   v.vmName[vma] = v.vmName[orig];
+  v.resvMap[vma] = v.resvMap[orig];
   v.anonVma[vma] = v.anonVma[orig];
   if (v.vmFile[vma] !== 0) getFile(m, v.vmFile[vma] as File);
   return vma;
@@ -49,6 +55,7 @@ export function vmAreaDup(m: Machine, orig: Vma): Vma {
 /** Gives back a VMA that is in no tree, with its file and its anon_vmas. */
 export function* removeVma(m: Machine, vma: Vma): Task<MaySleep> {
   yield* unlinkVma(m, vma);
+  if (m.vma.vmOps[vma] === VM_OPS_HUGETLB) yield* hugetlbVmOpClose(m, vma);
   if (m.vma.vmFile[vma] !== 0) yield* fput(m, m.vma.vmFile[vma] as File);
   m.vma.vmFile[vma] = 0;
   poolFree(m.vmaPool, vma);
@@ -67,11 +74,11 @@ export function* unlinkVma(m: Machine, vma: Vma): Task<MaySleep> {
 /**
  * Splits at `addr`, a page boundary inside the VMA; `isNewBelow` says which half the new VMA is.
  * The number of VMAs is not limited here: see splitVma.
- * @returns the new VMA, -EINVAL where the kernel owns the mapping, or -ENOMEM
+ * @returns the new VMA, -EINVAL where the kernel owns the mapping or a huge page would be cut, or -ENOMEM
  */
 export function* splitVmaUnchecked(m: Machine, mm: Mm, vma: Vma, addr: number, isNewBelow: boolean): Task<MaySleep, Vma | number> {
   const v = m.vma;
-  if (!vmaMaySplit(m, vma)) return -EINVAL;
+  if (!vmaMaySplit(m, vma, addr)) return -EINVAL;
   const fresh = vmAreaDup(m, vma);
   if (fresh === 0) return -ENOMEM;
   const start = v.vmStart[vma];
@@ -80,7 +87,7 @@ export function* splitVmaUnchecked(m: Machine, mm: Mm, vma: Vma, addr: number, i
   const upperPgoff = pgoff + (addr - start) / PAGE_SIZE;
   const error = yield* anonVmaClone(m, fresh, vma);
   if (error !== 0) {
-    v.anonVma[fresh] = 0;
+    v.anonVma[fresh] = v.resvMap[fresh] = 0;
     yield* removeVma(m, fresh);
     return error;
   }
@@ -102,9 +109,10 @@ export function* splitVmaUnchecked(m: Machine, mm: Mm, vma: Vma, addr: number, i
   return fresh;
 }
 
-/** What the kernel mapped itself, [vdso] and [vvar], stays whole. special_mapping_split() */
-export function vmaMaySplit(m: Machine, vma: Vma): boolean {
-  return m.vma.vmOps[vma] !== VM_OPS_SPECIAL;
+/** What the kernel mapped itself, [vdso] and [vvar], stays whole, and so do huge pages. special_mapping_split(), hugetlb_vm_op_split() */
+export function vmaMaySplit(m: Machine, vma: Vma, addr: number): boolean {
+  const kind = m.vma.vmOps[vma];
+  return kind !== VM_OPS_SPECIAL && (kind !== VM_OPS_HUGETLB || addr % HPAGE_SIZE === 0);
 }
 
 /** Splits unless the mm has as many VMAs as it may have. @returns the new VMA, or -ENOMEM */
