@@ -2,7 +2,7 @@
 // that file and not two hundred modules, and calls between modules are plain calls.
 //
 // jest-sequencer.mjs has it done before the first spec; jest-transform.mjs makes of each linked source a line that takes its
-// exports from here.
+// exports from here. A package that does not link fails the specs that load it or what depends on it, and no others.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
@@ -12,12 +12,14 @@ import { tasks } from './esbuild-tasks.mjs';
 import { conditionsOf, formOf, VARIANTS } from './variants.mjs';
 import { filesUnder, layerOf, ROOT, workspace } from './workspace.mjs';
 
+/** @typedef {import('./variants.mjs').Variant} Variant */
+/** @typedef {import('./workspace.mjs').Package} Package */
+
 const CACHE = join(ROOT, 'node_modules/.cache/mmun-linked');
-const ENTRY = 'mmun-linked:entry';
 const OWN_FILES = ['jest-link.mjs', 'esbuild-tasks.mjs', 'straighten.mjs', 'variants.mjs'];
 
-/** Folders of the sources that are linked, relative to the root: all but the tools', which stand above and import from npm. */
-const FOLDERS = workspace().filter((p) => p.folder.startsWith('packages/') && layerOf(p) !== 'tool').map(({ folder }) => `${folder}/src/`);
+/** All but the tools, which stand above and import from npm. */
+const LINKED = workspace().filter((p) => p.folder.startsWith('packages/') && layerOf(p) !== 'tool');
 
 /** @param {string} image name of a variant @returns {string} path of the file that holds what is linked for it */
 export function linkedFile(image) {
@@ -26,35 +28,14 @@ export function linkedFile(image) {
 
 /** @param {string} path absolute @returns {string | null} under which name the linked file holds this source's exports */
 export function linkedName(path) {
-  const name = relative(ROOT, path).replaceAll('\\', '/');
-  return name.endsWith('.ts') && !name.endsWith('.d.ts') && FOLDERS.some((folder) => name.startsWith(folder)) ? name : null;
+  const name = shown(path);
+  return name.endsWith('.ts') && !name.endsWith('.d.ts') && LINKED.some(({ folder }) => name.startsWith(`${folder}/src/`)) ? name : null;
 }
 
 /** @param {ReadonlySet<string>} images names of variants; what is linked already and of the same sources stays */
 export async function linkImages(images) {
-  const names = FOLDERS.flatMap((folder) => filesUnder(join(ROOT, folder), /(?<!\.d)\.ts$/)).map((path) => relative(ROOT, path).replaceAll('\\', '/'));
-  const sources = hashOf(names);
-  await Promise.all(VARIANTS.filter(({ name }) => images.has(name)).map((variant) => link(variant, names, sources)));
-}
-
-/** @param {import('./variants.mjs').Variant} variant @param {readonly string[]} names @param {string} sources */
-async function link(variant, names, sources) {
-  const outfile = linkedFile(variant.name);
-  const key = `// ${sources} ${JSON.stringify(variant)}\n`;
-  if (existsSync(outfile) && readFileSync(outfile, 'utf8').startsWith(key)) return;
-  const { outputFiles } = await build({
-    entryPoints: [ENTRY], outfile, absWorkingDir: ROOT, write: false, bundle: true, format: 'cjs', platform: 'node', target: 'node20',
-    minifySyntax: true, sourcemap: 'linked', banner: { js: key.trimEnd() }, logLevel: 'silent',
-    conditions: [...conditionsOf(variant), '@mmun/source'],
-    plugins: [entry(names), tasks(formOf(variant))],
-  });
-  await mkdir(CACHE, { recursive: true });
-  // whole or not at all, whoever else is at it; the map first
-  for (const { path, contents } of outputFiles.toSorted((a, b) => b.path.length - a.path.length)) {
-    const own = join(dirname(path), `${process.pid}-${basename(path)}`);
-    await writeFile(own, contents);
-    await rename(own, path);
-  }
+  const sources = hashOf(LINKED.flatMap(sourcesOf));
+  await Promise.all(VARIANTS.filter(({ name }) => images.has(name)).map((variant) => link(variant, sources)));
 }
 
 /** Everything that decides what is linked, but for the variant. @param {readonly string[]} names */
@@ -66,14 +47,62 @@ function hashOf(names) {
   return hash.digest('hex');
 }
 
-/** @param {readonly string[]} names @returns {import('esbuild').Plugin} */
-function entry(names) {
+/** @param {Variant} variant @param {string} sources hash of them all */
+async function link(variant, sources) {
+  const outfile = linkedFile(variant.name);
+  const key = `// ${sources} ${JSON.stringify(variant)}`;
+  if (existsSync(outfile) && readFileSync(outfile, 'utf8').startsWith(`${key}\n`)) return;
+  const files = await bundle(variant, outfile, key, LINKED, '');
+  await mkdir(CACHE, { recursive: true });
+  // whole or not at all, whoever else is at it; the map first
+  for (const { path, contents } of files.sort((a, b) => b.path.length - a.path.length)) {
+    const own = join(dirname(path), `${process.pid}-${basename(path)}`);
+    await writeFile(own, contents);
+    await rename(own, path);
+  }
+}
+
+/**
+ * @param {Variant} variant @param {string} outfile @param {string} key first line of the file
+ * @param {readonly Package[]} packages @param {string} complaints of those that were left out
+ * @returns {Promise<import('esbuild').OutputFile[]>}
+ */
+async function bundle(variant, outfile, key, packages, complaints) {
+  try {
+    const { outputFiles } = await build({
+      entryPoints: ['mmun-linked:entry'], outfile, absWorkingDir: ROOT, write: false, bundle: true, format: 'cjs', platform: 'node', target: 'node20',
+      minifySyntax: true, sourcemap: 'linked', banner: { js: key }, logLevel: 'silent',
+      conditions: [...conditionsOf(variant), '@mmun/source'],
+      plugins: [entry(packages.flatMap(sourcesOf), complaints), tasks(formOf(variant))],
+    });
+    return outputFiles;
+  } catch (error) {
+    const { errors = [] } = /** @type {{ errors?: import('esbuild').Message[] }} */ (error);
+    const texts = errors.map(({ text, location }) => (location && !location.file.startsWith('mmun-linked:') ? `${location.file}:${location.line}: ${text}` : text));
+    const left = withoutBroken(packages, new Set(texts.map((text) => /packages\/[\w-]+(?=\/src\/)/.exec(text)?.[0] ?? '')));
+    if (left.length === packages.length) throw error;
+    return bundle(variant, outfile, key, left, [complaints, ...texts].filter(Boolean).join('\n'));
+  }
+}
+
+/** @param {readonly Package[]} packages @param {ReadonlySet<string>} folders @returns {Package[]} neither broken nor upon what is */
+export function withoutBroken(packages, folders) {
+  const broken = new Set(packages.filter(({ folder }) => folders.has(folder)).map(({ name }) => name));
+  const isUponBroken = (/** @type {Package} */ p) => !broken.has(p.name) && p.internal.some((name) => broken.has(name));
+  for (let next = packages.find(isUponBroken); next; next = packages.find(isUponBroken)) broken.add(next.name);
+  return packages.filter(({ name }) => !broken.has(name));
+}
+
+/** @param {readonly string[]} names @param {string} complaints @returns {import('esbuild').Plugin} */
+function entry(names, complaints) {
   const contents = [
     ...names.map((name, index) => `import * as m${index} from ${JSON.stringify(`./${name}`)};`),
-    'function settled(exports) { return Object.defineProperty({ ...exports }, "__esModule", { value: true }); }',
-    'export const sources = {',
-    ...names.map((name, index) => `  ${JSON.stringify(name)}: settled(m${index}),`),
-    '};',
+    'const settled = (exports) => Object.defineProperty({ ...exports }, "__esModule", { value: true });',
+    `const sources = {${names.map((name, index) => `${JSON.stringify(name)}: settled(m${index})`).join(',\n')}};`,
+    'export function exportsOf(name) {',
+    '  if (sources[name]) return sources[name];',
+    `  throw new Error(name + " is not linked:\\n" + ${JSON.stringify(complaints)});`,
+    '}',
   ].join('\n');
   return {
     name: 'mmun-linked',
@@ -82,4 +111,14 @@ function entry(names) {
       builder.onLoad({ filter: /.*/, namespace: 'mmun-linked' }, () => ({ contents, loader: 'js', resolveDir: ROOT }));
     },
   };
+}
+
+/** @param {Package} p @returns {string[]} */
+function sourcesOf({ directory }) {
+  return filesUnder(join(directory, 'src'), /(?<!\.d)\.ts$/).map(shown);
+}
+
+/** @param {string} path @returns {string} from the root on */
+function shown(path) {
+  return relative(ROOT, path).replaceAll('\\', '/');
 }

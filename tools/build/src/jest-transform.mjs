@@ -36,7 +36,7 @@ function createTransformer({ form, image }) {
     /** @param {string} source @param {string} path */
     process(source, path) {
       const linked = linkedName(path);
-      if (linked) return { code: `module.exports = require(${JSON.stringify(linkedFile(image))}).sources[${JSON.stringify(linked)}];` };
+      if (linked) return { code: `module.exports = require(${JSON.stringify(linkedFile(image))}).exportsOf(${JSON.stringify(linked)});` };
       const isTypeScript = path.endsWith('.ts');
       const rewritten = isTypeScript ? straighten(source, path, { form }) : null;
       const { code } = transformSync(rewritten ? withInlineMap(rewritten) : source, {

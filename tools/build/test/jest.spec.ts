@@ -1,7 +1,9 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { linkedName, withoutBroken } from '../src/jest-link.mjs';
 import { summary } from '../src/jest-reporter.mjs';
+import type { Package } from '../src/workspace.mjs';
 
 describe('the jest transform', () => {
   it('gives a CommonJS module its import.meta', () => {
@@ -13,6 +15,26 @@ describe('the jest transform', () => {
   it('makes import() work, of our own modules and of packages', async () => {
     expect(typeof (await import('../src/straighten.mjs')).straighten).toBe('function');
     expect(typeof (await import('magic-string')).default).toBe('function');
+  });
+});
+
+describe('what a project links', () => {
+  const root = join(import.meta.dirname, '../../..');
+
+  it('are the sources of packages, not their specs, nor tools and commands', () => {
+    expect(linkedName(join(root, 'packages/mm/src/memory.ts'))).toBe('packages/mm/src/memory.ts');
+    for (const path of ['packages/mm/test/fault.spec.ts', 'packages/mm/dist/index.d.ts', 'packages/cli/src/main.ts', 'tools/build/src/build.mjs']) {
+      expect(linkedName(join(root, path))).toBeNull();
+    }
+  });
+
+  it('leaves out a package that does not link, and whatever is built upon it', () => {
+    const of = (name: string, ...internal: string[]): Package => ({ name, folder: `packages/${name}`, directory: '', manifest: {}, tags: [], internal });
+    const packages = [of('kit', 'mm', 'lib'), of('lib'), of('explorer', 'lib'), of('mm', 'lib'), of('races', 'kit')];
+    const left = (...broken: string[]): string[] => withoutBroken(packages, new Set(broken.map((name) => `packages/${name}`))).map(({ name }) => name);
+    expect(left('mm')).toEqual(['lib', 'explorer']);
+    expect(left('lib')).toEqual([]);
+    expect(left('elsewhere')).toHaveLength(5);
   });
 });
 
