@@ -33,7 +33,7 @@ export interface MachineConfig {
   readonly pageContentWords: number;
   /** Entries of each CPU's TLB; 0: no access is cached, so no flush is needed. */
   readonly tlbEntries: number;
-  /** What plugins ask by shouldFail is a choice of the explorer; left out: nothing fails that need not. */
+  /** Allocations, locks that a signal may interrupt, and what plugins ask by shouldFail: each is a choice of the explorer. Left out: nothing fails that need not. */
   readonly faultInjection?: boolean;
   readonly settings: KernelSettings;
 }

@@ -9,8 +9,10 @@
  * Lock order: mmap_sem W > mm_all_locks_mutex > all i_mmap locks > all anon_vma locks (7cd5a02f54f4).
  * Linked in an image whose rmap locks sleep; the others register without.
  */
+import { EINTR } from '@mmun/include';
 import type { AnonVma, MaySleep, Mm, Mutex, Task, Vma, Where } from '@mmun/include';
 import { lockdepAssertHeld, mutexAt, mutexLock, mutexLockNest, mutexUnlock, mutexUnlockNest } from '@mmun/locking';
+import { shouldFail } from './fault-inject.js';
 import { mmapSemOf, vmaInode } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { anonVmaLock } from './rmap.js';
@@ -18,13 +20,17 @@ import { anonVmaLock } from './rmap.js';
 /**
  * @context process; may sleep @locks mmap_sem W; takes all below it
  * @owes mmDropAllLocks
- * @returns 0. Deviation: no signal is pending here, so never -EINTR
+ * @returns 0, or -EINTR with no lock taken where a signal is pending (MachineConfig.faultInjection)
  */
 export function* mmTakeAllLocks(m: Machine, mm: Mm): Task<MaySleep, number> {
   const v = m.vma;
   const mmapSem = mmapSemOf(m, mm);
   lockdepAssertHeld(m, mmapSem);
   yield* mutexLock(m, allLocksMutex(m));
+  if (shouldFail(m, 'mm_take_all_locks: a signal is pending')) {
+    yield* mutexUnlock(m, allLocksMutex(m));
+    return -EINTR;
+  }
   for (let vma = m.mm.mmap[mm] as Vma; vma !== 0; vma = v.vmNext[vma] as Vma) {
     const inode = v.vmFile[vma] === 0 ? 0 : vmaInode(m, vma);
     if (inode === 0 || m.inode.isAllLocked[inode] !== 0) continue;

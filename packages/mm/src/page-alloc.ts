@@ -8,6 +8,7 @@ import type { MaySleep, Pfn, Step, Task } from '@mmun/include';
 import { bugOn, poolAlloc, whereOf } from '@mmun/lib';
 import { point, touch } from '@mmun/locking';
 import { pageClearDirty } from '#asm';
+import { shouldFail } from './fault-inject.js';
 import { hugetlbInit } from './hugetlb-pool.js';
 import type { Machine } from './mm-types.js';
 import { PG_RESERVED } from './page-flags.js';
@@ -29,6 +30,7 @@ export function pagingInit(m: Machine): void {
  */
 export function* allocPage(m: Machine): Task<MaySleep, Pfn> {
   const { head } = m.framePool;
+  if (shouldFail(m, 'alloc_page')) return 0 as Pfn;
   yield* point(m, WRITE, whereOf(head.used, 0));
   let pfn = poolAlloc(m.framePool);
   if (pfn === 0) {

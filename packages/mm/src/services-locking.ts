@@ -8,6 +8,7 @@ import {
   spinLock, spinTrylock, spinUnlock, spinlockAt, srcuReadLock, srcuReadUnlock, synchronizeRcu, synchronizeSrcu, upRead, upWrite, waitEvent,
 } from '@mmun/locking';
 import type { SrcuMachine } from '@mmun/locking';
+import { shouldFail } from './fault-inject.js';
 import type { Machine } from './mm-types.js';
 
 type Locks = 'spinlockAt' | 'spinLock' | 'spinTrylock' | 'spinUnlock' | 'lockdepAssertHeld' | 'mutexAt' | 'mutexLock' | 'mutexTrylock' | 'mutexUnlock'
@@ -64,7 +65,7 @@ function work(m: Machine): Pick<KernelServices, Work> {
     queueWork: (func, arg) => queueWork(m, func, arg),
     flushWorkqueue: () => flushWorkqueue(m),
     cancelWorkSync: (func, arg) => cancelWorkSync(m, func, arg),
-    shouldFail: (what) => m.bootConfig.faultInjection === true && m.sched.choose(2, what) === 1,
+    shouldFail: (what) => shouldFail(m, what),
   };
 }
 

@@ -3,9 +3,10 @@ import { deviceAgainstCall } from './catalogue/device-against-call.js';
 import { driverLifetime } from './catalogue/driver-lifetime.js';
 import { driverLocks } from './catalogue/driver-locks.js';
 import { driverRetry } from './catalogue/driver-retry.js';
+import { notifierRegistration } from './catalogue/notifier-registration.js';
 import { notifierRelease } from './catalogue/notifier-release.js';
 import { checkableOf } from './checkable.js';
 import type { Checkable } from './checkable.js';
 import { litmus } from './litmus.js';
 
-export const catalogue: readonly Checkable[] = [litmus, ...[...deviceAgainstCall, ...notifierRelease, ...driverLifetime, ...driverRetry, ...driverLocks].map(checkableOf)];
+export const catalogue: readonly Checkable[] = [litmus, ...[...deviceAgainstCall, ...notifierRelease, ...driverLifetime, ...driverRetry, ...driverLocks, ...notifierRegistration].map(checkableOf)];

@@ -5,6 +5,8 @@ import { whereOf } from '@mmun/lib';
 import { kernelAssert } from '../assertion.js';
 import { defineRace } from '../define.js';
 import type { Race } from '../define.js';
+import { intervalNotifier } from '../drivers/interval-notifier.js';
+import type { IntervalDriver } from '../drivers/interval-notifier.js';
 import {
   RANGE, closeTiny, freeInstance, install, lockOf, mmOfTiny, newInstance, openTiny, rangeOps, tinyMmu, zapLocked,
 } from '../drivers/tiny-mmu.js';
@@ -297,6 +299,18 @@ export const driverLifetime: readonly Race[] = [
     variants: { buggy: { plugin: secure(false), image: 'toy-range' }, fixed: { plugin: secure(true), image: 'toy-range' } },
     setup: onePage,
     actors: { cpu0: (t, { a }) => t.madvise(a), dev0: (t, { a }) => t.driver<Secure>().makeSecure(t.dev.instance, a) },
+  }),
+  defineRace<Page & { readonly sub: number }>({
+    id: 'interval-notifier-remove',
+    title: 'B47, M37: mmu_interval_notifier_remove() looks at the sequence without the lock, and its caller frees what the end still uses',
+    source: '319561669a59',
+    finds: ['use-after-free'],
+    variants: { buggy: { plugin: intervalNotifier(false), image: 'toy-range' }, fixed: { plugin: intervalNotifier(true), image: 'toy-range' } },
+    setup: (t) => {
+      const page = onePage(t);
+      return { ...page, sub: t.driver<IntervalDriver>().insert(page.a, (page.a + PAGE_SIZE) as Vaddr) };
+    },
+    actors: { cpu0: (t, { a }) => t.munmap(a), dev0: (t, { sub }) => t.driver<IntervalDriver>().removeAndFree(sub) },
   }),
   defineRace({
     id: 'kbase-jit-grow',
