@@ -17,7 +17,7 @@ import type { MachineConfig } from './machine.js';
 import type { Design, DesignOps, NotifierOps, OpName } from './mmu-notifier.js';
 import type { PointKind } from './point.js';
 import type { Table, TableSpec } from './table.js';
-import type { GracePeriod, InSrcuRead, MaySleep, Sleep, Step, Task, UnderPteLock } from './task.js';
+import type { GracePeriod, MaySleep, Sleep, Step, Task, UnderPteLock } from './task.js';
 
 /** A table that a plugin keeps in the machine's buffer. */
 export interface SecondaryTable {
@@ -245,7 +245,7 @@ export interface KernelServices {
    * `mm` are called for it. zap_vma_ptes()
    * @context may sleep where notifiers do; in an op too @locks mmap_sem of `mm`, so that its page tables stay
    */
-  zapVmaPtes(mm: Mm, address: Vaddr, sizeBytes: number, owner: number): Task<InSrcuRead>;
+  zapVmaPtes(mm: Mm, address: Vaddr, sizeBytes: number, owner: number): Task<Step | Sleep>;
   /** Unmaps what of it is still the owner's. vm_munmap() @context process, no lock held; takes mmap_sem. The caller holds the address space */
   vmMunmapPfn(mm: Mm, address: Vaddr, sizeBytes: number, owner: number): Task<MaySleep>;
 

@@ -15,7 +15,7 @@ import { hugetlbMoveReservations } from './hugetlb-pool.js';
 import { hugeAlign } from './hugetlbfs.js';
 import { vmaLinkFile } from './i-mmap.js';
 import { mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount } from './limits.js';
-import { currentMm, mmapSemOf, vmaIsAnonymous } from './mm-types.js';
+import { VM_OPS_DRIVER, currentMm, mmapSemOf, vmaIsAnonymous } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { movePageTables } from './mremap.js';
 import { doMunmap } from './munmap.js';
@@ -119,6 +119,7 @@ function checkVma(m: Machine, vrm: Remap): number {
   const { vma, addr, flags } = vrm;
   if (vma === 0) return -EFAULT;
   const vmFlags = m.vma.vmFlags[vma];
+  if (m.vma.vmOps[vma] === VM_OPS_DRIVER) return -EINVAL; // vm_ops->mremap of a driver that must find its pages again
   const refused = (vmFlags & VM_HUGETLB) === 0 ? 0 : alignHugetlb(vrm);
   if (refused !== 0) return refused;
   const { newLen } = vrm;

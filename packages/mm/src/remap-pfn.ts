@@ -66,7 +66,7 @@ export function* vmMmapPfn(m: Machine, mm: Mm, sizeBytes: number, isWritable: bo
   const prot = isWritable ? PROT_READ | PROT_WRITE : PROT_READ;
   const address = yield* doMmap(m, mm, 0 as Vaddr, sizeBytes, prot, MAP_SHARED | MAP_ANONYMOUS, 0 as File, 0);
   if (address >= 0) {
-    const vma = findVma(m, mm, address);
+    const vma = findVma(m, mm, address as Vaddr);
     const { vmFlags, vmOps, vmPrivateData } = m.vma;
     vmFlags[vma] = (vmFlags[vma] | VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP | VM_DONTCOPY) >>> 0;
     vmOps[vma] = VM_OPS_DRIVER;
@@ -112,7 +112,7 @@ export function* vmMunmapPfn(m: Machine, mm: Mm, start: Vaddr, sizeBytes: number
   for (let vma = findVma(m, mm, start); vma !== 0 && m.vma.vmStart[vma] < end;) {
     const [from, to] = [m.vma.vmStart[vma], m.vma.vmEnd[vma]];
     if (isOwnArea(m, vma, owner)) yield* doMunmap(m, mm, from as Vaddr, to - from);
-    vma = findVma(m, mm, to);
+    vma = findVma(m, mm, to as Vaddr);
   }
   yield* upWrite(m, mmapSem);
 }

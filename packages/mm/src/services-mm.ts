@@ -10,7 +10,7 @@ import { getUserPage } from './gup.js';
 import { getAnyPage, hugeOrSmallPte, putAnyPage, translationAt } from './hugetlb-gup.js';
 import { compoundHead } from './hugetlb-pool.js';
 import { translationWhere } from './inspect.js';
-import { currentMm, mmapSemOf } from './mm-types.js';
+import { mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { allocZeroedPage } from './page-alloc.js';
 import { PG_DIRTY, lockPage, trylockPage, unlockPage } from './page-flags.js';
@@ -19,7 +19,7 @@ import { findVma } from './vma-tree.js';
 
 export type MmServices = Pick<KernelServices, 'mmgrab' | 'mmdrop' | 'mmgetNotZero' | 'mmput' | 'mmapReadLock' | 'mmapReadTrylock' | 'mmapReadUnlock' | 'vmaFlagsAt'
   | 'withPte' | 'getUserPages' | 'getUserPagesLocked' | 'followPage' | 'atomicPteLookup' | 'getPage' | 'putPage' | 'allocPage' | 'lockPage' | 'trylockPage' | 'unlockPage'
-  | 'setPageDirty' | 'currentMm' | 'vmMmapPfn' | 'remapPfn' | 'zapVmaPtes' | 'vmMunmapPfn'>;
+  | 'setPageDirty'>;
 
 export function mmServices(m: Machine): MmServices {
   return {

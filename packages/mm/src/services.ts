@@ -15,6 +15,7 @@ import { compoundHead } from './hugetlb-pool.js';
 import { mmDropAllLocks, mmTakeAllLocks } from './mm-all-locks.js';
 import { mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
+import { areaServices } from './services-area.js';
 import { lockingServices } from './services-locking.js';
 import { deviceServices, mmServices } from './services-mm.js';
 import { findVma } from './vma-tree.js';
@@ -86,6 +87,7 @@ function kernelServices(m: Machine, plugin: string, ops: () => number): KernelSe
     table: <S extends TableSpec>(name: string, spec: S): Table<S> => tableOf(m, `${plugin}.${name}`, spec),
     ...notifierServices(m, ops, registerHost(m)),
     ...mmServices(m),
+    ...areaServices(m),
     ...deviceServices(m),
     ...lockingServices(m),
   };
