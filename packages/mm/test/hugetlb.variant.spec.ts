@@ -41,7 +41,7 @@ function hugeWorld(nrHugePages: number, config: Config = {}): HugeWorld {
   const w: HugeWorld = {
     ...base,
     huge: (pages, flags = MAP_PRIVATE, { at = 0, prot = RW, offset = 0, lenBytes = pages * H } = {}) =>
-      base.run(image.sysMmap(m, at as Vaddr, lenBytes, prot, HUGE | flags, 0 as never, offset)),
+      base.run<number>(image.sysMmap(m, at as Vaddr, lenBytes, prot, HUGE | flags, 0 as never, offset)) as Vaddr,
     pool: () => `${image.nrFreeHugePages(m)} free, ${image.nrReservedHugePages(m)} promised`,
     hugeRow: (address) => image.procMaps(m, image.mmOf(m, image.getCurrent(m))).find((row) => row.start <= address && address < row.end) as MapsRow,
   };
@@ -268,7 +268,7 @@ describeHuge('shared huge pages', () => {
     const w = hugeWorld(4);
     const inode = image.newInode(w.m, { path: '/huge', kind: 'hugetlb', major: 0, minor: 40, ino: 9, size: 0, thpAligned: false });
     const file = image.filpOpen(w.m, inode, { isReadable: true, isWritable: true });
-    const map = (flags: number): Vaddr => w.run(image.sysMmap(w.m, 0 as Vaddr, 2 * H - P, RW, flags, file, 0));
+    const map = (flags: number): Vaddr => w.run<number>(image.sysMmap(w.m, 0 as Vaddr, 2 * H - P, RW, flags, file, 0)) as Vaddr;
     const a = map(MAP_SHARED);
     const b = map(MAP_SHARED);
     expect([w.pool(), w.hugeRow(a).name, Math.abs(b - a) % H]).toEqual(['4 free, 2 promised', '/huge', 0]);
