@@ -15,7 +15,7 @@ describe('wrong usage is one line and exit code 2', () => {
     ['a rate that is no number', ['run', TRUE, '--plugin', 'kvm', '--device-rate', 'often'], /^mmun run: --device-rate often: expected a number from 0 to 1000$/],
     ['a rate without a device', ['run', TRUE, '--device-rate', '1'], /^mmun run: --device-rate needs a --plugin/],
     ['a seed that is no number', ['run', TRUE, '--seed', '-1'], /^mmun run: --seed -1: expected a whole number/],
-    ['an unknown plugin', ['run', TRUE, '--plugin', 'kvm,tpu'], /^mmun run: --plugin kvm,tpu: no secondary MMU "tpu" yet: there is kvm$/],
+    ['an unknown plugin', ['run', TRUE, '--plugin', 'kvm,tpu'], /^mmun run: --plugin kvm,tpu: no secondary MMU "tpu" yet: there is kvm\b/],
     ['a plugin under a design that it does not know', ['run', TRUE, '--plugin', 'kvm', '--design', 'off'], /^mmun run: --plugin kvm: .*off/],
     ['a path that is not there', ['run', TRUE, join(TRUE, 'nowhere')], /^mmun run: .*nowhere: missing: expected a recording's folder or a strace log$/],
     ['a file that is no trace', ['run', join(TRUE, 'elf')], /^mmun run: .*elf:1: expected a strace line/],

@@ -7,6 +7,7 @@ type Load = (build: ImageConfig['build']) => Promise<SecondaryMmu>;
 
 const PLUGINS: Readonly<Record<string, Load>> = {
   kvm: async (build) => (build === 'fast' ? await import('@mmun/plugin-kvm/fast') : await import('@mmun/plugin-kvm')).kvm,
+  xpmem: async (build) => (build === 'fast' ? await import('@mmun/plugin-xpmem/fast') : await import('@mmun/plugin-xpmem')).xpmem,
 };
 
 /** `kvm,gru` as names, each once. @throws UsageError where there is no such plugin */
