@@ -14,4 +14,7 @@ export {
   ptepModifyRange, ptepSetAccessFlags, ptepSetWrprotect, ptepTestAndClearYoung,
 } from './pgtable.js';
 export { HPAGE_SIZE, HUGE_TABLE_LEVEL, hugePteOffset, pmdHuge, pmdMkhuge, pteHuge, pteMkhuge } from './hugetlb.js';
-export { flushTlbMm, flushTlbPage, flushTlbRange, hwAccess, hwRetire, localFlushTlbPage, localFlushTlbRange, smpProcessorId } from './tlb.js';
+export {
+  HAVE_RCU_TABLE_FREE, flushTlbMm, flushTlbPage, flushTlbRange, gupFastBegin, gupFastEnd, hwAccess, hwRetire, localFlushTlbPage, localFlushTlbRange, localIrqRestore,
+  localIrqSave, smpProcessorId,
+} from './tlb.js';

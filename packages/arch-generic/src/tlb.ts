@@ -21,7 +21,7 @@
 import { ACQUIRE, PAGE_SHIFT, PAGE_SIZE, PF_PROT, PF_USER, PF_WRITE, READ, RELEASE, TABLE_PTE, WRITE } from '@mmun/include';
 import type { Mm, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
-import { current, point, pointUntil, touch } from '@mmun/locking';
+import { current, point, pointUntil, rcuReadLock, rcuReadUnlock, touch } from '@mmun/locking';
 import {
   HPAGE_SIZE, HUGE_TABLE_LEVEL, PTRS_PER_PMD, PTRS_PER_PUD, TASK_SIZE, hugePteOffset, hwTranslate, pgdNone, pgdOffset, pmdHuge, pmdNone, pmdOffset, pteDirty, pteHuge, pteOffset, ptePresent, pteWrite, pteYoung, ptepGet, pudNone,
   pudOffset, whereOfSlot,
@@ -53,6 +53,32 @@ export function* hwAccess(m: ArchMachine, cpu: number, mm: Mm, address: Vaddr, i
 
 export function* hwRetire(m: ArchMachine, cpu: number): Task<Step> {
   if (m.tlb.entriesPerCpu !== 0) yield* insnEnd(m, cpu);
+}
+
+/** As powerpc and s390 have it: a flush asks no CPU, so nothing tells that a walker has left. */
+export const HAVE_RCU_TABLE_FREE: boolean = true;
+
+export function* gupFastBegin(m: ArchMachine, _cpu: number, _mm: Mm): Task<Step> {
+  yield* rcuReadLock(m);
+}
+
+export function* gupFastEnd(m: ArchMachine, _cpu: number): Task<Step> {
+  yield* rcuReadUnlock(m);
+}
+
+/**
+ * For an arch whose flushes interrupt: from here to localIrqRestore the CPU takes none, so no flush of the mm that it runs ends.
+ * @context process; atomic until then
+ */
+export function* localIrqSave(m: ArchMachine, cpu: number, mm: Mm): Task<Step> {
+  yield* insnBegin(m, cpu);
+  m.thread.preemptCount[current(m)] = m.thread.preemptCount[current(m)] + 1;
+  if (m.tlb.activeMm[cpu] !== mm) switchMm(m, cpu, mm);
+}
+
+export function* localIrqRestore(m: ArchMachine, cpu: number): Task<Step> {
+  m.thread.preemptCount[current(m)] = m.thread.preemptCount[current(m)] - 1;
+  yield* insnEnd(m, cpu);
 }
 
 /** Drops the entry of one CPU for a page. One step, between two instructions of that CPU. */

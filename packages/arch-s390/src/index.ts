@@ -1,5 +1,5 @@
 // inherited: the TLBs with their broadcast flush, which IDTE and CSP are
-export { flushTlbMm, flushTlbRange, hwRetire, pteClearNotPresentFull, ptepModifyRange, smpProcessorId, viewArch, whereOfSlot } from '@mmun/arch-generic';
+export { HAVE_RCU_TABLE_FREE, flushTlbMm, flushTlbRange, gupFastBegin, gupFastEnd, hwRetire, pteClearNotPresentFull, ptepModifyRange, smpProcessorId, viewArch, whereOfSlot } from '@mmun/arch-generic';
 export type { ArchConfig, ArchMachine, ArchTables, Pgtable, ReservedArch, Tlb } from '@mmun/arch-generic';
 export { HPAGE_SIZE, HUGE_TABLE_LEVEL, hugePteOffset, pmdHuge, pmdMkhuge, pteHuge, pteMkhuge } from './hugetlb.js';
 // overridden: storage, with the keys

@@ -18,3 +18,4 @@ export {
 } from './pte.js';
 export { HPAGE_SIZE, HUGE_TABLE_LEVEL, hugePteOffset, pmdHuge, pmdMkhuge, pteHuge, pteMkhuge } from './hugetlb.js';
 export { ptepGetAndClear, ptepSetAccessFlags, ptepSetWrprotect, ptepTestAndClearYoung } from './pgtable.js';
+export { HAVE_RCU_TABLE_FREE, gupFastBegin, gupFastEnd } from './gup.js';

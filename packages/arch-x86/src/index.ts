@@ -17,3 +17,4 @@ export {
 } from './pte.js';
 export { ptepGetAndClear, ptepGetAndClearFull, ptepModifyRange, ptepSetAccessFlags, ptepSetWrprotect, ptepTestAndClearYoung } from './pgtable.js';
 export { flushTlbMm, flushTlbPage, flushTlbRange } from './tlb.js';
+export { HAVE_RCU_TABLE_FREE, gupFastBegin, gupFastEnd } from './gup.js';

@@ -256,6 +256,15 @@ export interface AsmTlb<M> {
    * @context none: this is hardware @absent inherited: nothing
    */
   hwMarkAccess(m: M, pfn: Pfn, isWrite: boolean): void;
+  /**
+   * A walk by software without a lock begins: no table that it may come by is freed before gupFastEnd. Either the CPU takes no
+   * interrupt, so that no flush of the mm ends before; or walkers are RCU readers, and who frees tables waits for them.
+   * @context process, `cpu` is the current thread's and `mm` its own; atomic until gupFastEnd @absent inherited: RCU
+   */
+  gupFastBegin(m: M, cpu: number, mm: Mm): Task<Step>;
+  gupFastEnd(m: M, cpu: number): Task<Step>;
+  /** Flushing is not enough before a table is freed: RCU readers may walk it. CONFIG_HAVE_RCU_TABLE_FREE @absent inherited: true */
+  readonly HAVE_RCU_TABLE_FREE: boolean;
   /** The instruction of which `hwAccess` was the translation is over. @context none: this is hardware @absent inherited */
   hwRetire(m: M, cpu: number): Task<Step>;
   /**

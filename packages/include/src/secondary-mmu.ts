@@ -193,6 +193,12 @@ export interface KernelServices {
    * @returns a frame, or a negative errno
    */
   getUserPages(mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, number>;
+  /**
+   * As getUserPages of the current process, and where the page is there already, without a lock.
+   * @context process, no lock held
+   * @returns a frame, or a negative errno: -EFAULT for a thread without an address space
+   */
+  getUserPagesFast(address: Vaddr, isWrite: boolean): Task<MaySleep, number>;
   /** The frame that a present pte maps (for a write: that it lets write), with a reference. @returns 0 without one */
   followPage(mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, Pfn>;
   /** As getUserPages. @context process, mmap_sem of `mm` held for reading */

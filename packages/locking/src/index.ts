@@ -7,7 +7,7 @@ export { mutexAt, mutexLock, mutexLockNest, mutexTrylock, mutexUnlock, mutexUnlo
 export { downRead, downReadTrylock, downWrite, downWriteTrylock, downgradeWrite, isHeldForWrite, rwsemAt, upRead, upWrite } from '#rwsem';
 export { refcountAt, refcountDecAndTest, refcountInc, refcountIncNotZero, refcountRead, refcountSet } from './refcount.js';
 export { readSeqcountBegin, readSeqcountRetry, seqcountAt, writeSeqcountBegin, writeSeqcountEnd } from './seqcount.js';
-export { callRcu, rcuDoBatch, rcuPending, rcuReadLock, rcuReadLockHeld, rcuReadUnlock, registerRcuCallback, reserveRcu, synchronizeRcu, viewRcu } from './rcu.js';
+export { callRcu, rcuDoBatch, rcuPending, rcuReadLock, rcuReadLockHeld, rcuReadUnlock, registerRcuCallback, reserveRcu, synchronizeRcu, viewRcu, waitForReaders } from './rcu.js';
 export type { RcuCallback, RcuMachine, RcuTables, ReservedRcu } from './rcu.js';
 export {
   callSrcu, registerSrcuCallback, reserveSrcu, srcuBarrier, srcuDoBatch, srcuPending, srcuReadLock, srcuReadLockHeld, srcuReadUnlock, synchronizeSrcu, viewSrcu,

@@ -63,8 +63,11 @@ export function* synchronizeRcu(m: LockingMachine): Task<Step | Sleep<'synchroni
   yield* waitForReaders(m);
 }
 
-/** Those inside now, one thread looked at after the other, as the kernel looks at its CPUs. */
-function* waitForReaders(m: LockingMachine): Task<Step> {
+/**
+ * Those inside now, one thread looked at after the other, as the kernel looks at its CPUs. Spins instead of sleeping.
+ * @context any, outside of every read section; under no lock that a reader takes
+ */
+export function* waitForReaders(m: LockingMachine): Task<Step> {
   const { rcuNesting } = m.thread;
   const inside: number[] = [];
   for (let task = 0; task < rcuNesting.length; task++) {

@@ -27,6 +27,7 @@ export { getAnyPage as getPage, putAnyPage as putPage } from './hugetlb-gup.js';
 export { nrFreeHugePages, nrReservedHugePages } from './hugetlb-pool.js';
 export { getUserPageOf } from './secondary-gup.js';
 export { doPageFault } from './fault.js';
+export { getUserPagesFast } from './gup-fast.js';
 export { checkMachine } from './check-machine.js';
 export { notifierCounts } from '#mmu-notifier';
 export { TASK_SIZE } from '#asm';

@@ -12,7 +12,7 @@ import {
 } from '#asm';
 import { mmuNotifier, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, mmuNotifierInvalidateRangeStartNonblock } from '#mmu-notifier';
 import { unmapHugepageRange } from './hugetlb-unmap.js';
-import { tlbFinishMmu, tlbGatherMmu, tlbGathering, tlbIsFull, tlbRemovePage } from './mmu-gather.js';
+import { tlbFinishMmu, tlbGatherMmu, tlbGathering, tlbIsFull, tlbRemovePage, tlbRemoveTable } from './mmu-gather.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { MM_ANONPAGES, MM_SWAPENTS, PG_DIRTY, PG_REFERENCED, addMmCounter, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
@@ -207,7 +207,7 @@ function* freePmdRange(m: Machine, mm: Mm, pudp: Pudp, start: Vaddr, end: Vaddr,
 
 function* removeTable(m: Machine, mm: Mm, table: Pfn): Task<Step> {
   m.mm.nrPgtables[mm] = m.mm.nrPgtables[mm] - 1;
-  yield* tlbRemovePage(m, table);
+  yield* tlbRemoveTable(m, table);
 }
 
 /** The aligned block of `size` bytes around `address` touches nothing below `floor` or from `ceiling` on. */

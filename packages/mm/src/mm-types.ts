@@ -193,11 +193,13 @@ const swapSpec = {
 const FREE_PTE_NR = 506;
 
 /** What one thread has taken out of page tables and may free only after the TLB flush. struct mmu_gather */
-const gatherSpec: { readonly mm: 'u32'; readonly isFull: 'u8'; readonly nr: 'u32'; readonly pages: readonly ['u32', number] } = {
+const gatherSpec: { readonly mm: 'u32'; readonly isFull: 'u8'; readonly hasTable: 'u8'; readonly nr: 'u32'; readonly pages: readonly ['u32', number] } = {
   /** 0: the thread gathers nothing. */
   mm: 'u32',
   /** The whole mm goes, so nobody uses its tables. */
   isFull: 'u8',
+  /** Some page of it is a table. */
+  hasTable: 'u8',
   nr: 'u32',
   pages: ['u32', 1],
 };

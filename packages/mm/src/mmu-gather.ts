@@ -7,8 +7,8 @@
  */
 import type { Mm, Pfn, Step, Task } from '@mmun/include';
 import { bugOn } from '@mmun/lib';
-import { current } from '@mmun/locking';
-import { flushTlbMm } from '#asm';
+import { current, waitForReaders } from '@mmun/locking';
+import { HAVE_RCU_TABLE_FREE, flushTlbMm } from '#asm';
 import type { Machine } from './mm-types.js';
 import { freeTable } from './pgalloc.js';
 import { freePageAndSwapCache } from './swapfile.js';
@@ -21,6 +21,7 @@ export function tlbGatherMmu(m: Machine, mm: Mm, isFull: boolean): void {
   mmuGather.mm[row] = mm;
   mmuGather.isFull[row] = isFull ? 1 : 0;
   mmuGather.nr[row] = 0;
+  mmuGather.hasTable[row] = 0;
 }
 
 /** The mm that the current thread gathers for, 0 if none. */
@@ -46,8 +47,15 @@ export function* tlbRemovePage(m: Machine, pfn: Pfn): Task<Step> {
   mmuGather.nr[row] = mmuGather.nr[row] + 1;
 }
 
+/** Hands over a table page that nothing leads to any more. pte_free_tlb(), tlb_remove_table() @context process, no spinlock held */
+export function* tlbRemoveTable(m: Machine, table: Pfn): Task<Step> {
+  m.mmuGather.hasTable[current(m)] = 1;
+  yield* tlbRemovePage(m, table);
+}
+
 /**
- * Flushes, then frees what was gathered.
+ * Flushes, then frees what was gathered; with tables among it, after all who may walk them.
+ * Deviation: it waits for walkers in place, as the kernel does where it has no page to batch tables in (tlb_remove_table_one).
  * Deviation: it flushes although no page was gathered, where the kernel asks need_flush; the zero page is gathered nowhere.
  */
 export function* tlbFlushMmu(m: Machine): Task<Step> {
@@ -56,6 +64,8 @@ export function* tlbFlushMmu(m: Machine): Task<Step> {
   yield* flushTlbMm(m, mmuGather.mm[row] as Mm);
   const nr = mmuGather.nr[row];
   mmuGather.nr[row] = 0;
+  if (HAVE_RCU_TABLE_FREE && mmuGather.hasTable[row] !== 0) yield* waitForReaders(m);
+  mmuGather.hasTable[row] = 0;
   for (let i = 0; i < nr; i++) yield* release(m, mmuGather.pages[row * gatherPages + i] as Pfn);
 }
 

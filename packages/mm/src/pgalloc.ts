@@ -8,7 +8,7 @@
 import { TABLE_PGD, TABLE_PMD, TABLE_PTE, TABLE_PUD, WRITE } from '@mmun/include';
 import type { Mm, Pfn, Pgdp, Pmdp, Ptep, Pudp, Spinlock, Step, TableLevel, Task, Vaddr } from '@mmun/include';
 import { bugOn, poolAlloc, poolFree, whereOf } from '@mmun/lib';
-import { point, spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
+import { point, spinLock, spinUnlock, spinlockAt, touch } from '@mmun/locking';
 import {
   PGDIR_SIZE, PMD_SIZE, PUD_SIZE, pgdNone, pgdOffset, pgdPopulate, pmdNone, pmdOffset, pmdPage, pmdPopulate, pteOffset, pudNone, pudOffset, pudPopulate, tableInit,
 } from '#asm';
@@ -128,6 +128,7 @@ export function pteLockptr(m: Machine, mm: Mm, pmdp: Pmdp): Spinlock {
 export function* freeTable(m: Machine, table: Pfn): Task<Step> {
   bugOn(m.page.ptl[table] !== 0, 'table-freed-locked');
   yield* point(m, WRITE, whereOf(m.tablePool.head.used, 0));
+  touch(m, WRITE, whereOf(m.tablePool.rows.gen, table - m.bootConfig.nrFrames));
   m.page.refcount[table] = 0;
   poolFree(m.tablePool, table - m.bootConfig.nrFrames);
 }
@@ -136,6 +137,7 @@ function* allocTable(m: Machine, level: TableLevel): Task<Step, Pfn> {
   yield* point(m, WRITE, whereOf(m.tablePool.head.used, 0));
   const index = poolAlloc(m.tablePool);
   if (index === 0) return 0 as Pfn;
+  touch(m, WRITE, whereOf(m.tablePool.rows.gen, index));
   const table = (m.bootConfig.nrFrames + index) as Pfn;
   m.page.refcount[table] = 1;
   m.page.ptl[table] = 0;

@@ -7,6 +7,7 @@ import { downRead, downReadTrylock, point, touch, upRead } from '@mmun/locking';
 import { hwMarkAccess, pteDirty, ptepGet } from '#asm';
 import { mmdrop, mmgrab, mmput, mustPinMm } from './fork.js';
 import { getUserPage } from './gup.js';
+import { getUserPagesFast } from './gup-fast.js';
 import { getAnyPage, hugeOrSmallPte, putAnyPage, translationAt } from './hugetlb-gup.js';
 import { compoundHead } from './hugetlb-pool.js';
 import { translationWhere } from './inspect.js';
@@ -17,7 +18,7 @@ import { PG_DIRTY, lockPage, trylockPage, unlockPage } from './page-flags.js';
 import { followPageOf, getUserPageOf, mmgetNotZero, withPte } from './secondary-gup.js';
 import { findVma } from './vma-tree.js';
 
-export type MmServices = Pick<KernelServices, 'mmgrab' | 'mmdrop' | 'mmgetNotZero' | 'mmput' | 'mmapReadLock' | 'mmapReadTrylock' | 'mmapReadUnlock' | 'vmaFlagsAt'
+export type MmServices = Pick<KernelServices, 'getUserPagesFast' | 'mmgrab' | 'mmdrop' | 'mmgetNotZero' | 'mmput' | 'mmapReadLock' | 'mmapReadTrylock' | 'mmapReadUnlock' | 'vmaFlagsAt'
   | 'withPte' | 'getUserPages' | 'getUserPagesLocked' | 'followPage' | 'atomicPteLookup' | 'getPage' | 'putPage' | 'allocPage' | 'lockPage' | 'trylockPage' | 'unlockPage'
   | 'setPageDirty'>;
 
@@ -40,6 +41,7 @@ export function mmServices(m: Machine): MmServices {
     withPte: (mm, address, isWrite, install, cookie) => withPte(m, mm, address, isWrite, install, cookie),
     getUserPages: (mm, address, isWrite) => getUserPageOf(m, mm, address, isWrite),
     getUserPagesLocked: (mm, address, isWrite) => getUserPage(m, mm, address, isWrite),
+    getUserPagesFast: (address, isWrite) => getUserPagesFast(m, address, isWrite),
     followPage: (mm, address, isWrite) => followPageOf(m, mm, address, isWrite),
     atomicPteLookup: (mm, address) => atomicPteLookup(m, mm, address),
     getPage: (pfn) => getAnyPage(m, pfn),

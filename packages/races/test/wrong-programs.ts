@@ -101,7 +101,7 @@ export const wrong: readonly Race[] = [
     ...text, id: 'lost-write', finds: ['lost-write'], config: { tlbEntries: 0 },
     // two threads fault a page in, and the second maps its own over the first one's
     variants: {
-      buggy: { edit: { file: 'mm/src/memory-fault.ts', find: '  if (!ptepNone(m, ptep)) {\n    yield* spinUnlock', replace: '  if (ptep === 0) {\n    yield* spinUnlock' } },
+      buggy: { edit: { file: 'mm/src/memory-fault.ts', find: 'isStable && ptepNone(m, ptep);\n  if (isOurs) yield* setAnonPte(m, vma, address, ptep, pfn)', replace: 'isStable;\n  if (isOurs) yield* setAnonPte(m, vma, address, ptep, pfn)' } },
       fixed: {},
     },
     setup: (t) => ({ a: t.mmap(1) }),
