@@ -1,0 +1,3 @@
+export { gru, gruWith } from './gru.js';
+export type { GruDriver, GruMmu } from './gru.js';
+export type { GruOptions } from './grutables.js';
