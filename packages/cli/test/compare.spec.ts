@@ -13,7 +13,7 @@ describe('mmun compare', () => {
   let text: Outcome;
   beforeAll(async () => {
     [json, text] = await Promise.all([mmun(['compare', DEMO, '--json']), mmun(['compare', DEMO])]);
-  }, 60_000);
+  });
   const designs = (): Record<string, DesignReport> => Object.fromEntries(JSON.parse(json.out).designs.map((design: DesignReport) => [design.design, design]));
 
   it('has one document with each design, and a program that cannot tell them apart', () => {

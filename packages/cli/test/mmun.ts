@@ -11,12 +11,13 @@ export const DEMO: string = join(ROOT, 'samples/demo');
 export const TRUE: string = join(ROOT, 'samples/true');
 
 export interface Outcome {
+  /** null where a signal ended it */
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
 }
 
-export interface MmunOptions {
+interface MmunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Sent after so many milliseconds. */
   readonly interruptMs?: number;
@@ -37,6 +38,14 @@ export function mmun(args: readonly string[], options: MmunOptions = {}): Promis
       done({ code, out, err });
     });
   });
+}
+
+/** Interrupted as soon as `isThere` holds of what it says then: how soon that is depends on the machine. */
+export async function mmunInterrupted(args: readonly string[], isThere: (outcome: Outcome) => boolean): Promise<Outcome> {
+  for (let interruptMs = 400; ; interruptMs *= 2) {
+    const outcome = await mmun(args, { interruptMs });
+    if (interruptMs > 25_000 || isThere(outcome)) return outcome;
+  }
 }
 
 const folders: string[] = [];

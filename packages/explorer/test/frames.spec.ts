@@ -6,7 +6,7 @@ import type { FrameTask, ThreadState } from '../src/frames.js';
 type Samples = typeof native;
 let framed: Samples;
 
-beforeAll(async () => { framed = await inFrames<Samples>(join(import.meta.dirname, 'samples.ts')); }, 60_000);
+beforeAll(async () => { framed = await inFrames<Samples>(join(import.meta.dirname, 'samples.ts')); });
 
 /** Everything a task does, and its result. */
 function trace(task: Generator<string, unknown, void>, lines: string[]): string[] {

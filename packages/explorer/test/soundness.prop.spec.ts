@@ -1,3 +1,4 @@
+import { effort } from '@mmun/test-support';
 import { inFrames } from '@mmun/test-support/in-frames';
 import fc from 'fast-check';
 import { join } from 'node:path';
@@ -9,15 +10,15 @@ import type { BruteForce } from './brute-force.js';
 import { toProgram } from './random-program.js';
 import type { Op } from './random-program.js';
 
-/** Programs per property; MMUN_RUNS=5000 for a long look. */
-const RUNS = Number(process.env['MMUN_RUNS'] ?? 150);
+/** Programs per property. */
+const RUNS = effort(40, 600);
 const LIMIT = 1500;
 const LIMITS = { maxSteps: 1000 };
 
 type Framed = typeof import('./framed.js');
 let framed: Framed;
 
-beforeAll(async () => { framed = await inFrames<Framed>(join(import.meta.dirname, 'framed.ts')); }, 60_000);
+beforeAll(async () => { framed = await inFrames<Framed>(join(import.meta.dirname, 'framed.ts')); });
 
 interface Outcome { readonly codes: string[]; readonly states: string[] }
 

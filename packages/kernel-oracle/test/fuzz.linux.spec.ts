@@ -3,12 +3,13 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as fast from '@mmun/image/x86-fast';
 import * as checked from '@mmun/image/x86';
+import { effort } from '@mmun/test-support';
 import { Fuzzer, KernelSide, OracleUnavailable } from '../src/index.js';
 import type { FuzzedImage } from '../src/index.js';
 
 type Machine = ReturnType<typeof checked.boot>;
 
-const OPS = 4000;
+const OPS = effort(2000, 20_000);
 
 async function withKernel(test: (kernel: KernelSide) => Promise<void>, options: Parameters<typeof KernelSide.start>[0] = {}): Promise<void> {
   let kernel: KernelSide;
@@ -35,14 +36,14 @@ describe('model and kernel', () => {
       const found = await difference(kernel, image, OPS, seed);
       expect({ seed, program: found?.program ?? [], model: found?.model, kernel: found?.kernel }).toEqual({ seed, program: [], model: undefined, kernel: undefined });
     });
-  }, 60_000);
+  });
 
   it('a kernel without PROCMAP_QUERY is read by its text', async () => {
     await withKernel(async (kernel) => {
       expect(kernel.world.hasProcmapQuery).toBe(false);
       expect(await difference(kernel, fast, 300, 1)).toBeNull();
     }, { withoutProcmapQuery: true });
-  }, 60_000);
+  });
 });
 
 describe('a model that lies is convicted, in few operations', () => {
@@ -75,7 +76,7 @@ describe('the process that asks', () => {
       await expect(new Fuzzer<Machine>(kernel, fast).fuzz({ ops: 10_000_000, seed: 3 })).rejects.toThrow(/^the process that asks the kernel has ended: killed by SIGKILL$/);
     });
     expect(existsSync(folder)).toBe(false);
-  }, 60_000);
+  });
 
   it('is left in peace by an interrupt: what was compared so far is the result', async () => {
     await withKernel(async (kernel) => {
@@ -85,5 +86,5 @@ describe('the process that asks', () => {
       expect(result).toMatchObject({ isInterrupted: true, difference: null });
       expect(result.ops).toBeGreaterThan(0);
     });
-  }, 60_000);
+  });
 });

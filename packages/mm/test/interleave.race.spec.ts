@@ -6,6 +6,7 @@
 import * as image from '@mmun/image';
 import type { Scheduler, TaskStruct, Task, Vaddr } from '@mmun/include';
 import { CLONE_VM, MADV_DONTNEED, MAP_SHARED, PAGE_SIZE, PROT_NONE, PROT_READ } from '@mmun/include';
+import { effort } from '@mmun/test-support';
 import { RW, world } from './page-world.js';
 import type { World } from './page-world.js';
 
@@ -164,7 +165,7 @@ function play(seed: number, tlbEntries: number, splitPtlockCpus: number, isPress
 describe('random interleavings', () => {
   for (const [tlbEntries, split, isPressed] of [[0, 4, false], [0, 64, false], [3, 4, false], [0, 4, true], [3, 4, true]] as const) {
     it(`leave a consistent machine: ${tlbEntries} TLB entries, ptes locked ${split === 4 ? 'by table' : 'by mm'}${isPressed ? ', memory short' : ''}`, () => {
-      const seeds = Number(process.env.MMUN_SEEDS ?? (isPressed ? 25 : 60));
+      const seeds = isPressed ? effort(12, 100) : effort(30, 250);
       for (let seed = 1; seed <= seeds; seed++) {
         try {
           play(seed, tlbEntries, split, isPressed);
@@ -172,6 +173,6 @@ describe('random interleavings', () => {
           throw new Error(`seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`, { cause: error });
         }
       }
-    }, 60_000);
+    });
   }
 });

@@ -3,8 +3,6 @@ import { linkRace } from '@mmun/build/link-race';
 import { catalogue } from '@mmun/races';
 import type { Checkable, CheckOptions, CheckReport, RaceImage } from '@mmun/races';
 
-jest.setTimeout(120_000);
-
 interface Linked {
   readonly image: RaceImage;
   readonly catalogue: readonly Checkable[];

@@ -10,8 +10,6 @@ interface Linked {
   readonly user: { readonly wrong: readonly Race[] };
 }
 
-jest.setTimeout(60_000);
-
 const PROGRAMS = join(__dirname, 'wrong-programs.ts');
 
 async function check(id: string, variant: 'buggy' | 'fixed', strategy: 'auto' | 'dpor' | 'stateful' = 'auto'): Promise<Awaited<ReturnType<typeof checkRace>>> {

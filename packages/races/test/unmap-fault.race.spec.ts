@@ -7,7 +7,7 @@ import type { Protocol } from '../src/index.js';
 type Framed = typeof import('./framed.js');
 let framed: Framed;
 
-beforeAll(async () => { framed = await inFrames<Framed>(join(import.meta.dirname, 'framed.ts')); }, 60_000);
+beforeAll(async () => { framed = await inFrames<Framed>(join(import.meta.dirname, 'framed.ts')); });
 
 const program = (protocol: Protocol, pages: number, faulters: number, unmappers: number): ReturnType<typeof unmapFault> =>
   unmapFault({ protocol, pages, faulters, unmappers });

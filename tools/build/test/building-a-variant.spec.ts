@@ -23,7 +23,7 @@ describe('docs/building-a-variant.md', () => {
     const shown = blocks[blocks.findIndex(({ language }) => language === 'js') + 1]?.text;
     expect(execFileSync(process.execPath, [join(outdir, 'app.mjs')], { encoding: 'utf8' })).toBe(shown);
     expect(readFileSync(join(outdir, 's390-off-fast.js'), 'utf8')).not.toMatch(/mmuNotifier|invalidate(Page|Range)/);
-  }, 60_000);
+  });
 
   it('names the image that is not there', () => {
     expect(() => variantsOf(['--only=vax'])).toThrow('no image `vax`: there are x86, x86-off');
