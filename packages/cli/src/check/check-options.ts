@@ -14,6 +14,8 @@ export const CHECK_OPTIONS: readonly OptionSpec[] = [
   { flags: '--replay <string>', description: 'repeat the one execution that a finding names' },
   { flags: '--seed <number>', description: 'what random choices are made from', defaultValue: 1, parse: (text) => count('--seed', text) },
   { flags: '--report <file>', description: 'write the counterexample as one HTML page' },
+  { flags: '--scenario <name>', description: 'of a plugin: only what has this in its name' },
+  { flags: '--effort <effort>', description: 'of a plugin: how far to look', choices: ['quick', 'full'] },
   { flags: '--json', description: 'print one JSON document, schema mmun.check/1' },
 ];
 

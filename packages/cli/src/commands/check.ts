@@ -1,11 +1,14 @@
 import type { ExploreProgress } from '../check/search-progress.js';
 import { searchLine } from '../check/search-progress.js';
+import { checkPlugin } from '../check/check-plugin.js';
 import { CHECK_OPTIONS } from '../check/check-options.js';
 import type { Settings } from '../check/check-options.js';
 import type { CheckReport } from '../check/check-report.js';
 import { openRace } from '../check/open-race.js';
+import { looksLikePlugin } from '../check/plugin-module.js';
 import type { Command, ExitCode } from '../command.js';
-import { startStatus } from '../progress.js';
+import { startProgress, startStatus } from '../progress.js';
+import { renderTorture } from '../render/render-torture.js';
 import { againLine, renderCheck } from '../render/render-check.js';
 import type { Asked } from '../render/render-check.js';
 import { counterexamplePage } from '../report/counterexample-page.js';
@@ -22,11 +25,13 @@ interface CheckOptions {
   readonly seed: number;
   readonly report?: string;
   readonly json?: boolean;
+  readonly scenario?: string;
+  readonly effort: 'quick' | 'full';
 }
 
 export const check: Command = {
   name: 'check',
-  summary: 'explore every interleaving of a race and explain the shortest that goes wrong',
+  summary: 'explore every interleaving of a race, or put a plugin through the kit, and explain what goes wrong',
   args: '<race-or-file>',
   options: CHECK_OPTIONS,
   examples: [
@@ -35,9 +40,11 @@ export const check: Command = {
     { line: 'mmun check unmap-fault --set protocol=A --strategy dpor', shows: 'with a parameter of the race' },
     { line: 'mmun check munmap-read --report race.html', shows: 'the counterexample as a page' },
     { line: 'mmun check my.race.ts', shows: 'a race of your own: docs/writing-a-race.md' },
+    { line: 'mmun check my-plugin.ts', shows: 'a secondary MMU of your own: docs/adding-a-plugin.md' },
   ],
 
-  async run([name]: readonly [string], { json = false, report: page, variant, set = {}, ...search }: CheckOptions, terminal: Terminal): Promise<ExitCode> {
+  async run([name]: readonly [string], { json = false, report: page, variant, set = {}, scenario, effort, ...search }: CheckOptions, terminal: Terminal): Promise<ExitCode> {
+    if (looksLikePlugin(name)) return pluginVerdict(name, { json, effort, seed: search.seed, scenario, replay: search.replay }, terminal);
     const status = startStatus(terminal);
     try {
       const { check: checkOpened } = await openRace(name);
@@ -53,6 +60,30 @@ export const check: Command = {
     }
   },
 };
+
+interface PluginAsked {
+  readonly json: boolean;
+  readonly effort: 'quick' | 'full';
+  readonly seed: number;
+  readonly scenario: string | undefined;
+  readonly replay: string | undefined;
+}
+
+async function pluginVerdict(name: string, { json, effort, seed, scenario, replay }: PluginAsked, terminal: Terminal): Promise<ExitCode> {
+  const progress = startProgress(terminal);
+  try {
+    const report = await checkPlugin(name, {
+      effort, seed, signal: terminal.interrupt, onProgress: (trial, fraction) => { progress.update(fraction, trial); },
+      ...(scenario === undefined ? {} : { scenario }), ...(replay === undefined ? {} : { replay }),
+    });
+    progress.stop();
+    if (json) terminal.out(JSON.stringify(report));
+    else for (const line of renderTorture(report, name, terminal)) terminal.out(line);
+    return report.ok ? 0 : 1;
+  } finally {
+    progress.stop();
+  }
+}
 
 /** @param page where the file goes @throws UsageError where it cannot be written */
 function reportTo(page: string, report: CheckReport, asked: Asked, terminal: Terminal): void {

@@ -1,0 +1,250 @@
+/**
+ * What a driver must do when it is alone: find pages, refuse what the process is refused, let go, give back what it took.
+ *
+ * Each rule is a little program of one thread. Where one is broken the sentence says what was expected, and of whom.
+ */
+import { EFAULT, MADV_DONTNEED, PAGE_SIZE, PROT_READ } from '@mmun/include';
+import type { MmuNotifier, Mm, Pfn, SecondaryDriver, SecondaryMmu, Task, TaskStruct, Vaddr } from '@mmun/include';
+import { Violation } from '@mmun/oracle';
+import type { Setup } from '@mmun/races';
+import type { DesignName } from './scenarios.js';
+import type { Sequence } from './sequential.js';
+
+export interface Rule extends Sequence {
+  readonly name: string;
+}
+
+/** Times that a driver may answer `try again` where nobody is in its way. */
+const PATIENCE = 4;
+/** More often than any table of the toy machine has rows. */
+const MANY = 40;
+const NOWHERE = (14 * PAGE_SIZE) as Vaddr;
+
+/** @param notifiers collects the driver's notifiers, for rules that call an op themselves */
+export function rulesOf(design: DesignName, plugin: SecondaryMmu): Rule[] {
+  const ages = design === 'v5' ? 'agePage' : 'clearFlushYoung';
+  return [
+    { name: 'a fault maps what the process has', run: mapsWhatIsThere },
+    { name: 'a fault is refused where the process is', run: refuses },
+    { name: 'an entry goes with its page', run: letsGo },
+    { name: 'two instances of one address space', run: twoInstances },
+    { name: 'instances of two address spaces', opensDevices: true, config: { nrNotifiers: 4 }, run: twoSpaces },
+    { name: 'entries are given back', run: givesEntriesBack },
+    { name: 'closed, then the process ends', opensDevices: true, run: (t) => { lives(t, false); } },
+    { name: 'the process ends, then closed', opensDevices: true, run: (t) => { lives(t, true); } },
+    { name: 'an address space that has ended is not followed', opensDevices: true, run: comesTooLate },
+    { name: 'more instances than there is room for', opensDevices: true, run: tooMany },
+    { name: 'counters count', run: counts },
+    ...(plugin.designs[design]?.includes(ages) === true ? [{ name: 'age', run: (t: Setup): void => { agesOnce(t, ages); } }] : []),
+  ];
+}
+
+function must(isTrue: boolean, message: string): void {
+  if (!isTrue) throw new Violation({ code: 'bad-plugin', message });
+}
+
+const hex = (address: number): string => `\`0x${address.toString(16)}\``;
+
+function run<R>({ image, m }: Setup, task: Task<string, R>): R {
+  return image.run(m as never, task) as R;
+}
+
+/** The device's access, with as many faults as it takes. @returns the frame, or the error of the fault */
+function touch(t: Setup, instance: number, address: Vaddr, isWrite: boolean): number {
+  const { driver } = t.dev;
+  for (let faults = 0; ; faults++) {
+    const pfn = run(t, driver.access(instance, address, isWrite));
+    if (pfn !== 0) return pfn;
+    const verb = isWrite ? 'write' : 'read';
+    must(faults < PATIENCE, `after ${PATIENCE} faults that returned 0 the device still cannot ${verb} ${hex(address)}, and nobody was in its way: expected an entry or an error`);
+    const error = run(t, driver.fault(instance, address, isWrite));
+    if (error !== 0) return error;
+  }
+}
+
+function primary({ image, m, mm }: Setup, address: Vaddr, of: Mm = mm): Pfn {
+  return Math.floor(image.primaryTranslation(m as never, of, address) / 2) as Pfn;
+}
+
+function shows(driver: SecondaryDriver, instance: number, address: Vaddr, pfn: number): boolean {
+  let isShown = false;
+  driver.audit((of, _mm, at, frame) => { isShown ||= of === instance && at === address && frame === pfn; });
+  return isShown;
+}
+
+function mapsWhatIsThere(t: Setup): void {
+  const { instance, driver } = t.dev;
+  const [a, b] = [t.mmap(1), t.mmap(1)];
+  t.write(a, 7);
+  for (const isWrite of [false, true]) {
+    const pfn = touch(t, instance, a, isWrite);
+    must(pfn > 0, `a ${isWrite ? 'write' : 'read'} at ${hex(a)}, which the process can do too, fails with ${pfn}`);
+    must(pfn === primary(t, a), `the device reaches frame ${pfn} at ${hex(a)} and the process frame ${primary(t, a)}`);
+    must(shows(driver, instance, a, pfn), `\`audit\` does not show the entry of instance ${instance} for ${hex(a)} to frame ${pfn}, through which the device just reached it`);
+  }
+  t.read(a);
+  // pages that nobody has touched yet
+  touch(t, instance, b, false);
+  const pfn = touch(t, instance, b, true);
+  must(pfn === primary(t, b), `the device writes to frame ${pfn} at ${hex(b)} and the process has frame ${primary(t, b)} there`);
+  t.read(b);
+}
+
+function refuses(t: Setup): void {
+  const { instance } = t.dev;
+  const a = t.mmap(1);
+  t.write(a, 7);
+  t.mprotect(a, PROT_READ);
+  const written = touch(t, instance, a, true);
+  must(written === -EFAULT, `a write at ${hex(a)}, which the process may only read, gives ${written}, expected -EFAULT (${-EFAULT})`);
+  must(touch(t, instance, a, false) === primary(t, a), `the device cannot read ${hex(a)}, which the process can`);
+  const nowhere = touch(t, instance, NOWHERE, false);
+  must(nowhere === -EFAULT, `a read at ${hex(NOWHERE)}, where nothing is mapped, gives ${nowhere}, expected -EFAULT (${-EFAULT})`);
+}
+
+function letsGo(t: Setup): void {
+  const { instance, driver } = t.dev;
+  const a = t.mmap(1);
+  t.write(a, 7);
+  touch(t, instance, a, true);
+  t.munmap(a);
+  const pfn = run(t, driver.access(instance, a, false));
+  must(pfn === 0, `munmap of ${hex(a)} has returned and the device still reaches frame ${pfn}`);
+  t.mmap(1, { at: a });
+  t.write(a, 8);
+  must(touch(t, instance, a, false) === primary(t, a), `after munmap and mmap the device does not find the new page at ${hex(a)}`);
+}
+
+function twoInstances(t: Setup): void {
+  const { instance, driver } = t.dev;
+  const a = t.mmap(1);
+  t.write(a, 7);
+  const other = opened(t, t.mm);
+  must(other !== instance, `\`create\` returns ${other} a second time, while that instance is open`);
+  for (const of of [instance, other]) must(touch(t, of, a, true) === primary(t, a), `instance ${of} does not reach the page at ${hex(a)}`);
+  run(t, driver.destroy(other));
+  must(touch(t, instance, a, true) === primary(t, a), `instance ${instance} no longer reaches the page at ${hex(a)} after instance ${other} was closed`);
+  t.munmap(a);
+  const pfn = run(t, driver.access(instance, a, false));
+  must(pfn === 0, `munmap of ${hex(a)} has returned and instance ${instance} still reaches frame ${pfn}; instance ${other} of the same address space was closed before`);
+}
+
+function twoSpaces(t: Setup): void {
+  const a = t.mmap(1);
+  t.write(a, 7);
+  const parent = t.current;
+  const child = t.fork();
+  const childMm = t.image.mmOf(t.m as never, child);
+  const [first, second] = [opened(t, t.mm), opened(t, childMm)];
+  t.image.setCurrent(t.m as never, child);
+  t.write(a, 8);
+  t.image.setCurrent(t.m as never, parent);
+  must(touch(t, first, a, false) === primary(t, a), `the instance of the parent does not reach the parent's page at ${hex(a)}`);
+  must(touch(t, second, a, false) === primary(t, a, childMm), `the instance of the child does not reach the child's page at ${hex(a)}`);
+  t.madvise(a, MADV_DONTNEED);
+  must(touch(t, second, a, false) === primary(t, a, childMm), `the instance of the child lost its page at ${hex(a)} for good when the parent gave up its own`);
+}
+
+function givesEntriesBack(t: Setup): void {
+  const { instance } = t.dev;
+  const a = t.mmap(1);
+  for (let i = 0; i < MANY; i++) {
+    const pfn = touch(t, instance, a, true);
+    must(pfn > 0, `the ${i + 1}th fault at ${hex(a)} fails with ${pfn}, and each entry before was taken away: are rows given back?`);
+    t.madvise(a, MADV_DONTNEED);
+  }
+}
+
+/** Many processes, one after the other, each with a device: at the end everything is there that was there before. */
+function lives(t: Setup, isExitFirst: boolean): void {
+  const { image, m } = t;
+  const { driver } = t.dev;
+  const parent = t.current;
+  const before = liveFrames(t);
+  for (let i = 0; i < MANY; i++) {
+    const child = t.fork();
+    must(child > 0, `process ${i + 1} cannot be made any more (${child}): address spaces of those before it are still pinned, though their devices were closed`);
+    const mm = image.mmOf(m as never, child);
+    image.setCurrent(m as never, child);
+    const instance = run(t, driver.create(mm));
+    must(instance > 0, `\`create\` for process ${i + 1} gives ${instance}, and every instance before was closed: what does \`destroy\` not give back?`);
+    const a = t.mmap(1, { at: (8 * PAGE_SIZE) as Vaddr });
+    t.write(a, 7);
+    touch(t, instance, a, true);
+    const end = [(): void => { t.exit(); }, (): void => { run(t, driver.destroy(instance)); }];
+    if (!isExitFirst) end.reverse();
+    for (const act of end) act();
+    image.setCurrent(m as never, parent);
+    t.rcu();
+    must(!image.isMmAlive(m as never, mm), `the process has ended, its device is closed and its address space lives on: \`mm_users\` was taken and not given back (mmput)`);
+    const kept = liveFrames(t) - before;
+    must(kept === 0, `the process has ended, its device is closed and ${kept} of its frames ${kept === 1 ? 'is' : 'are'} still referenced: a page was taken and not given back (putPage)`);
+  }
+}
+
+function comesTooLate(t: Setup): void {
+  const { image, m } = t;
+  const parent = t.current;
+  const child = t.fork();
+  const mm = image.mmOf(m as never, child);
+  image.setCurrent(m as never, child);
+  t.exit();
+  image.setCurrent(m as never, parent as TaskStruct);
+  const instance = run(t, t.dev.driver.create(mm));
+  must(instance < 0, `\`create\` for an address space that has ended gives instance ${instance}, expected -ESRCH`);
+}
+
+function tooMany(t: Setup): void {
+  const { driver } = t.dev;
+  const a = t.mmap(1);
+  t.write(a, 7);
+  const open: number[] = [];
+  for (let i = 0; i < MANY; i++) {
+    const instance = run(t, driver.create(t.mm));
+    if (instance < 0) break;
+    open.push(instance);
+  }
+  for (const instance of open) touch(t, instance, a, false);
+  for (const instance of open) run(t, driver.destroy(instance));
+  const again = run(t, driver.create(t.mm));
+  must(again > 0, `\`create\` gives ${again} after ${open.length} instances were opened, the next was refused, and all were closed`);
+}
+
+function counts(t: Setup): void {
+  const { instance, driver } = t.dev;
+  const a = t.mmap(1);
+  t.write(a, 7);
+  touch(t, instance, a, true);
+  t.munmap(a);
+  for (const [name, value] of Object.entries(driver.counters())) must(Number.isInteger(value) && value >= 0, `\`counters\` gives ${String(value)} for \`${name}\`, expected a whole number`);
+  const { faults, accesses, invalidations } = driver.counters();
+  must(faults > 0 && accesses > 0 && invalidations > 0, `\`counters\` after a fault, accesses and a munmap: ${faults} faults, ${accesses} accesses, ${invalidations} invalidations, expected some of each`);
+}
+
+/** Used: 1. Not used since: 0. */
+function agesOnce(t: Setup, name: 'agePage' | 'clearFlushYoung'): void {
+  const { instance, driver } = t.dev;
+  const a = t.mmap(1);
+  t.write(a, 7);
+  touch(t, instance, a, false);
+  const mn = FIRST_NOTIFIER;
+  const ops = driver.ops as Readonly<Record<string, (mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr) => Task<string, number>>>;
+  const ask = (): number => run(t, (ops[name] as (typeof ops)[string])(mn, t.mm, a, (a + PAGE_SIZE) as Vaddr));
+  must(ask() === 1, `\`${name}\` gives 0 for a page that the device has just used: reclaim takes it for idle`);
+  must(ask() === 0, `\`${name}\` gives 1 again for a page that the device has not used since: its mark was not cleared`);
+}
+
+/** The device that follows the first process was the first to ask for one. */
+const FIRST_NOTIFIER = 1 as MmuNotifier;
+
+function opened(t: Setup, mm: Mm): number {
+  const instance = run(t, t.dev.driver.create(mm));
+  must(instance > 0, `\`create\` gives ${instance}, and there is room`);
+  return instance;
+}
+
+function liveFrames({ image, m }: Setup): number {
+  let count = 0;
+  for (let pfn = 1; pfn <= m.bootConfig.nrFrames; pfn++) if (image.isFrameLive(m as never, pfn as Pfn)) count++;
+  return count;
+}

@@ -1,0 +1,61 @@
+/** One scenario, looked at as far as the effort goes: every interleaving, else all with few preemptions, else many at random. */
+import type { SecondaryMmu } from '@mmun/include';
+import { checkRace, checkableOf } from '@mmun/races';
+import type { CheckFinding, CheckOptions, CheckReport } from '@mmun/races';
+import { guardPlugin } from './guard.js';
+import { toyImage } from './images.js';
+import type { Scenario } from './scenarios.js';
+
+/** How far a scenario is followed. Executions decide, so that the same effort gives the same answer; time only caps it. */
+export interface Effort {
+  readonly orderings: number;
+  /** Executions with few preemptions; 0: none are looked at for their own sake. */
+  readonly bounded: number;
+  readonly preemptions: number;
+  readonly random: number;
+  /** Of each of the three. */
+  readonly maxMillis: number;
+}
+
+export const QUICK: Effort = { orderings: 60, bounded: 0, preemptions: 1, random: 32, maxMillis: 1000 };
+export const FULL: Effort = { orderings: 20_000, bounded: 10_000, preemptions: 2, random: 5_000, maxMillis: 20_000 };
+
+export async function search(scenario: Scenario, plugin: SecondaryMmu, effort: Effort, seed: number, signal?: AbortSignal): Promise<CheckReport> {
+  const { orderings, preemptions, bounded, random, maxMillis } = effort;
+  const explore = (options: Omit<CheckOptions, 'variant'>): Promise<CheckReport> => explored(scenario, plugin, { maxMillis, seed, ...options }, signal);
+  const isOver = (): boolean => signal?.aborted === true;
+  let report = await explore({ strategy: 'dpor', maxExecutions: orderings });
+  if (!report.exhaustive && report.findings.length === 0 && !isOver() && bounded > 0) report = joined(report, await explore({ strategy: 'bounded', preemptions, maxExecutions: bounded }));
+  if (!report.exhaustive && report.findings.length === 0 && !isOver()) report = joined(report, await explore({ strategy: 'pct', maxExecutions: random }));
+  return located(scenario, plugin, report);
+}
+
+/** One execution: what a finding of the scenario named. */
+export async function replay(scenario: Scenario, plugin: SecondaryMmu, text: string): Promise<CheckReport> {
+  return explored(scenario, plugin, { replay: text }, undefined, true);
+}
+
+/** What is forgotten has no line until somebody keeps the lines of everything: once more, then, and only this execution. */
+async function located(scenario: Scenario, plugin: SecondaryMmu, report: CheckReport): Promise<CheckReport> {
+  const findings: CheckFinding[] = [];
+  for (const finding of report.findings) {
+    const isLate = finding.replay !== '' && (finding.code === 'bad-plugin' || finding.code === 'lock-misuse');
+    const again = isLate ? (await replay(scenario, plugin, finding.replay)).findings.find(({ code }) => code === finding.code) : undefined;
+    findings.push(again === undefined ? finding : { ...finding, message: again.message });
+  }
+  return { ...report, findings };
+}
+
+async function explored(scenario: Scenario, plugin: SecondaryMmu, options: Omit<CheckOptions, 'variant'>, signal?: AbortSignal, isLocating = false): Promise<CheckReport> {
+  const race = checkableOf(scenario.race(guardPlugin(plugin, { isLocating })));
+  return checkRace(race, await toyImage(scenario.design), { variant: 'fixed', ...options, ...(signal === undefined ? {} : { signal }) });
+}
+
+/** The later search says what is proved and found; the work is that of both. */
+function joined(first: CheckReport, then: CheckReport): CheckReport {
+  return {
+    ...then, executions: first.executions + then.executions, blocked: first.blocked + then.blocked, elapsedMs: first.elapsedMs + then.elapsedMs,
+    strategy: `${first.strategy}, ${then.strategy}`, preemptions: then.preemptions ?? first.preemptions,
+    findings: [...first.findings, ...then.findings], notes: [...then.notes], ok: first.findings.length === 0 && then.ok,
+  };
+}
