@@ -25,3 +25,8 @@ export { Unsettled } from './claims/claim.js';
 export { replayOf } from './claims/explored.js';
 export { openLab } from './claims/lab.js';
 export type { LabTools } from './claims/lab.js';
+export { settleClaims } from './claims/report.js';
+export type { ClaimRow, ClaimsOptions, ClaimsReport } from './claims/report.js';
+export { claimsPage } from './claims/page.js';
+export { v5Table } from './claims/v5-table.js';
+export type { Cell } from './claims/v5-table.js';

@@ -32,8 +32,8 @@ const AFTER_FREE: readonly SourceEdit[] = [
   { file: 'mm/src/memory.ts', find: HOOK_4, replace: '' },
   {
     file: 'mm/src/memory.ts',
-    find: '  yield* unmapPageRange(m, vma, start, end, isFileOnly);\n  yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);\n  yield* tlbFinishMmu(m);\n',
-    replace: "  yield* unmapPageRange(m, vma, start, end, isFileOnly);\n  yield* tlbFinishMmu(m);\n  yield* mmuNotifier(m, mm, 'invalidatePages', start, end);\n",
+    find: 'unmapPageRange(m, vma, start, end, isFileOnly);\n  yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);\n  yield* tlbFinishMmu(m);\n',
+    replace: "unmapPageRange(m, vma, start, end, isFileOnly);\n  yield* tlbFinishMmu(m);\n  yield* mmuNotifier(m, mm, 'invalidatePages', start, end);\n",
   },
 ];
 

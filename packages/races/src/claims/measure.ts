@@ -22,6 +22,8 @@ export interface SeenStep {
   readonly where: Where;
   /** Locks that are held before it. */
   readonly held: readonly Where[];
+  /** A spinlock is among them. */
+  readonly isAtomic: boolean;
 }
 
 export interface Bench {
@@ -126,7 +128,7 @@ function countsOf(calls: readonly Call[]): Readonly<Partial<Record<OpName, numbe
 function stepsOf(image: LabImage, m: WatchedMachine, act: () => void): SeenStep[] {
   const behind = m.sched;
   const steps: SeenStep[] = [];
-  const see = (kind: PointKind, where: Where): void => { steps.push({ kind, where, held: image.heldLocks(m, image.getCurrent(m)) }); };
+  const see = (kind: PointKind, where: Where): void => { steps.push({ kind, where, held: image.heldLocks(m, image.getCurrent(m)), isAtomic: m.thread.preemptCount[image.getCurrent(m)] > 0 }); };
   const ear: Scheduler = {
     point: (kind, where) => { see(kind, where); return behind.point(kind, where); },
     until: (kind, where, mask, value) => { see(kind, where); return behind.until(kind, where, mask, value); },
