@@ -21,6 +21,7 @@ export { filemapFdatawrite } from './page-writeback.js';
 export { remapPfnRange } from './remap-pfn.js';
 export { pageMkclean, pageReferenced, tryToUnmap } from './rmap-walk.js';
 export { oomReapTaskMm } from './oom-kill.js';
+export { mwriteprotectRange } from './userfaultfd.js';
 export { kswapd, reclaimPage, shrinkZone } from './vmscan.js';
 export { lruAddDrain } from './swap.js';
 export { getAnyPage as getPage, putAnyPage as putPage } from './hugetlb-gup.js';

@@ -4,7 +4,7 @@
  * All of it are tasks: `yield*` them in an actor. In a set-up the same names are plain functions that return at once.
  * Each call tells the oracles when it begins and when it has returned, so an access knows what it may still see.
  */
-import { MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE, READ, WRITE } from '@mmun/include';
+import { MADV_COLD, MADV_DONTNEED, MADV_PAGEOUT, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE, READ, WRITE } from '@mmun/include';
 import type { File, MaySleep, Mm, Pfn, SecondaryDriver, Step, TaskStruct, Task, Vaddr } from '@mmun/include';
 import { beginCall, beginOnSpace, endCall, endOnSpace, inheritContents, leaveUntracked } from '@mmun/oracle';
 import type { CallName, Code, Oracle, WatchedMachine } from '@mmun/oracle';
@@ -106,9 +106,18 @@ export class RaceContext {
 
   * madvise(address: Vaddr, advice: number = MADV_DONTNEED, pages = 1): Task<MaySleep, number> {
     const mm = this.mm;
-    yield* this.begin('madvise', mm, address, pages);
+    // what only moves a page keeps its content
+    const call = advice === MADV_PAGEOUT || advice === MADV_COLD ? 'reclaim' : 'madvise';
+    yield* this.begin(call, mm, address, pages);
     const result = yield* this.image.sysMadvise(this.m, address, pages * PAGE_SIZE, advice);
-    return this.returned('madvise', mm, address, pages, result);
+    return this.returned(call, mm, address, pages, result);
+  }
+
+  /** userfaultfd's write protection of private memory, by a monitor that shares the process. @returns 0 or -ENOENT */
+  * writeProtect(address: Vaddr, pages = 1, mm: Mm = FIRST_MM): Task<MaySleep, number> {
+    yield* this.begin('writeback', mm, address, pages);
+    const result = yield* this.image.mwriteprotectRange(this.m, mm, address, pages * PAGE_SIZE);
+    return this.returned('writeback', mm, address, pages, result);
   }
 
   /** Moves pages to `to`, which t.room() gave. @returns the new address, or a negative errno */

@@ -19,6 +19,7 @@ interface KernelCalls {
   truncatePageRange(m: WatchedMachine, inode: Inode, from: number, to: number): Task<MaySleep>;
   filemapFdatawrite(m: WatchedMachine, inode: Inode, from: number, to: number): Task<MaySleep>;
   filpOpen(m: WatchedMachine, inode: Inode, mode: { readonly isReadable: boolean; readonly isWritable: boolean }): File;
+  mwriteprotectRange(m: WatchedMachine, mm: Mm, address: Vaddr, lenBytes: number): Task<MaySleep, number>;
   getUserPageOf(m: WatchedMachine, mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, number>;
   getPage(m: WatchedMachine, pfn: Pfn): Task<Step>;
   putPage(m: WatchedMachine, pfn: Pfn): Task<Step>;
