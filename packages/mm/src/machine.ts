@@ -8,7 +8,7 @@ import {
   viewWork, workPending,
 } from '@mmun/locking';
 import { ARCH, reserveArch, viewArch } from '#asm';
-import { DESIGN, mmuNotifierDoBatch, mmuNotifierPending, reserveNotifier, viewNotifier } from '#mmu-notifier';
+import { DESIGN, MMU_NOTIFIER, mmuNotifierDoBatch, mmuNotifierPending, reserveNotifier, viewNotifier } from '#mmu-notifier';
 import { mmAlloc, newTask } from './fork.js';
 import type { Machine } from './mm-types.js';
 import { groupLeader, reserveMm, viewMm } from './mm-types.js';
@@ -71,7 +71,7 @@ export function boot(bootConfig: MachineConfig, plugins: readonly SecondaryMmu[]
 /** Runs a task to its end on the current thread, and after it the RCU callbacks and the work that have become due. */
 export function run<R>(m: Machine, task: Task<string, R> | R): R {
   const result = runToEnd(m, task);
-  if (rcuPending(m) || mmuNotifierPending(m)) runToEnd(m, rcuDoBatch(m));
+  if (rcuPending(m) || (MMU_NOTIFIER && mmuNotifierPending(m))) runToEnd(m, rcuDoBatch(m));
   if (workPending(m)) runToEnd(m, runWork(m));
   return result;
 }

@@ -11,7 +11,8 @@ interface Node {
 
 /**
  * @param name of the functions whose calls go
- * @returns the source without statements that call them, and without them as the right side of `|` or `||`
+ * @returns the source without statements that call them, and without them as the right side of `|` or `||`; what only
+ *   `MMU_NOTIFIER` lets be called goes with that name
  */
 export function deleteCalls(code: string, path: string, name: RegExp): string {
   const out = new MagicString(code);
@@ -34,13 +35,21 @@ export function deleteCalls(code: string, path: string, name: RegExp): string {
 /** What goes with the call: `yield*`, parentheses, and the statement or the operator before it. */
 function extent(call: Node, ancestors: readonly Node[], code: string, path: string): [number, number] {
   let node = call;
-  for (const parent of ancestors) {
-    if (parent.type === 'ExpressionStatement') return [parent.start, parent.end];
+  for (const [depth, parent] of ancestors.entries()) {
+    const above = ancestors[depth + 1];
+    if (parent.type === 'ExpressionStatement') return above?.type === 'IfStatement' && isNotifier(above['test']) ? [above.start, above.end] : [parent.start, parent.end];
+    const isGuarded = isNotifier(parent['left'] ?? parent['test']) && node !== parent['alternate'];
+    if (parent.type === 'ConditionalExpression' && isGuarded) return [parent.start, parent['alternate'].start];
+    const isGuard = parent.type === 'LogicalExpression' && parent['operator'] === '&&' && isGuarded;
     const isOr = parent.type === 'BinaryExpression' || parent.type === 'LogicalExpression';
     if (isOr && /^\|\|?$/.test(parent['operator']) && parent['right'] === node) return [parent['left'].end, node.end];
-    if (parent.type !== 'YieldExpression' && parent.type !== 'ParenthesizedExpression') break;
+    if (!isGuard && parent.type !== 'YieldExpression' && parent.type !== 'ParenthesizedExpression') break;
     node = parent;
   }
   const line = code.slice(0, call.start).split('\n').length;
   throw new Error(`${path}:${line}: a call whose value is used cannot be deleted from the text`);
+}
+
+function isNotifier(node: Node | undefined): boolean {
+  return node?.type === 'Identifier' && node['name'] === 'MMU_NOTIFIER';
 }

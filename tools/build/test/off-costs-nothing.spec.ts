@@ -13,6 +13,9 @@ describe('deleteCalls', () => {
     expect(deleted('function* f(): T { a(); yield* hook(m, g(x)); hookPlain(); b(); }')).toBe('function* f(): T { a();   b(); }');
     expect(deleted('function* f(): T { return young | (yield* hookAge(m)); }')).toBe('function* f(): T { return young; }');
     expect(deleted('const a = unhook();')).toBe('const a = unhook();');
+    expect(deleted('function* f(): T { const a = MMU_NOTIFIER ? yield* hook(m) : 0; }')).toBe('function* f(): T { const a = 0; }');
+    expect(deleted('if (MMU_NOTIFIER) hook(m); b();')).toBe(' b();');
+    expect(deleted('if (a(m) || (MMU_NOTIFIER && hookPending(m))) b();')).toBe('if (a(m)) b();');
   });
 
   it('refuses where something depends on the value', () => {
