@@ -120,7 +120,10 @@ export interface KernelServices {
 
   // ── the notifier ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A notifier with this plugin's ops that belongs to `instance`; in C it would be a field of it. @returns 0 where full */
+  /**
+   * A notifier with this plugin's ops that belongs to `instance`; in C it would be a field of it. Instances of one address space
+   * that share a notifier give it a number that no instance has. @returns 0 where full
+   */
   mmuNotifierAlloc(instance: number): MmuNotifier;
   /** Only when no walker can still see it: never registered, or unregistered and a grace period ago, or in release. */
   mmuNotifierFree(mn: MmuNotifier): void;

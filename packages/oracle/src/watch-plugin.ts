@@ -143,9 +143,21 @@ function watchOp<M extends WatchedMachine>(watch: Watch<M>, services: KernelServ
     if (isStart && result < 0) rangeRefused(watch.m(), watch.index, instance);
     // the driver may have freed the notifier by now
     opEnds(watch, instance);
-    if (name === 'release') ghostOf(watch.m()).instance.released[instanceRow(watch.index, instance)] = 1;
+    if (name === 'release') wasReleased(watch, instance, rest[0] as Mm);
     return result;
   };
+}
+
+/** What a notifier belongs to was told of the end. If that is no instance, it is what all instances of the address space share. */
+function wasReleased<M extends WatchedMachine>({ m, index }: Watch<M>, owner: number, mm: Mm): void {
+  const { state, released, mm: space } = ghostOf(m()).instance;
+  const row = instanceRow(index, owner);
+  released[row] = 1;
+  if (state[row] !== 0) return;
+  for (let instance = 1; instance < INSTANCES_PER_DRIVER; instance++) {
+    const other = instanceRow(index, instance);
+    if (space[other] === mm) released[other] = 1;
+  }
 }
 
 /** The address space that an instance of a device follows. */
