@@ -4,7 +4,7 @@
  */
 import * as image from '@mmun/image';
 import { MADV_DONTNEED, MADV_REMOVE, MAP_ANONYMOUS, MAP_FIXED, MAP_HUGETLB, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, PROT_READ } from '@mmun/include';
-import type { Design, NotifierOps, Pfn, Pte, Task, UnderPteLock, Vaddr } from '@mmun/include';
+import type { Design, Mm, NotifierOps, Pfn, Pte, Task, UnderPteLock, Vaddr } from '@mmun/include';
 import { HPAGE_SIZE, PUD_SIZE, hugePteOffset, pgdNone, pgdOffset, pmdOffset, ptePfn, ptePresent, pteWrite, ptepGet, pudNone, pudOffset } from '#asm';
 import { addNotifierOps, mmuNotifierAlloc, mmuNotifierRegister } from '#mmu-notifier';
 import { RW, world } from './page-world.js';
@@ -25,9 +25,8 @@ const withLocks = (seen: Seen): Seen => (image.config.build === 'fast' ? seen.re
 const PG_DIRTY = 0x4;
 
 /** The huge entry itself, whatever VMA is there; 0 without one. */
-function entryAt({ m, task }: World, address: Vaddr): Pte {
+function entryAt({ m }: World, mm: Mm, address: Vaddr): Pte {
   const none = 0 as Pte;
-  const mm = image.mmOf(m, task);
   if (m.mm.pgd[mm] === 0) return none;
   const pgdp = pgdOffset(m, mm, address);
   if (pgdNone(m, pgdp)) return none;
@@ -52,7 +51,7 @@ function watch(flags: number = MAP_PRIVATE, pages = 2, touched = pages): Watch {
   const see = (op: string, start: number, end: number): void => {
     if ((start < a || end > a + pages * H)) return; // the stack
     const locks = image.heldLocks(m, image.getCurrent(m)).map((lock) => image.nameOfWhere(m, lock).replace(/^\w+\.|\[.*/g, ''));
-    const pte = entryAt(w, start as Vaddr);
+    const pte = entryAt(w, mm, start as Vaddr);
     let cached = 0;
     image.auditTlb(m, (_cpu, of, address) => { if (of === mm && address === a) cached++; });
     const entry = !ptePresent(pte) ? 'none' : `${ptePfn(pte) === before ? 'old' : 'new'} ${pteWrite(pte) ? 'rw' : 'ro'}`;
