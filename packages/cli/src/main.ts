@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { runCommandLine } from './command-line.js';
 import { check } from './commands/check.js';
+import { claims } from './commands/claims.js';
 import { compare } from './commands/compare.js';
 import { fuzzKernel } from './commands/fuzz-kernel.js';
 import { races } from './commands/races.js';
@@ -9,7 +10,7 @@ import { run } from './commands/run.js';
 import { openTerminal } from './terminal.js';
 import { welcome } from './welcome.js';
 
-const COMMANDS = [run, compare, check, races, record, fuzzKernel];
+const COMMANDS = [run, compare, check, races, claims, record, fuzzKernel];
 
 // counterexamples and errors of a race name lines of its source
 process.setSourceMapsEnabled(true);

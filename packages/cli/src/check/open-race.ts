@@ -1,14 +1,14 @@
 /** From what the command line says to a race that is linked with its image. */
 import { existsSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
-import { catalogue } from '@mmun/races';
+import { allRaces } from '@mmun/races';
 import type { Checkable, CheckOptions, CheckReport, Race, RaceImage, SourceEdit } from '@mmun/races';
 import { UsageError } from '../usage-error.js';
 
 /** What a linked bundle holds; its code is a copy of its own of everything. */
 interface Linked {
   readonly image: RaceImage;
-  readonly catalogue: readonly Checkable[];
+  readonly allRaces: readonly Checkable[];
   checkableOf(race: Race): Checkable;
   checkRace(race: Checkable, image: RaceImage | null, options: CheckOptions): Promise<CheckReport>;
   validateRace(value: unknown): Race;
@@ -30,7 +30,7 @@ const MODULE = /\.[cm]?[jt]s$/;
 
 /** @param name id of a race of the catalogue, or path of a module @throws UsageError in one line, with file and line where there is one */
 export async function openRace(name: string): Promise<OpenRace> {
-  const known = catalogue.find(({ id }) => id === name);
+  const known = allRaces.find(({ id }) => id === name);
   if (known !== undefined) return { race: known, check: (options) => checkKnown(known, options) };
   if (!MODULE.test(name) && !existsSync(name)) throw new UsageError(`no race is called ${JSON.stringify(name)}${nearest(name)}: \`mmun races\` lists them; a race of your own is a path that ends in .ts or .mjs`);
   if (!existsSync(name)) throw new UsageError(`${name}: no such file`);
@@ -41,7 +41,7 @@ export async function openRace(name: string): Promise<OpenRace> {
 async function checkKnown(race: Checkable, options: CheckOptions): Promise<CheckReport> {
   const { image, edits } = planOf(race, options.variant);
   const linked = await link({ image: image ?? 'toy', edits });
-  const own = linked.catalogue.find(({ id }) => id === race.id) as Checkable;
+  const own = linked.allRaces.find(({ id }) => id === race.id) as Checkable;
   return guarded(race.id, () => linked.checkRace(own, image === null ? null : linked.image, options));
 }
 
@@ -102,6 +102,6 @@ async function linker(): Promise<Linker> {
 
 /** `, did you mean munmap-read?` */
 function nearest(name: string): string {
-  const close = catalogue.map(({ id }) => id).filter((id) => id.startsWith(name) || name.startsWith(id) || id.includes(name));
+  const close = allRaces.map(({ id }) => id).filter((id) => id.startsWith(name) || name.startsWith(id) || id.includes(name));
   return close.length === 0 ? '' : `, did you mean ${close.slice(0, 3).join(' or ')}?`;
 }
