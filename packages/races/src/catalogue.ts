@@ -4,6 +4,8 @@ import { deviceAgainstCall } from './catalogue/device-against-call.js';
 import { driverLifetime } from './catalogue/driver-lifetime.js';
 import { driverLocks } from './catalogue/driver-locks.js';
 import { driverRetry } from './catalogue/driver-retry.js';
+import { hookPlacement } from './catalogue/hook-placement.js';
+import { hugetlb } from './catalogue/hugetlb.js';
 import { notifierRegistration } from './catalogue/notifier-registration.js';
 import { notifierRelease } from './catalogue/notifier-release.js';
 import { tlbFlush } from './catalogue/tlb-flush.js';
@@ -11,4 +13,4 @@ import { checkableOf } from './checkable.js';
 import type { Checkable } from './checkable.js';
 import { litmus } from './litmus.js';
 
-export const catalogue: readonly Checkable[] = [litmus, ...[...deviceAgainstCall, ...notifierRelease, ...driverLifetime, ...driverRetry, ...driverLocks, ...notifierRegistration, ...tlbFlush, ...copyOnWrite].map(checkableOf)];
+export const catalogue: readonly Checkable[] = [litmus, ...[...deviceAgainstCall, ...notifierRelease, ...driverLifetime, ...driverRetry, ...driverLocks, ...notifierRegistration, ...tlbFlush, ...copyOnWrite, ...hugetlb, ...hookPlacement].map(checkableOf)];

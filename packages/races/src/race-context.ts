@@ -4,7 +4,7 @@
  * All of it are tasks: `yield*` them in an actor. In a set-up the same names are plain functions that return at once.
  * Each call tells the oracles when it begins and when it has returned, so an access knows what it may still see.
  */
-import { MADV_COLD, MADV_DONTNEED, MADV_PAGEOUT, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE, READ, WRITE } from '@mmun/include';
+import { MADV_COLD, MADV_DONTNEED, MADV_PAGEOUT, MAP_ANONYMOUS, MAP_FIXED, MAP_HUGETLB, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE, READ, WRITE } from '@mmun/include';
 import type { File, MaySleep, Mm, Pfn, SecondaryDriver, Step, TaskStruct, Task, Vaddr } from '@mmun/include';
 import { beginCall, beginOnSpace, endCall, endOnSpace, inheritContents, leaveUntracked } from '@mmun/oracle';
 import type { CallName, Code, Oracle, WatchedMachine } from '@mmun/oracle';
@@ -27,6 +27,8 @@ export interface MapOptions {
   readonly file?: RaceFile;
   /** The first page of the file. */
   readonly pgoff?: number;
+  /** Huge pages of two pages each, two to a table; needs `config.nrHugePages`. */
+  readonly isHuge?: boolean;
 }
 
 export class RaceContext {
@@ -71,19 +73,20 @@ export class RaceContext {
    * Addresses that nobody is given a second time. For set-ups: an actor that called it would not run the same way twice.
    * @returns the lowest of them
    */
-  room(pages = 1): Vaddr {
+  room(pages = 1, align = 1): Vaddr {
     if (this.isRunning) throw new TypeError('t.room() and t.mmap() without `at` are for the set-up: an actor names the address');
+    this.nextPage = Math.ceil(this.nextPage / align) * align;
     const at = this.nextPage * PAGE_SIZE;
     this.nextPage += pages;
     return at as Vaddr;
   }
 
   /** Memory that can be read and written, private unless told otherwise. @returns its address, or a negative errno */
-  * mmap(pages = 1, { at = this.room(pages), prot = READ_WRITE, isShared = false, file, pgoff = 0 }: MapOptions = {}): Task<MaySleep, Vaddr> {
+  * mmap(pages = 1, { isHuge = false, at = this.room(pages, isHuge ? PAGES_PER_TABLE : 1), prot = READ_WRITE, isShared = false, file, pgoff = 0 }: MapOptions = {}): Task<MaySleep, Vaddr> {
     const mm = this.mm;
     const end = (at + pages * PAGE_SIZE) as Vaddr;
     yield* beginCall(this.m, 'mmap', mm, at, end);
-    const flags = (file === undefined ? MAP_ANONYMOUS : 0) | MAP_FIXED | (isShared ? MAP_SHARED : MAP_PRIVATE);
+    const flags = (file === undefined ? MAP_ANONYMOUS : 0) | MAP_FIXED | (isShared ? MAP_SHARED : MAP_PRIVATE) | (isHuge ? MAP_HUGETLB : 0);
     const result = (yield* this.image.sysMmap(this.m, at, pages * PAGE_SIZE, prot, flags, file?.file ?? (0 as File), pgoff * PAGE_SIZE)) as Vaddr;
     endCall(this.m, 'mmap', mm, at, end, result >= 0);
     if (isShared || file !== undefined) leaveUntracked(this.m, mm, at, end);
@@ -120,12 +123,12 @@ export class RaceContext {
     return this.returned('writeback', mm, address, pages, result);
   }
 
-  /** Moves pages to `to`, which t.room() gave. @returns the new address, or a negative errno */
-  * mremap(address: Vaddr, to: Vaddr, pages = 1): Task<MaySleep, Vaddr> {
+  /** Moves pages to `to`, which t.room() gave. @param flags besides the two that say so: MREMAP_DONTUNMAP @returns the new address, or a negative errno */
+  * mremap(address: Vaddr, to: Vaddr, pages = 1, flags = 0): Task<MaySleep, Vaddr> {
     const mm = this.mm;
     yield* this.begin('mremap', mm, address, pages);
     yield* this.begin('mremap', mm, to, pages);
-    const result = (yield* this.image.sysMremap(this.m, address, pages * PAGE_SIZE, pages * PAGE_SIZE, MREMAP_MAYMOVE_FIXED, to)) as Vaddr;
+    const result = (yield* this.image.sysMremap(this.m, address, pages * PAGE_SIZE, pages * PAGE_SIZE, MREMAP_MAYMOVE_FIXED | flags, to)) as Vaddr;
     this.returned('mremap', mm, address, pages, result);
     this.returned('mremap', mm, to, pages, result);
     return result;
@@ -176,6 +179,14 @@ export class RaceContext {
     if (child > 0) inheritContents(this.m, mm, this.image.mmOf(this.m, child));
     endOnSpace(this.m, 'fork', mm);
     return child;
+  }
+
+  /** In a set-up: what another thread does, such as a forked child. */
+  as(task: TaskStruct, act: () => void): void {
+    const home = this.current;
+    this.image.setCurrent(this.m, task);
+    act();
+    this.image.setCurrent(this.m, home);
   }
 
   /** The current thread ends; with the last one its address space goes. */
@@ -309,6 +320,8 @@ const MREMAP_MAYMOVE_FIXED = 3;
 /** The first page is below mmap_min_addr. */
 const FIRST_PAGE = 1;
 const FIRST_INO = 100;
+/** Of arch toy. */
+const PAGES_PER_TABLE = 4;
 /** The process that the set-up runs as. */
 const FIRST_MM = 1 as Mm;
 
