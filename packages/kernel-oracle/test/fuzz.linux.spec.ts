@@ -4,8 +4,10 @@ import { dirname } from 'node:path';
 import * as fast from '@mmun/image/x86-fast';
 import * as checked from '@mmun/image/x86';
 import { effort } from '@mmun/test-support';
-import { Fuzzer, KernelSide, OracleUnavailable } from '../src/index.js';
-import type { FuzzedImage } from '../src/index.js';
+import * as range from '@mmun/image/x86-range';
+import { kvm } from '@mmun/plugin-kvm';
+import { Fuzzer, KernelSide, OracleUnavailable, fuzzKvm } from '../src/index.js';
+import type { FuzzedImage, KvmFuzzResult, KvmImage } from '../src/index.js';
 
 type Machine = ReturnType<typeof checked.boot>;
 
@@ -86,5 +88,37 @@ describe('the process that asks', () => {
       expect(result).toMatchObject({ isInterrupted: true, difference: null });
       expect(result.ops).toBeGreaterThan(0);
     });
+  });
+});
+
+describe('model and KVM', () => {
+  const trials = effort(44, 880);
+  const image = range as unknown as KvmImage<ReturnType<typeof range.boot>>;
+  const guest = async (plugin: typeof kvm): Promise<KvmFuzzResult | null> => {
+    try {
+      return await fuzzKvm(image, plugin, { trials, seed: Math.floor(Math.random() * 2 ** 32) });
+    } catch (error) {
+      if (!(error instanceof OracleUnavailable)) throw error;
+      process.stderr.write(`skipped: ${error.message}\n`);
+      return null;
+    }
+  };
+
+  it('drop the same entries for each kind of operation of the host, and log the same writes', async () => {
+    const result = await guest(kvm);
+    if (result === null) return;
+    expect(result.difference).toBeNull();
+    expect(result.kinds.filter((kind) => kind.trials > 0).length).toBeGreaterThanOrEqual(20);
+  });
+
+  it('differ where the model drops more than the kernel must', async () => {
+    const eager = { ...kvm, attach: (services: Parameters<typeof kvm.attach>[0]) => {
+      const driver = kvm.attach(services);
+      const { invalidateRangeStart } = driver.ops as { invalidateRangeStart: (...args: number[]) => Generator<never, void, void> };
+      const ops = { ...driver.ops, invalidateRangeStart: (mn: number, mm: number, start: number, end: number) => invalidateRangeStart(mn, mm, start - 4096, end + 4096) };
+      return { ...driver, ops } as unknown as typeof driver;
+    } };
+    const result = await guest(eager);
+    if (result !== null) expect(result.difference?.kernel).toMatch(/fewer|drops/);
   });
 });

@@ -32,7 +32,6 @@ export function* madvisePageout(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, 
 
 /** MADV_FREE. @locks mmap_sem R @holds the VMA is anonymous and not locked */
 export function* madviseFree(m: Machine, vma: Vma, start: Vaddr, end: Vaddr): Task<MaySleep> {
-  if (m.bootConfig.nrSwapSlots === 0) return;
   const mm = vmaMm(m, vma);
   yield* lruAddDrain(m);
   yield* mmuNotifierInvalidateRangeStart(m, mm, start, end);

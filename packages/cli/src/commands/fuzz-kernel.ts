@@ -1,22 +1,27 @@
-import { Fuzzer, KernelSide, OracleUnavailable } from '@mmun/kernel-oracle';
-import type { FuzzedImage, FuzzResult } from '@mmun/kernel-oracle';
+import { Fuzzer, KernelSide, OracleUnavailable, fuzzKvm } from '@mmun/kernel-oracle';
+import type { FuzzedImage, FuzzResult, KvmImage, KvmKindResult } from '@mmun/kernel-oracle';
 import type { Command, ExitCode } from '../command.js';
 import { renderFuzz } from '../render/render-fuzz.js';
+import { loadImage } from '../run/images.js';
 import type { Machine } from '../run/images.js';
+import { loadPlugins } from '../run/plugins.js';
 import { startProgress } from '../progress.js';
 import type { Progress } from '../progress.js';
 import type { Terminal } from '../terminal.js';
 import { UsageError } from '../usage-error.js';
 
 interface FuzzKernelOptions {
-  readonly ops: number;
+  readonly ops?: number;
   readonly seed: number;
   readonly build: (typeof BUILDS)[number];
+  readonly kvm?: boolean;
   readonly json?: boolean;
 }
 
 const BUILDS = ['fast', 'checked'] as const;
 const DEFAULT_OPS = 100_000;
+/** Trials of --kvm: a thousand ranges for each kind of operation would be forty times this. */
+const DEFAULT_TRIALS = 1000;
 
 /** design.md 8; what is not in the contract may change. */
 export interface FuzzReport {
@@ -28,6 +33,8 @@ export interface FuzzReport {
   /** Release of the kernel that was asked. */
   readonly kernel: string;
   readonly differences: readonly FuzzDifference[];
+  /** With --kvm: what the kernel's KVM dropped beside the model's, kind by kind. */
+  readonly kvm?: { readonly widensAtCuts: boolean; readonly kinds: readonly KvmKindResult[] };
   readonly interrupted: boolean;
   readonly elapsedMs: number;
   readonly ok: boolean;
@@ -48,20 +55,23 @@ export const fuzzKernel: Command = {
   summary: 'make random mm operations on the model and on the running kernel, and compare',
   args: '',
   options: [
-    { flags: '--ops <number>', description: 'operations to compare', defaultValue: DEFAULT_OPS, parse: (text) => parseCount('--ops', text) },
+    { flags: '--ops <number>', description: `operations to compare (default: ${DEFAULT_OPS}, with --kvm ${DEFAULT_TRIALS})`, parse: (text) => parseCount('--ops', text) },
     { flags: '--seed <number>', description: 'what random choices are made from', defaultValue: 1, parse: (text) => parseCount('--seed', text) },
     { flags: '--build <build>', description: 'without assertions, or with', choices: BUILDS },
+    { flags: '--kvm', description: 'compare what the running kernel\'s KVM drops of a guest with what the model\'s does' },
     { flags: '--json', description: 'print one JSON document, schema mmun.fuzz/1' },
   ],
   examples: [
     { line: 'mmun fuzz-kernel', shows: 'the operations of seed 1' },
     { line: 'mmun fuzz-kernel --ops 1000000 --seed 2', shows: 'more, and others' },
+    { line: 'mmun fuzz-kernel --kvm', shows: 'a real secondary MMU beside plugin-kvm' },
     { line: 'mmun fuzz-kernel --json | jq .differences', shows: 'the smallest program in which the two differ, for a script' },
   ],
 
-  async run(_args: readonly string[], { ops, seed, build, json }: FuzzKernelOptions, terminal: Terminal): Promise<ExitCode> {
+  async run(_args: readonly string[], { ops, seed, build, kvm = false, json }: FuzzKernelOptions, terminal: Terminal): Promise<ExitCode> {
     const progress = startProgress(terminal);
-    const report = await fuzz({ ops, seed, build }, progress, terminal).finally(() => { progress.stop(); });
+    const run = kvm ? fuzzGuest({ ops: ops ?? DEFAULT_TRIALS, seed, build }, progress, terminal) : fuzz({ ops: ops ?? DEFAULT_OPS, seed, build }, progress, terminal);
+    const report = await run.finally(() => { progress.stop(); });
     if (json === true) terminal.out(JSON.stringify(report));
     else for (const line of renderFuzz(report, terminal)) terminal.out(line);
     if (report.interrupted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: the result covers the ${report.ops} operations that were compared so far`);
@@ -84,6 +94,19 @@ async function fuzz({ ops, seed, build }: { ops: number; seed: number; build: Fu
   } finally {
     kernelSide.close();
   }
+}
+
+async function fuzzGuest({ ops, seed, build }: { ops: number; seed: number; build: FuzzKernelOptions['build'] }, progress: Progress, terminal: Terminal): Promise<FuzzReport> {
+  const image = await loadImage({ arch: 'x86', design: 'range', build });
+  const [plugin] = await loadPlugins(['kvm'], image);
+  const onProgress = (done: number): void => { progress.update(done / ops, `${done} operations of the host, no difference`); };
+  const { trials, kernel, widensAtCuts, kinds, difference, isInterrupted, elapsedMs } =
+    await orUsageError(fuzzKvm(image as unknown as KvmImage<Machine>, plugin, { trials: ops, seed, onProgress, signal: terminal.interrupt }));
+  const differences = difference === null ? [] : [difference].map(({ model, kernel: seen, program }) => ({ op: program.at(-1) ?? '', model, kernel: seen, what: 'what KVM drops', program }));
+  return {
+    schema: 'mmun.fuzz/1', ops: trials, seed, build, kernel, differences, kvm: { widensAtCuts, kinds },
+    interrupted: isInterrupted, elapsedMs: Math.round(elapsedMs), ok: differences.length === 0,
+  };
 }
 
 /** A kernel that cannot be asked is no difference: exit code 2, one line. */

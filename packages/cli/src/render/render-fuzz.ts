@@ -1,7 +1,8 @@
 /** `mmun fuzz-kernel` for eyes, from its JSON document. */
 import type { FuzzDifference, FuzzReport } from '../commands/fuzz-kernel.js';
 import type { Screen } from './screen.js';
-import { grouped } from './text-table.js';
+import { grouped, textTable } from './text-table.js';
+import type { Column } from './text-table.js';
 
 export function renderFuzz(report: FuzzReport, { paint }: Pick<Screen, 'paint'>): string[] {
   const { ops, seed, kernel, build, differences, elapsedMs, ok } = report;
@@ -9,11 +10,25 @@ export function renderFuzz(report: FuzzReport, { paint }: Pick<Screen, 'paint'>)
   const verdict = ok ? 'no difference' : 'they differ';
   return [
     `${paint.bold('model and kernel')}  ${paint.dim(`${kernel}, ${build} build, seed ${seed}`)}`,
+    ...(report.kvm === undefined ? [] : renderKinds(report.kvm, paint)),
     ...differences.flatMap((difference) => ['', ...renderDifference(difference, paint)]),
     '',
     (ok ? paint.green : paint.red)(`${verdict}: ${grouped(ops)} operations compared (${(elapsedMs / 1000).toFixed(1)} s, ${grouped(rate)}/s)`),
   ];
 }
+
+const KIND_COLUMNS: readonly Column[] = [
+  { title: 'the host does', align: 'left' }, { title: 'slot', align: 'left' }, { title: 'times', align: 'right' }, { title: 'model drops', align: 'right' }, { title: 'kernel drops', align: 'right' },
+];
+
+/** More than the model is what lies around a cut; less would be a difference. */
+function renderKinds({ kinds, widensAtCuts }: NonNullable<FuzzReport['kvm']>, paint: Screen['paint']): string[] {
+  const rows = kinds.filter(({ trials }) => trials > 0).map(({ kind, backing, trials, modelDropped, kernelDropped }) =>
+    [{ text: kind }, { text: backing }, { text: grouped(trials) }, { text: grouped(modelDropped) }, { text: grouped(kernelDropped) }]);
+  return ['', ...textTable(KIND_COLUMNS, rows, { width: KIND_TABLE_WIDTH, title: paint.dim }), paint.dim(widensAtCuts ? '  this kernel drops two megabytes around each cut of a VMA, as predicted' : '  this kernel drops what was asked and no more')];
+}
+
+const KIND_TABLE_WIDTH = 80;
 
 function renderDifference({ program, what, model, kernel }: FuzzDifference, paint: Screen['paint']): string[] {
   const width = 6;
