@@ -36,7 +36,8 @@ export function isCode(code: string): code is Code {
 /** Where the kernel stopped, by the code of its bugOn. What is not named here is a kernel that disagrees with itself. */
 const OF_KERNEL_BUG: Readonly<Record<string, Code>> = {
   'pool-double-free': 'double-free', 'refcount-underflow': 'double-free', 'file-refcount-underflow': 'double-free', 'inode-refcount-underflow': 'double-free',
-  'refcount-inc-on-zero': 'use-after-free', 'notifier-use-after-free': 'use-after-free', 'range-notifier-use-after-free': 'use-after-free', 'page-freed-while-mapped': 'use-after-free', 'page-freed-reserved': 'double-free',
+  'refcount-inc-on-zero': 'use-after-free', 'notifier-use-after-free': 'use-after-free', 'range-notifier-use-after-free': 'use-after-free', 'gru-gms-use-after-free': 'use-after-free', 'page-freed-while-mapped': 'use-after-free', 'page-freed-reserved': 'double-free',
+  'gup-fast-walks-freed-table': 'use-after-free', 'kvm-range-end-without-start': 'unbalanced-range', 'srcu-unlock-unlocked': 'rcu-misuse', 'srcu-waits-for-itself': 'rcu-misuse',
   'mm-use-after-free': 'use-after-free', 'nested-mutex-taken-twice': 'self-deadlock', 'anon-vma-freed-in-use': 'use-after-free', 'table-freed-locked': 'use-after-free', 'rmap-no-anon-vma': 'use-after-free',
   'list-poison-followed': 'use-after-free', 'list-poison-written': 'rcu-misuse', 'list-poison-linked': 'rcu-misuse', 'list-del-never-added': 'rcu-misuse',
   'hlist-del-not-in-list': 'double-free', 'sleep-in-rcu': 'sleep-in-atomic', 'sleep-non-block': 'sleep-in-atomic', 'rcu-unlock-unlocked': 'rcu-misuse', 'rcu-sync-in-reader': 'rcu-misuse',

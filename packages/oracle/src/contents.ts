@@ -60,12 +60,12 @@ export function auditContents<M extends WatchedMachine>(image: WatchedImage<M>, 
 /** VM_READ | VM_WRITE | VM_EXEC */
 const ACCESSIBLE = 7;
 
-/** A device has written to the frame: it must come out dirty. */
-export function noteDeviceWrite<M extends WatchedMachine>(image: WatchedImage<M>, m: M, pfn: Pfn): void {
+/** A CPU or a device has written to the frame: it must come out dirty. */
+export function noteFrameWrite<M extends WatchedMachine>(image: WatchedImage<M>, m: M, pfn: Pfn): void {
   ghostOf(m).frame.written[pfn] = image.frameGeneration(m, pfn);
 }
 
-/** At rest: a page of a file that a device wrote to, and has no entry for any more, is dirty, or was written back as it is. */
+/** At rest: a page of a file that was written to, and for which no device has an entry any more, is dirty, or was written back as it is. */
 export function auditDirty<M extends WatchedMachine>(image: WatchedImage<M>, m: M, report: (found: Report) => void): void {
   const { written } = ghostOf(m).frame;
   const followed = new Set<number>();

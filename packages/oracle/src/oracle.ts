@@ -3,11 +3,13 @@ import { ACQUIRE, ACQUIRE_SHARED } from '@mmun/include';
 import type { Finding, MachineConfig, Mm, PointKind, SecondaryDriver, SecondaryMmu, TaskStruct, Vaddr, Where } from '@mmun/include';
 import type { Report } from '@mmun/explorer';
 import { codeOf } from './codes.js';
-import { auditContents, auditDirty, judgeRead, noteWrite } from './contents.js';
+import { auditContents, auditDirty, judgeRead, noteFrameWrite, noteWrite } from './contents.js';
 import { DataRaces } from './data-race.js';
 import { ghostOf, ghostTables } from './ghost.js';
 import { LockGraph } from './lock-graph.js';
 import type { OrderSeen } from './lock-graph.js';
+import { fromOutside, watchObjects } from './objects.js';
+import type { WatchedObjects } from './objects.js';
 import { auditRanges } from './ranges.js';
 import { lockCircle, spaceLeaked } from './reports.js';
 import { tapScheduler } from './tap.js';
@@ -33,14 +35,16 @@ export class Oracle<M extends WatchedMachine> {
   /**
    * A machine that is watched from its first step on, with the plugins attached.
    * @param fields columns whose plain uses must be ordered, as `page.flags`; see data-race.ts for what that asks of a search
+   * @param objects tables of plugins whose rows must not be used once they were freed
    */
-  boot(config: MachineConfig, plugins: readonly SecondaryMmu[], fields: readonly string[] = []): Booted<M> {
+  boot(config: MachineConfig, plugins: readonly SecondaryMmu[], fields: readonly string[] = [], objects: WatchedObjects = {}): Booted<M> {
     const { image } = this;
     const watched = plugins.map((plugin, i) => watchPlugin(image, plugin, i, () => m));
     const m = image.boot(config, [...watched, ghostTables]);
     this.names = (where): string => image.nameOfWhere(m, where);
     const races = fields.length === 0 ? null : new DataRaces(m, ghostOf(m).thread.begun);
     races?.watch(fields);
+    watchObjects(m, objects);
     tapScheduler(m, {
       announced: (kind, where, isWait) => {
         if (kind === ACQUIRE || (isWait && kind === ACQUIRE_SHARED)) this.waits(m, where);
@@ -59,12 +63,18 @@ export class Oracle<M extends WatchedMachine> {
 
   /** It has written. */
   cpuWrote(m: M, mm: Mm, address: Vaddr, value: number, own: number): void {
-    judgeAccess(this.image, m, this.cpuReach(m, mm, address, true), own);
+    const reach = this.cpuReach(m, mm, address, true);
+    judgeAccess(this.image, m, reach, own);
     noteWrite(m, mm, address, value >>> 0);
+    noteFrameWrite(this.image, m, reach.pfn);
   }
 
   /** Everything that can be said of a machine at rest. */
   atEnd(m: M, report: (found: Report) => void): void {
+    fromOutside(m, () => { this.judgeAtRest(m, report); });
+  }
+
+  private judgeAtRest(m: M, report: (found: Report) => void): void {
     auditEntries(this.image, m, report);
     auditContents(this.image, m, report);
     auditDirty(this.image, m, report);

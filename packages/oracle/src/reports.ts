@@ -47,7 +47,7 @@ export const readsOther = (who: string, mm: Mm, address: Vaddr, got: number, exp
 export const readsRelative = (who: string, mm: Mm, address: Vaddr, got: number, other: Mm): Report =>
   report('cow-leak', `${who} reads ${got} at ${hex(address)} of mm ${mm}: mm ${other} wrote that, to its own private page`);
 export const pageVanished = (mm: Mm, address: Vaddr, expected: number): Report => report('lost-write', `the page at ${hex(address)} of mm ${mm} is gone, and with it the ${expected} written to it`);
-export const dirtyForgotten = (pfn: Pfn): Report => report('lost-dirty', `a device wrote to frame ${pfn}, a page of a file; no entry is left and neither a pte nor the page is dirty`);
+export const dirtyForgotten = (pfn: Pfn): Report => report('lost-dirty', `frame ${pfn}, a page of a file, was written to; no entry of a device is left and neither a pte nor the page is dirty`);
 
 export const usesFreeFrame = (who: string, what: string, pfn: Pfn): Report => report('use-after-free', `${who} calls ${what} for frame ${pfn}, which is free`);
 export const opAfterClose = (driver: string, op: string, instance: number): Report =>
@@ -57,6 +57,8 @@ export const closedUnderOp = (driver: string, instance: number): Report =>
 export const neverReleased = (driver: string, instance: number, mm: Mm): Report =>
   report('missed-release', `mm ${mm} has ended and instance ${instance} of ${driver}, which follows it, was never told`);
 export const spaceLeaked = (mm: Mm, users: number): Report => report('refcount-leak', `no thread is left in mm ${mm}, and \`mm_users\` is still ${users}`);
+
+export const usesFreedRow = (column: string, row: number): Report => report('use-after-free', `\`${column}\` of row ${row} is used, and the row was freed`);
 
 const span = (start: number, end: number): string => `${hex(start)} up to ${hex(end)}`;
 export const endsWithoutStart = (instance: number, start: Vaddr, end: Vaddr): Report => report('unbalanced-range', `invalidate_range_end of ${span(start, end)} reaches instance ${instance}, which was told of no start`);

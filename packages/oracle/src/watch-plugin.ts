@@ -5,9 +5,10 @@ import type {
 } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { beginCall, endCall } from './calls.js';
-import { judgeRead, noteDeviceWrite, noteWrite } from './contents.js';
+import { judgeRead, noteFrameWrite, noteWrite } from './contents.js';
 import { CLOSED, INSTANCES_PER_DRIVER, OPEN, UNREGISTERED, ghostOf, instanceRow } from './ghost.js';
 import type { Ghost } from './ghost.js';
+import { fromOutside } from './objects.js';
 import { forgetRanges, rangeEnds, rangeRefused, rangeStarts } from './ranges.js';
 import { Violation, closedUnderOp, neverReleased, opAfterClose, usesFreeFrame } from './reports.js';
 import { judgeAccess } from './translations.js';
@@ -74,7 +75,7 @@ function watchServices<M extends WatchedMachine>(watch: Watch<M>, services: Kern
       const mm = reached(pfn, address, true);
       services.deviceWrite(pfn, address, value);
       noteWrite(watch.m(), mm, address, value >>> 0);
-      noteDeviceWrite(image, watch.m(), pfn);
+      noteFrameWrite(image, watch.m(), pfn);
     },
   };
 }
@@ -91,6 +92,7 @@ function watchDriver<M extends WatchedMachine>(watch: Watch<M>, services: Kernel
   return {
     ...driver,
     ops: watchOps(watch, services, driver.ops),
+    audit: (visit) => { fromOutside(watch.m(), () => { driver.audit(visit); }); },
     * create(mm: Mm): Task<MaySleep, number> {
       const instance = yield* driver.create(mm);
       if (instance > 0) opened(watch, instance, mm);
@@ -110,14 +112,17 @@ function watchDriver<M extends WatchedMachine>(watch: Watch<M>, services: Kernel
       endCall(m, 'a device fault', mm, page, (page + 1) as Vaddr, result === 0);
       return result;
     },
-    * access(instance: number, address: Vaddr, isWrite: boolean): Task<Step, Pfn> {
-      const { thread } = ghostOf(watch.m());
-      thread.instance[watch.m().cpu.current[0]] = instance;
-      const pfn = yield* driver.access(instance, address, isWrite);
-      thread.instance[watch.m().cpu.current[0]] = 0;
-      return pfn;
-    },
+    access: (instance: number, address: Vaddr, isWrite: boolean): Task<Step, Pfn> => playedBy(watch.m(), instance, driver.access(instance, address, isWrite)),
   };
+}
+
+/** What `task` accesses is accessed by an instance of a device: its driver's own access, or a method that only this driver has. */
+export function* playedBy<E extends string, R>(m: WatchedMachine, instance: number, task: Task<E, R>): Task<E, R> {
+  const { thread } = ghostOf(m);
+  thread.instance[m.cpu.current[0]] = instance;
+  const result = yield* task;
+  thread.instance[m.cpu.current[0]] = 0;
+  return result;
 }
 
 type Op = (mn: MmuNotifier, ...rest: number[]) => Task<MaySleep, number>;

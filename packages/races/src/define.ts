@@ -1,6 +1,6 @@
 /** What a race is: a set-up, actors, what must be found in the wrong variant and never in the right one. */
 import type { MachineConfig, SecondaryMmu, Task } from '@mmun/include';
-import type { Code } from '@mmun/oracle';
+import type { Code, WatchedObjects } from '@mmun/oracle';
 import type { Parameters, RaceContext } from './race-context.js';
 
 /** The same calls as plain functions: for set-ups, where nobody else runs. */
@@ -60,6 +60,8 @@ export interface Race<S = unknown> {
   readonly config?: Partial<MachineConfig>;
   /** Columns whose plain uses must be ordered by locks or atomics, as `page.flags`: the search then is dpor, pct or random. */
   readonly watchFields?: readonly string[];
+  /** Tables of plugins whose rows must not be used once they were freed, each with the column that is odd while a row is live: `{ 'kvm.kvm': 'kvm.kvmPool.gen' }`. */
+  readonly watchObjects?: WatchedObjects;
   /** Left out: each plugin follows the first process before the set-up. */
   readonly opensDevices?: boolean;
   /** Runs alone, as the first process; returns what the actors are to know. Numbers and plain objects, for nothing in it may change. */

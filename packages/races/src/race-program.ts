@@ -67,7 +67,7 @@ function judge<S>({ atEnd }: Race<S>, { t, s }: Stage<S>, report: (found: Report
 function bootRace<S>(race: Race<S>, variant: Variant, oracle: Oracle<WatchedMachine>, parameters: Parameters): Stage<S> {
   const { image } = oracle;
   const plugins: SecondaryMmu[] = [...(variant.plugin === undefined ? [] : [variant.plugin]), ...(variant.plugins ?? [])];
-  const { m, drivers } = oracle.boot(configOf(race, image as RaceImage), plugins, race.watchFields);
+  const { m, drivers } = oracle.boot(configOf(race, image as RaceImage), plugins, race.watchFields, race.watchObjects);
   const leader = image.newProcess(m);
   image.setTaskCpu(m, leader, 0);
   image.setCurrent(m, leader);
