@@ -5,6 +5,7 @@ import { driverLifetime } from './catalogue/driver-lifetime.js';
 import { driverLocks } from './catalogue/driver-locks.js';
 import { driverRetry } from './catalogue/driver-retry.js';
 import { hookPlacement } from './catalogue/hook-placement.js';
+import { hugePageCaches } from './catalogue/huge-page-caches.js';
 import { hugetlb } from './catalogue/hugetlb.js';
 import { notifierRegistration } from './catalogue/notifier-registration.js';
 import { notifierRelease } from './catalogue/notifier-release.js';
@@ -13,4 +14,4 @@ import { checkableOf } from './checkable.js';
 import type { Checkable } from './checkable.js';
 import { litmus } from './litmus.js';
 
-export const catalogue: readonly Checkable[] = [litmus, ...[...deviceAgainstCall, ...notifierRelease, ...driverLifetime, ...driverRetry, ...driverLocks, ...notifierRegistration, ...tlbFlush, ...copyOnWrite, ...hugetlb, ...hookPlacement].map(checkableOf)];
+export const catalogue: readonly Checkable[] = [litmus, ...[...deviceAgainstCall, ...notifierRelease, ...driverLifetime, ...driverRetry, ...driverLocks, ...notifierRegistration, ...tlbFlush, ...copyOnWrite, ...hugetlb, ...hugePageCaches, ...hookPlacement].map(checkableOf)];

@@ -27,7 +27,7 @@ export interface MapOptions {
   readonly file?: RaceFile;
   /** The first page of the file. */
   readonly pgoff?: number;
-  /** Huge pages of two pages each, two to a table; needs `config.nrHugePages`. */
+  /** Of huge pages, two pages each, which `config.nrHugePages` sets aside; `at` and the number of pages are whole ones. */
   readonly isHuge?: boolean;
 }
 
@@ -71,18 +71,18 @@ export class RaceContext {
 
   /**
    * Addresses that nobody is given a second time. For set-ups: an actor that called it would not run the same way twice.
+   * @param alignPages a power of two: the lowest is a multiple of so many pages
    * @returns the lowest of them
    */
-  room(pages = 1, align = 1): Vaddr {
+  room(pages = 1, alignPages = 1): Vaddr {
     if (this.isRunning) throw new TypeError('t.room() and t.mmap() without `at` are for the set-up: an actor names the address');
-    this.nextPage = Math.ceil(this.nextPage / align) * align;
-    const at = this.nextPage * PAGE_SIZE;
-    this.nextPage += pages;
-    return at as Vaddr;
+    const first = Math.ceil(this.nextPage / alignPages) * alignPages;
+    this.nextPage = first + pages;
+    return (first * PAGE_SIZE) as Vaddr;
   }
 
   /** Memory that can be read and written, private unless told otherwise. @returns its address, or a negative errno */
-  * mmap(pages = 1, { isHuge = false, at = this.room(pages, isHuge ? PAGES_PER_TABLE : 1), prot = READ_WRITE, isShared = false, file, pgoff = 0 }: MapOptions = {}): Task<MaySleep, Vaddr> {
+  * mmap(pages = 1, { isHuge = false, at = this.room(pages, isHuge ? pages : 1), prot = READ_WRITE, isShared = false, file, pgoff = 0 }: MapOptions = {}): Task<MaySleep, Vaddr> {
     const mm = this.mm;
     const end = (at + pages * PAGE_SIZE) as Vaddr;
     yield* beginCall(this.m, 'mmap', mm, at, end);
@@ -171,6 +171,15 @@ export class RaceContext {
     return result;
   }
 
+  /** In a set-up: another process reads. */
+  * readAs(task: TaskStruct, address: Vaddr): Task<MaySleep, number> {
+    const { image, m, current } = this;
+    image.setCurrent(m, task);
+    const value = yield* this.read(address);
+    image.setCurrent(m, current);
+    return value;
+  }
+
   /** @returns the first thread of the child, or a negative errno; the child is played by an actor that says so */
   * fork(): Task<MaySleep, TaskStruct> {
     const mm = this.mm;
@@ -179,14 +188,6 @@ export class RaceContext {
     if (child > 0) inheritContents(this.m, mm, this.image.mmOf(this.m, child));
     endOnSpace(this.m, 'fork', mm);
     return child;
-  }
-
-  /** In a set-up: what another thread does, such as a forked child. */
-  as(task: TaskStruct, act: () => void): void {
-    const home = this.current;
-    this.image.setCurrent(this.m, task);
-    act();
-    this.image.setCurrent(this.m, home);
   }
 
   /** The current thread ends; with the last one its address space goes. */
@@ -320,8 +321,6 @@ const MREMAP_MAYMOVE_FIXED = 3;
 /** The first page is below mmap_min_addr. */
 const FIRST_PAGE = 1;
 const FIRST_INO = 100;
-/** Of arch toy. */
-const PAGES_PER_TABLE = 4;
 /** The process that the set-up runs as. */
 const FIRST_MM = 1 as Mm;
 
