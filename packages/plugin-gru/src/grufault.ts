@@ -140,10 +140,14 @@ function* isRangeActive(g: Gru, gms: number): Task<Step, boolean> {
   return g.gms.rangeActive[gms] !== 0;
 }
 
-/** The process asks for some of its entries to be dropped. gru_user_flush_tlb() @param lenBytes not the end: v2.6.27 passed that */
+/**
+ * The process asks for some of its entries to be dropped. What the context shares with others lives at least as long as its
+ * lock is held: 1926ee85a90 let that go first. gru_user_flush_tlb()
+ * @param lenBytes not the end, which v2.6.27 passed
+ */
 export function* gruUserFlushTlb(g: Gru, gts: number, start: Vaddr, lenBytes: number): Task<MaySleep> {
   const lock = ctxLockOf(g, gts);
   yield* g.s.mutexLock(lock);
-  yield* gruFlushTlbRange(g, g.gts.gms[gts], start, lenBytes);
+  if (g.gts.isClosed[gts] === 0) yield* gruFlushTlbRange(g, g.gts.gms[gts], start, lenBytes);
   yield* g.s.mutexUnlock(lock);
 }

@@ -3,9 +3,9 @@
  * Contexts are opened and closed; those of one address space share what the driver keeps of it, its notifier among it. The
  * first registers, the last unregisters.
  */
-import { ENOMEM, ESRCH } from '@mmun/include';
+import { ENOMEM, ESRCH, WRITE } from '@mmun/include';
 import type { MaySleep, Mm, Task } from '@mmun/include';
-import { poolAlloc, poolFree, poolIsLive } from '@mmun/lib';
+import { poolAlloc, poolFree, poolIsLive, whereOf } from '@mmun/lib';
 import { gruUnload } from './grumain.js';
 import { GRU_CHIPLETS, driverMutexOf, instanceOf, mmOf, notifierOf } from './grutables.js';
 import type { Gru } from './grutables.js';
@@ -27,7 +27,7 @@ export function* gruOpen(g: Gru, mm: Mm): Task<MaySleep, number> {
 
 /** The end of a context. @returns the address space that it was the last one of, else 0 */
 export function* gruClose(g: Gru, gts: number): Task<MaySleep, number> {
-  yield* gruUnload(g, gts);
+  yield* gruUnload(g, gts, true);
   const gms = g.gts.gms[gts];
   const mutex = driverMutexOf(g);
   yield* g.s.mutexLock(mutex);
@@ -79,7 +79,7 @@ function newGts(g: Gru, gms: number): number {
   const gts = g.s.shouldFail('gru: a context') ? 0 : poolAlloc(g.gtsPool);
   if (gts === 0) return -ENOMEM;
   g.gts.gms[gts] = gms;
-  g.gts.place[gts] = 0;
+  g.gts.place[gts] = g.gts.isClosed[gts] = 0;
   g.gms.nrContexts[gms] += 1;
   return gts;
 }
@@ -88,6 +88,7 @@ function newGts(g: Gru, gms: number): number {
 export function* freeGms(g: Gru, gms: number): Task<MaySleep> {
   g.s.mmuNotifierFree(notifierOf(g, gms));
   const mm = mmOf(g, gms);
+  yield* g.s.step(WRITE, whereOf(g.gms.asidMap, gms));
   poolFree(g.gmsPool, gms);
   yield* g.s.mmdrop(mm);
 }

@@ -19,7 +19,7 @@ import type { MaySleep, Sleep, Step, Task } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { cchDeallocate, cchStart, tghInvalidateAll } from './gruhandles.js';
 import {
-  ASID_INC, GRU_CHIPLETS, GRU_NUM_CCH, MAX_ASID, MIN_ASID, chipAsidLockOf, chipLockOf, chipOfCch, ctxBit, ctxLockOf, gmsAsidLockOf,
+  ASID_INC, GRU_CHIPLETS, GRU_NUM_CCH, MAX_ASID, MIN_ASID, assertLive, chipAsidLockOf, chipLockOf, chipOfCch, ctxBit, ctxLockOf, gmsAsidLockOf,
 } from './grutables.js';
 import type { Gru } from './grutables.js';
 
@@ -35,11 +35,12 @@ export function* gruFault(g: Gru, gts: number): Task<MaySleep, number> {
   return error;
 }
 
-/** Unloads a context that is loaded. @locks none; ctxLock is taken */
-export function* gruUnload(g: Gru, gts: number): Task<Step | Sleep> {
+/** Unloads a context that is loaded. @locks none; ctxLock is taken @param isLast and that was its end: nobody works with it from here on */
+export function* gruUnload(g: Gru, gts: number, isLast: boolean): Task<Step | Sleep> {
   const lock = ctxLockOf(g, gts);
   yield* g.s.mutexLock(lock);
   if (g.gts.place[gts] !== 0) yield* gruUnloadContext(g, gts);
+  if (isLast) g.gts.isClosed[gts] = 1;
   yield* g.s.mutexUnlock(lock);
 }
 
@@ -189,5 +190,6 @@ function isAsidInUse(g: Gru, chip: number, asid: number): boolean {
 /** Chiplets where an address space has an ASID, without a lock: who comes to one later reads ptes later. */
 export function* asidMapOf(g: Gru, gms: number): Task<Step, number> {
   yield* g.s.step(READ, whereOf(g.gms.asidMap, gms));
+  assertLive(g, gms);
   return g.gms.asidMap[gms];
 }

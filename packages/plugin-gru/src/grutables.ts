@@ -110,6 +110,8 @@ const gtsSpec = {
   ctxLock: 'i32',
   /** 1 + row of the CCH, 0 where it is not loaded. The hardware reads it without the lock. */
   place: 'u32',
+  /** @guardedBy ctxLock. It is closed, and what it shared with others may be gone. */
+  isClosed: 'u32',
 } as const;
 
 const driverSpec = {

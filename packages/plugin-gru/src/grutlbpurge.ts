@@ -127,7 +127,7 @@ function* gruRelease(g: Gru, gms: number): Task<Step | Sleep> {
   yield* g.s.spinUnlock(lock);
   const mutex = driverMutexOf(g);
   yield* g.s.mutexLock(mutex);
-  for (let gts = 1; gts < g.gtsPool.capacity; gts++) if (poolIsLive(g.gtsPool, gts) && g.gts.gms[gts] === gms) yield* gruUnload(g, gts);
+  for (let gts = 1; gts < g.gtsPool.capacity; gts++) if (poolIsLive(g.gtsPool, gts) && g.gts.gms[gts] === gms) yield* gruUnload(g, gts, false);
   yield* g.s.mutexUnlock(mutex);
 }
 

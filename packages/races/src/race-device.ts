@@ -1,7 +1,7 @@
 /** A device as a race plays it: it accesses, on a miss its driver faults, and it tries again. */
 import { READ } from '@mmun/include';
 import type { MaySleep, Mm, Pfn, SecondaryDriver, Step, Task, Vaddr } from '@mmun/include';
-import { Violation, isSettled, livelock, spaceOfInstance } from '@mmun/oracle';
+import { Violation, isSettled, livelock, playedBy, spaceOfInstance } from '@mmun/oracle';
 import type { RaceContext } from './race-context.js';
 
 /** Faults of one access before the device lets it be, or before it is asked why. */
@@ -48,6 +48,11 @@ export class RaceDevice {
   /** One access with the entries that there are. @returns the frame, 0 on a miss */
   access(address: Vaddr, isWrite: boolean, instance: number = this.instance): Task<Step, Pfn> {
     return this.driver.access(instance, address, isWrite);
+  }
+
+  /** A method that only this driver has: what it accesses, it accesses as an instance. */
+  own<R>(task: Task<MaySleep, R>, instance: number = this.instance): Task<MaySleep, R> {
+    return playedBy(this.t.m, instance, task);
   }
 
   /** Only the fault. @returns as SecondaryDriver.fault */

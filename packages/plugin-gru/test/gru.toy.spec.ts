@@ -1,0 +1,55 @@
+// The GRU without a reference to any page: right against every call under both designs, by what its hardware promises and the order
+// of its driver; and each line that matters, taken away.
+import { join } from 'node:path';
+import { linkRace } from '@mmun/build/link-race';
+import * as image from '@mmun/image';
+import type { Design } from '@mmun/include';
+import { gru } from '@mmun/plugin-gru';
+import type { checkRace, checkableOf, Race, RaceImage } from '@mmun/races';
+import { effort } from '@mmun/test-support';
+import { calls, wrong } from './gru-races.js';
+
+interface Linked {
+  readonly image: RaceImage;
+  readonly checkRace: typeof checkRace;
+  readonly checkableOf: typeof checkableOf;
+  readonly user: { readonly races: readonly Race[] };
+}
+
+const design = image.config.design as Design;
+/** What tells the rest; all of them with MMUN_EFFORT=full. */
+const QUICK = /^[a-z0-9]*-gru-(munmap-read|mprotect-read|dontneed-read|exit-write|fork-read|mremap-read)$/;
+const QUICK_WRONG = /uncancelled|m50|m52|asid-changed/;
+const isAsked = (id: string, quick: RegExp): boolean => id.startsWith(`${design}-`) && (effort(0, 1) === 1 || quick.test(id));
+
+async function check(id: string, variant: 'buggy' | 'fixed'): Promise<Awaited<ReturnType<typeof checkRace>>> {
+  const edit = variant === 'buggy' ? wrong.find((race) => race.id === id)?.variants.buggy.edit : undefined;
+  const linked = (await linkRace({ race: join(__dirname, 'gru-races.ts'), image: image.config.design === 'v5' ? 'toy' : 'toy-range', edits: edit === undefined ? [] : [edit].flat() })) as Linked;
+  const race = linked.user.races.find((one) => one.id === id) as Race;
+  return linked.checkRace(linked.checkableOf(race), linked.image, { variant, maxMillis: 120_000 });
+}
+
+jest.setTimeout(300_000);
+
+it('knows the designs that have notifiers, and is refused by the one that has none', () => {
+  expect(image.secondaryMmuRefusal(gru)).toBe(design === 'off' ? 'plugin `gru` does not know notifier design `off`: it has ops for v5, range' : '');
+});
+
+const asked = calls.map(({ id }) => id).filter((id) => isAsked(id, QUICK));
+if (asked.length > 0) {
+  it.each(asked)('%s: no entry outlives its pte or allows more, in any interleaving', async (id) => {
+    const { findings, exhaustive, preemptions } = await check(id, 'fixed');
+    expect(findings).toEqual([]);
+    expect(exhaustive || (effort(0, 1) === 1 && (preemptions ?? 0) >= 1)).toBe(true);
+  });
+}
+
+const convicted = wrong.map(({ id }) => id).filter((id) => isAsked(id, QUICK_WRONG));
+if (convicted.length > 0) {
+  it.each(convicted)('%s is convicted, and acquitted without its line', async (id) => {
+    const finds = wrong.find((race) => race.id === id)?.finds;
+    expect(finds).toContain((await check(id, 'buggy')).findings[0]?.code);
+    const { findings, exhaustive } = await check(id, 'fixed');
+    expect({ findings, exhaustive }).toEqual({ findings: [], exhaustive: true });
+  });
+}
