@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { runCommandLine } from './command-line.js';
+import { bench } from './commands/bench.js';
 import { check } from './commands/check.js';
 import { claims } from './commands/claims.js';
 import { compare } from './commands/compare.js';
+import { create } from './commands/new.js';
 import { fuzzKernel } from './commands/fuzz-kernel.js';
 import { races } from './commands/races.js';
 import { record } from './commands/record.js';
@@ -10,7 +12,7 @@ import { run } from './commands/run.js';
 import { openTerminal } from './terminal.js';
 import { welcome } from './welcome.js';
 
-const COMMANDS = [run, compare, check, races, claims, record, fuzzKernel];
+const COMMANDS = [run, compare, check, races, claims, record, fuzzKernel, create];
 
 // counterexamples and errors of a race name lines of its source
 process.setSourceMapsEnabled(true);

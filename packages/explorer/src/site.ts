@@ -19,8 +19,9 @@ interface Call {
   readonly line: number;
 }
 
-const PRIMITIVES = /[\\/]locking[\\/]/;
-const OURS = /[\\/]explorer[\\/]src[\\/]|frame-runtime/;
+/** Locks, and the services by which a driver reaches them: what is of interest is who calls. */
+const PRIMITIVES = /[\\/]locking[\\/]|[\\/]mm[\\/](?:src[\\/])?services/;
+const OURS = /[\\/](?:explorer|oracle|plugin-kit)[\\/](?:src|dist)[\\/]|frame-runtime|^node:/;
 const OWN_NAMES = /^(Execution|Player|SchedulePlayer|ScriptPlayer|Frame|siteOf|callsOnStack|point|pointUntil|Generator)\b/;
 
 /** To be asked while the thread is at its point. */

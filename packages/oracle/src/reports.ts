@@ -82,8 +82,8 @@ export interface Place {
 
 /** Reads it out of the sentences above; null where a finding is about something else. */
 export function placeOf(message: string): Place | null {
-  const match = /(?:^|when |at rest )(\w+(?: \d+)?) (?:reads|writes|has an? (?:writable )?entry for) `0x([0-9a-f]+)` of mm (\d+) and reaches frame (\d+)/.exec(message)
-    ?? /(?:^|at rest )(\w+(?: \d+)?) has an? (?:writable )?entry for `0x([0-9a-f]+)` of mm (\d+) that leads to frame (\d+)/.exec(message);
+  const match = /(?:^|when |at rest )([\w-]+(?: \d+)?) (?:reads|writes|has an? (?:writable )?entry for) `0x([0-9a-f]+)` of mm (\d+) and reaches frame (\d+)/.exec(message)
+    ?? /(?:^|at rest )([\w-]+(?: \d+)?) has an? (?:writable )?entry for `0x([0-9a-f]+)` of mm (\d+) that leads to frame (\d+)/.exec(message);
   if (match === null) return null;
   const [, who = '', address = '0', mm = '0', pfn = '0'] = match;
   return { who, mm: Number(mm) as Mm, address: Number.parseInt(address, 16) as Vaddr, pfn: Number(pfn) as Pfn };

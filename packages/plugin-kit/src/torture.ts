@@ -32,6 +32,8 @@ export interface TortureOptions {
   readonly calls?: readonly DeviceCall[];
   /** Go on after the first finding. */
   readonly findsAll?: boolean;
+  /** Who runs the tests, where it is not found in the global scope: `{ describe, it, afterAll: after }` of node:test. */
+  readonly tests?: TestFramework;
   readonly signal?: AbortSignal;
   readonly onProgress?: (scenario: string, fraction: number) => void;
 }
@@ -45,17 +47,20 @@ interface Trial {
   run(): Promise<TortureRow>;
 }
 
-interface TestFramework {
-  readonly describe: (name: string, body: () => void) => void;
-  readonly it: (name: string, body: () => Promise<void>, timeoutMs?: number) => void;
-  readonly afterAll: (body: () => void) => void;
+export interface TestFramework {
+  readonly describe: (name: string, body: () => void) => unknown;
+  readonly it: (name: string, body: () => Promise<void>, timeoutMs?: number) => unknown;
+  readonly afterAll: (body: () => void) => unknown;
+}
+
+/** As jest has it. */
+interface GlobalTests extends Partial<TestFramework> {
   readonly expect?: { getState?(): { readonly currentTestName?: string | undefined } };
 }
 
 /** @returns what it came to; in a test file, when the last test has run */
 export function torture(plugin: SecondaryMmu, options: TortureOptions = {}): Promise<TortureReport> {
-  const framework = globalThis as unknown as Partial<TestFramework>;
-  const { describe, it, afterAll, expect } = framework;
+  const { describe, it, afterAll, expect }: GlobalTests = options.tests ?? (globalThis as unknown as GlobalTests);
   const isInTest = expect?.getState?.().currentTestName !== undefined;
   if (describe === undefined || it === undefined || afterAll === undefined || isInTest) return runTorture(plugin, options);
   return new Promise((resolve) => { declare({ describe, it, afterAll }, plugin, options, resolve); });

@@ -4,7 +4,7 @@ import { replayTorture, runTorture, scenarioNames } from '@mmun/plugin-kit';
 import type { TortureFinding, TortureReport, TortureRow } from '@mmun/plugin-kit';
 import { UsageError } from '../usage-error.js';
 import type { CheckFinding, CheckReport } from './check-report.js';
-import { openPlugin } from './plugin-module.js';
+import { openPlugin, shortPath } from './plugin-module.js';
 import type { PluginModule } from './plugin-module.js';
 
 export interface PluginCheckOptions {
@@ -71,7 +71,8 @@ function documentOf(module: PluginModule, report: TortureReport, { signal }: Plu
 
 /** What concerns the object as a whole has no line of its own: the first one that has the word in question. */
 function located({ name }: PluginModule, finding: TortureFinding): CheckFinding {
-  const { code, message, replay, steps, why } = finding;
+  const { code, message, replay, why } = finding;
+  const steps = finding.steps.map((step) => (step.file === undefined ? step : { ...step, file: shortPath(step.file) }));
   if (code !== 'bad-plugin' || /:\d+\)$/.test(message)) return { code, message, replay, steps, why };
   const rows = readFileSync(name, 'utf8').split('\n');
   const words = [...message.matchAll(/`([A-Za-z]+)[^`]*`|\bpromises (\w+)/g)].map(([, quoted, promised]) => promised ?? quoted ?? '').filter((word) => word !== '');

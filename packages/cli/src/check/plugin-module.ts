@@ -22,11 +22,11 @@ export interface PluginModule {
 
 const MODULE = /\.[cm]?[jt]s$/;
 
-/** By its text: a race says `defineRace` or `actors`, a plugin what a plugin is made of. */
+/** By its text: a race says `defineRace` or `actors`, a plugin what a plugin is made of, or where it stands. */
 export function looksLikePlugin(name: string): boolean {
   if (!MODULE.test(name) || !existsSync(name)) return false;
   const text = readFileSync(name, 'utf8');
-  return !/\bdefineRace\b|\bactors\b/.test(text) && /\bSecondaryMmu\b|\bdesigns\b|\battach\b|plugin/.test(text);
+  return !/\bdefineRace\b|\bactors\b/.test(text) && /\bSecondaryMmu\b|\bdesigns\b|\battach\b|plugin|^export \{[^}]*\} from/m.test(text);
 }
 
 /** @throws UsageError in one line, with file and line where there is one */

@@ -36,7 +36,7 @@ export function renderSteps(steps: readonly LockedStep[], { paint, width }: Scre
     const isOther = locks !== (held.get(step.actor) ?? '');
     held.set(step.actor, locks);
     const column = actors.indexOf(step.actor);
-    const place = step.file === undefined ? [] : wrap(`${step.file.replace(/^packages\//, '').replace('/src/', '/')}${step.line === undefined ? '' : `:${step.line}`}`, columnWidth);
+    const place = step.file === undefined ? [] : wrap(`${step.file.replace(/^(?:.*[\\/])?(?:packages|@mmun)[\\/]/, '').replace('/src/', '/')}${step.line === undefined ? '' : `:${step.line}`}`, columnWidth);
     const number = String(index + 1).padStart(NUMBER_WIDTH);
     const cells = [...wrap(step.text, columnWidth).map((text) => at(column, text, String)), ...place.map((text) => at(column, text, paint.dim)),
       ...(isOther ? wrap(locks === '' ? 'holds nothing' : `holds ${locks}`, columnWidth).map((text) => at(column, text, paint.yellow)) : [])];

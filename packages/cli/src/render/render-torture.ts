@@ -38,5 +38,5 @@ function again({ race }: PluginCheckReport, replay: string, name: string, { pain
   if (race === 'source' || race === 'shape') return [];
   const start = `  again: mmun check ${name} --scenario ${race}`;
   const end = replay === '' ? '' : `--replay '${replay}'`;
-  return ['', ...(start.length + end.length < width ? [`${start} ${end}`.trimEnd()] : [`${start} \\`, `    ${end}`]).map((line) => paint.dim(line))];
+  return ['', ...(end === '' || start.length + end.length < width ? [`${start} ${end}`.trimEnd()] : [`${start} \\`, `    ${end}`]).map((line) => paint.dim(line))];
 }
