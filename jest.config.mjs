@@ -6,38 +6,62 @@
 //   *.variant.spec.ts              every image but toys: what an arch or a design can change
 //   *.toy.spec.ts                  images of arch toy, of all packages
 //
-// Beside x86, x86-off and x86-fast an image runs the specs of the archs and *.variant.spec.ts only, or nothing; with
-// MMUN_SPECS=all (.ci/run) the whole suite.
+// Beside x86, x86-off and x86-fast an image runs the specs of the archs and *.variant.spec.ts only, or nothing. With
+// MMUN_SPECS=all every image runs the whole suite; with MMUN_SPECS=rest (.ci/run, after `npm cit`) what a run without it leaves
+// out, and once more, with MMUN_EFFORT=full, each spec that looks deeper there: one that calls `effort()`.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { conditionsOf, configOf, FIRST, formOf, gatesOf, VARIANTS } from './tools/build/src/variants.mjs';
-import { workspace } from './tools/build/src/workspace.mjs';
+import { filesUnder, ROOT, workspace } from './tools/build/src/workspace.mjs';
 
 const packages = workspace();
 const esmOnly = ['magic-string', 'oxc-parser', '@jridgewell/sourcemap-codec'];
 
-/** @param {import('./tools/build/src/variants.mjs').Variant} variant @returns {import('./tools/build/src/variants.mjs').Specs} */
+/** @typedef {import('./tools/build/src/variants.mjs').Variant} Variant */
+/** @typedef {import('./tools/build/src/variants.mjs').Specs} Specs */
+
+const asked = process.env.MMUN_SPECS ?? '';
+if (!['', 'all', 'rest'].includes(asked)) throw new Error(`MMUN_SPECS=${asked}: expected all, rest, or nothing`);
+
+/** @param {Variant} variant @returns {Specs} */
 function specsOf({ arch, specs }) {
-  return process.env.MMUN_SPECS === 'all' && arch !== 'toy' ? 'all' : specs;
+  return asked !== '' && arch !== 'toy' ? 'all' : specs;
 }
 
-/** What the kernel answers on x86, address by address: beyond what s390 with three levels can map. */
-const X86_ADDRESSES = ['packages/mm/test/vma\\.spec\\.ts$', 'packages/mm/test/kernel-answers\\.spec\\.ts$'];
-
-/** @param {import('./tools/build/src/variants.mjs').Variant} variant */
-function project(variant) {
+/** @param {Variant} variant @param {Specs} specs */
+function selection(variant, specs) {
   const isFirst = variant.name === FIRST;
-  const specs = specsOf(variant);
-  const own = packages
-    .filter((p) => isFirst || !p.tags.includes('image:independent'))
-    .filter((p) => specs === 'all' || p.tags.includes('layer:arch'))
-    .map((p) => p.folder);
-  const skipped = [...(isFirst ? [] : ['type', 'linux']), ...(variant.build === 'checked' ? [] : ['race']), ...(specs === 'toy' ? [] : ['toy'])];
+  return {
+    folders: packages
+      .filter((p) => isFirst || !p.tags.includes('image:independent'))
+      .filter((p) => specs === 'all' || p.tags.includes('layer:arch'))
+      .map((p) => `${p.folder}/test/`),
+    /** Beside the folders: specs of all packages whose names end so. */
+    ending: specs === 'all' ? '' : `.${specs}.spec.ts`,
+    not: [...(isFirst ? [] : ['type', 'linux']), ...(variant.build === 'checked' ? [] : ['race']), ...(specs === 'toy' ? [] : ['toy'])].map((kind) => `.${kind}.spec.ts`),
+  };
+}
+
+/** @param {Variant} variant @returns {string[]} the specs that a run without MMUN_SPECS has run as deep as they go */
+function hadBefore(variant) {
+  if (asked !== 'rest' || variant.specs === 'none') return [];
+  const { folders, ending, not } = selection(variant, variant.specs);
+  return ['packages', 'tools'].flatMap((family) => filesUnder(join(ROOT, family), /\.spec\.ts$/))
+    .map((path) => path.slice(ROOT.length))
+    .filter((path) => folders.some((folder) => path.startsWith(folder)) || (ending !== '' && path.startsWith('packages/') && path.endsWith(ending)))
+    .filter((path) => !not.some((end) => path.endsWith(end)) && !/\beffort\(/.test(readFileSync(join(ROOT, path), 'utf8')));
+}
+
+/** @param {Variant} variant */
+function project(variant) {
+  const { folders, ending, not } = selection(variant, specsOf(variant));
   return {
     displayName: variant.name,
     rootDir: import.meta.dirname,
     roots: ['<rootDir>/packages', '<rootDir>/tools'],
     testEnvironment: 'node',
-    testMatch: [...own.map((folder) => `<rootDir>/${folder}/test/**/*.spec.ts`), ...(specs === 'all' ? [] : [`<rootDir>/packages/*/test/**/*.${specs}.spec.ts`])],
-    testPathIgnorePatterns: ['/node_modules/', '/dist/', '/fixtures/', ...skipped.map((kind) => `\\.${kind}\\.spec\\.ts$`), ...(variant.arch === 's390' ? X86_ADDRESSES : [])],
+    testMatch: [...folders.map((folder) => `<rootDir>/${folder}**/*.spec.ts`), ...(ending === '' ? [] : [`<rootDir>/packages/*/test/**/*${ending}`])],
+    testPathIgnorePatterns: ['/node_modules/', '/dist/', '/fixtures/', ...[...not, ...hadBefore(variant)].map((end) => `${end.replaceAll('.', '\\.')}$`)],
     modulePathIgnorePatterns: ['/\\.nx/', '/tools/check/test/fixtures/'],
     testEnvironmentOptions: { customExportConditions: [...conditionsOf(variant), '@mmun/source', 'node', 'node-addons'] },
     globals: { MMUN_IMAGE: { name: variant.name, ...configOf(variant), gates: gatesOf(variant) } },

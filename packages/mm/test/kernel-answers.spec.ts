@@ -9,7 +9,8 @@ import type { Vaddr } from '@mmun/include';
 import { RW, world } from './page-world.js';
 import type { World } from './page-world.js';
 
-const ARENA = 0x5000_0000_0000;
+/** Where every arch maps: s390 with three levels ends at 4 TiB. */
+const ARENA = 0x100_0000_0000;
 const HIGHEST = 2 ** 64 - 2048;
 const NO_FILE = 0 as never;
 

@@ -6,8 +6,9 @@ import type { File, Vaddr } from '@mmun/include';
 import * as image from '@mmun/image';
 
 const P = 4096;
-const BASE = 0x5000_0000_0000;
-const TOP = 0x7000_0000_0000;
+/** Where every arch maps: s390 with three levels ends at 4 TiB. */
+const BASE = 0x100_0000_0000;
+const TOP = 0x300_0000_0000;
 const RW = PROT_READ | PROT_WRITE;
 const ANON = MAP_PRIVATE | MAP_ANONYMOUS;
 

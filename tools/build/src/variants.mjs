@@ -10,8 +10,8 @@
  * @property {'checked' | 'fast'} build
  * @property {boolean} isQuick built by `npm run prepare` and `npm test`: what the command and the specs load. The others come with
  *   `npm run build`
- * @property {Specs} specs which run against it in `npm test`; MMUN_SPECS=all (.ci/run) runs the whole suite on every image
- *   that is no toy
+ * @property {Specs} specs which run against it in `npm test`; MMUN_SPECS=all runs the whole suite on every image that is no toy,
+ *   MMUN_SPECS=rest (.ci/run) the part of that which `npm test` leaves out
  */
 
 /**
