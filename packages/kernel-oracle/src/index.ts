@@ -1,3 +1,5 @@
+export { bench } from './bench/bench.js';
+export type { BenchOptions, BenchResult, BenchRow } from './bench/bench.js';
 export { Fuzzer } from './fuzz.js';
 export type { Difference, FuzzOptions, FuzzResult } from './fuzz.js';
 export { KernelSide } from './kernel-side.js';

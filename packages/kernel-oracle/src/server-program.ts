@@ -41,6 +41,9 @@ export const PAGES = 0x10005;
 /** (address, bytes): the bytes themselves. */
 export const EMIT = 0x10006;
 
+/** (address, pages, isWrite): a word of each page, one after the other; 0, or the signal of the first that was not possible. */
+export const TOUCH = 0x10007;
+
 /** Start, end, flags, offset, inode. */
 export const WALK_ROW_BYTES = 40;
 export const MAPS_FD = 3;
@@ -130,7 +133,7 @@ function serve(a: Assembler): void {
   a.label('fetch');
   a.load(RAX, RBX, 0);
   a.addNumber(RBX, COMMAND_BYTES);
-  const commands = [[LOAD, 'load'], [STORE, 'store'], [FORK, 'fork'], [EXIT, 'exit'], [WALK, 'walk'], [PAGES, 'pages'], [EMIT, 'emit']] as const;
+  const commands = [[LOAD, 'load'], [STORE, 'store'], [FORK, 'fork'], [EXIT, 'exit'], [WALK, 'walk'], [PAGES, 'pages'], [EMIT, 'emit'], [TOUCH, 'touch']] as const;
   for (const [command, label] of commands) {
     a.compareNumber(RAX, command);
     a.jumpIf('equal', label);
@@ -170,6 +173,25 @@ function accesses(a: Assembler): void {
   a.set(RAX, 0);
   a.store32(RSI, 0, RDX);
   a.jump('answer');
+  a.label('touch');
+  a.addressOf(R14, 'answer');
+  argument(a, RSI, 1);
+  argument(a, RDX, 2);
+  argument(a, RCX, 3);
+  a.label('touchNext');
+  a.set(RAX, 0);
+  a.compareNumber(RDX, 0);
+  a.jumpIf('equal', 'answer');
+  a.compareNumber(RCX, 0);
+  a.jumpIf('equal', 'touchRead');
+  a.store32(RSI, 0, RDX);
+  a.jump('touched');
+  a.label('touchRead');
+  a.load32(RAX, RSI, 0);
+  a.label('touched');
+  a.addNumber(RSI, 4096);
+  a.addNumber(RDX, -1);
+  a.jump('touchNext');
 }
 
 function processes(a: Assembler): void {
