@@ -12,7 +12,7 @@ import { run } from './commands/run.js';
 import { openTerminal } from './terminal.js';
 import { welcome } from './welcome.js';
 
-const COMMANDS = [run, compare, check, races, claims, record, fuzzKernel, create];
+const COMMANDS = [run, compare, check, races, claims, record, fuzzKernel, bench, create];
 
 // counterexamples and errors of a race name lines of its source
 process.setSourceMapsEnabled(true);

@@ -1,7 +1,9 @@
 import { cpus } from 'node:os';
+import type { KernelImage } from '@mmun/include';
 import { OracleUnavailable, bench as benchAgainstKernel } from '@mmun/kernel-oracle';
 import type { BenchResult } from '@mmun/kernel-oracle';
 import type { Command, ExitCode } from '../command.js';
+import type { Machine } from '../run/images.js';
 import { startProgress } from '../progress.js';
 import { renderBench } from '../render/render-bench.js';
 import { benchPage } from '../report/bench-page.js';
@@ -58,7 +60,7 @@ export const bench: Command = {
 async function measure(samples: number, onProgress: (fraction: number) => void, terminal: Terminal): Promise<BenchReport> {
   const image = await import('@mmun/image/x86-fast');
   try {
-    const { isInterrupted, ...result } = await benchAgainstKernel(image, { samples, onProgress, signal: terminal.interrupt });
+    const { isInterrupted, ...result } = await benchAgainstKernel(image as KernelImage<Machine>, { samples, onProgress, signal: terminal.interrupt });
     return {
       schema: 'mmun.bench/1', ...result, machine: `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${cpus().length} cores`, node: process.version,
       date: new Date().toISOString().slice(0, 10), interrupted: isInterrupted,
