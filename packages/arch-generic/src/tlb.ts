@@ -167,12 +167,12 @@ function* hwWalkTables(m: ArchMachine, mm: Mm, address: Vaddr): Task<Step, numbe
   const pmdp = pmdOffset(m, pudp, address);
   if (PTRS_PER_PMD > 1) yield* point(m, READ, whereOfSlot(m, pmdp));
   if (pmdNone(m, pmdp)) return none;
-  if (pmdHuge(m, pmdp)) {
-    const huge = hugePteOffset(m, pmdp, address);
-    if (HUGE_TABLE_LEVEL === TABLE_PTE) yield* point(m, READ, whereOfSlot(m, huge));
-    if (pteHuge(ptepGet(m, huge))) return -huge;
-  }
-  return pteOffset(m, pmdp, address);
+  const ptep = pteOffset(m, pmdp, address);
+  if (!pmdHuge(m, pmdp)) return ptep;
+  const huge = hugePteOffset(m, pmdp, address);
+  // the walker keeps what it has read of the levels above, whatever stands there by now
+  if (HUGE_TABLE_LEVEL === TABLE_PTE) yield* point(m, READ, whereOfSlot(m, huge));
+  return pteHuge(ptepGet(m, huge)) ? -huge : ptep;
 }
 
 /** The access sets a bit that is not set: a locked update, which fails and walks anew where the pte was changed meanwhile. */
