@@ -22,6 +22,8 @@ export interface DeviceTrafficOptions {
   /** Accesses per event, on average; may be a fraction. */
   readonly rate: number;
   readonly seed?: number;
+  /** Instances of each plugin that follow one address space, such as several virtual machines; left out: 1. */
+  readonly instances?: number;
   /** Where a device writes: only to pages that the process can write to now, or wherever the VMA allows it. */
   readonly writes?: 'writable pages' | 'writable areas';
 }
@@ -45,8 +47,8 @@ export interface TrafficReport {
 interface Follower {
   readonly visited: AddressBook;
   readonly mapped: AddressBook;
-  /** By plugin, in the order of attaching; 0 where there was no room. */
-  readonly instances: readonly number[];
+  /** By plugin, in the order of attaching; 0 where there was no room. Each access is that of the next one. */
+  readonly instances: readonly (readonly number[])[];
 }
 
 /** Findings that are kept; more of the same say no more. */
@@ -75,6 +77,7 @@ export class DeviceTraffic<M extends BootedMachine> {
   readonly #followers: Map<Mm, Follower> = new Map();
   #credit = 0;
   #events = 0;
+  #turn = 0;
 
   /** Attaches the plugins to a machine that was booted with them. */
   constructor(image: DeviceImage<NoInfer<M>>, m: M, options: DeviceTrafficOptions) {
@@ -112,11 +115,11 @@ export class DeviceTraffic<M extends BootedMachine> {
   #follow(mm: Mm): Follower {
     const known = this.#followers.get(mm);
     if (known !== undefined) return known;
-    const instances = this.#attached().map(({ driver }) => {
+    const instances = this.#attached().map(({ driver }) => Array.from({ length: this.#options.instances ?? 1 }, () => {
       const instance = this.#image.run(this.#m, driver.create(mm));
       if (instance <= 0) this.full++;
       return Math.max(instance, 0);
-    });
+    }));
     const follower = { visited: new AddressBook(), mapped: new AddressBook(), instances };
     this.#followers.set(mm, follower);
     return follower;
@@ -125,7 +128,7 @@ export class DeviceTraffic<M extends BootedMachine> {
   #unfollow(mm: Mm): void {
     const instances = this.#followers.get(mm)?.instances ?? [];
     this.#attached().forEach(({ driver }, i) => {
-      if (instances[i] !== 0) this.#image.run(this.#m, driver.destroy(instances[i] as number));
+      for (const instance of instances[i] ?? []) if (instance !== 0) this.#image.run(this.#m, driver.destroy(instance));
     });
     this.#followers.delete(mm);
   }
@@ -138,8 +141,10 @@ export class DeviceTraffic<M extends BootedMachine> {
   #accessByAll(mm: Mm, follower: Follower): void {
     const address = this.#chooseAddress(mm, follower);
     const isWrite = this.#chooseWrite(mm, address);
+    this.#turn++;
     this.#attached().forEach(({ name, driver }, i) => {
-      const instance = follower.instances[i] as number;
+      const own = follower.instances[i] ?? [];
+      const instance = own[this.#turn % own.length] ?? 0;
       if (instance !== 0 && this.#access(driver, { instance, plugin: name, mm, address, isWrite })) follower.mapped.add(address);
     });
   }

@@ -39,7 +39,7 @@ export const run: Command = {
     { flags: '--design <design>', description: 'notifier: as in January 2008, with ranges, or none', choices: DESIGNS },
     { flags: '--build <build>', description: 'with assertions, or without', choices: BUILDS },
     {
-      flags: '--plugin <names>', description: 'secondary MMUs to attach, separated by commas: kvm',
+      flags: '--plugin <names>', description: 'secondary MMUs to attach, separated by commas: kvm, gru, xpmem; kvm:pinned and such for other ways of one',
       parse: (text, previous) => parsePluginNames(text, (previous as string[] | undefined) ?? []),
     },
     { flags: '--device-rate <rate>', description: `their accesses per recorded event (default: ${DEFAULT_DEVICE_RATE})`, parse: parseRate },

@@ -5,8 +5,19 @@ import type { ReplayImage } from './images.js';
 
 type Load = (build: ImageConfig['build']) => Promise<SecondaryMmu>;
 
+const loadKvm = async (build: ImageConfig['build']): Promise<typeof import('@mmun/plugin-kvm')> =>
+  (build === 'fast' ? await import('@mmun/plugin-kvm/fast') : await import('@mmun/plugin-kvm'));
+const loadGru = async (build: ImageConfig['build']): Promise<typeof import('@mmun/plugin-gru')> =>
+  (build === 'fast' ? await import('@mmun/plugin-gru/fast') : await import('@mmun/plugin-gru'));
+
+/** A plugin that works in more than one way has a name for each: `kvm:pinned` beside `kvm`, which is its usual way. */
 const PLUGINS: Readonly<Record<string, Load>> = {
-  kvm: async (build) => (build === 'fast' ? await import('@mmun/plugin-kvm/fast') : await import('@mmun/plugin-kvm')).kvm,
+  kvm: async (build) => (await loadKvm(build)).kvm,
+  'kvm:pt-lock': async (build) => (await loadKvm(build)).kvmWith({ protocol: 'pt-lock' }),
+  'kvm:retry': async (build) => (await loadKvm(build)).kvmWith({ protocol: 'retry' }),
+  'kvm:pinned': async (build) => (await loadKvm(build)).kvmWith({ protocol: 'pinned' }),
+  gru: async (build) => (await loadGru(build)).gru,
+  'gru:polling': async (build) => (await loadGru(build)).gruWith({ mode: 'polling' }),
   xpmem: async (build) => (build === 'fast' ? await import('@mmun/plugin-xpmem/fast') : await import('@mmun/plugin-xpmem')).xpmem,
 };
 
