@@ -1,8 +1,10 @@
 export { BUILD, point, pointUntil, touch } from '#point';
-export { isLockHeld, lockdepAssertHeld, lockdepAssertNotHeld, mightSleep, nonBlockEnd, nonBlockStart } from '#lockdep';
+export {
+  declareColumn, declareLockOrder, isLockHeld, lockAcquired, lockReleased, lockdepAssertHeld, lockdepMayWait, mightSleep, nonBlockEnd, nonBlockStart, recordLockSites,
+} from '#lockdep';
 export { MAX_HELD_LOCKS, current, reserveLocking, setCurrent, viewLocking } from './locking-machine.js';
-export type { LockingMachine, ReservedLocking, ThreadTable } from './locking-machine.js';
-export { spinLock, spinTrylock, spinUnlock, spinlockAt } from '#spinlock';
+export type { LockClass, LockingMachine, ReservedLocking, ThreadTable } from './locking-machine.js';
+export { spinLock, spinLockNested, spinTrylock, spinUnlock, spinlockAt } from '#spinlock';
 export { mutexAt, mutexLock, mutexLockNest, mutexTrylock, mutexUnlock, mutexUnlockNest } from '#mutex';
 export { downRead, downReadTrylock, downWrite, downWriteTrylock, downgradeWrite, isHeldForWrite, rwsemAt, upRead, upWrite } from '#rwsem';
 export { refcountAt, refcountDecAndTest, refcountInc, refcountIncNotZero, refcountRead, refcountSet } from './refcount.js';

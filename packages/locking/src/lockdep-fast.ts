@@ -1,6 +1,6 @@
 /** The fast build has one thread and no assertions. */
 import type { Where } from '@mmun/include';
-import type { LockingMachine } from './locking-machine.js';
+import type { LockClass, LockingMachine } from './locking-machine.js';
 
 export function lockAcquired(_m: LockingMachine, _lock: Where): void {
   // nop
@@ -19,7 +19,19 @@ export function lockdepAssertHeld(_m: LockingMachine, _lock: Where): void {
   // nop
 }
 
-export function lockdepAssertNotHeld(_m: LockingMachine, _lock: Where): void {
+export function lockdepMayWait(_m: LockingMachine, _lock: Where, _isNested = false): void {
+  // nop
+}
+
+export function declareLockOrder(_m: LockingMachine, _classes: readonly LockClass[]): void {
+  // nop
+}
+
+export function declareColumn(_m: LockingMachine, _column: Int32Array | Uint32Array, _rank: number): void {
+  // nop
+}
+
+export function recordLockSites(_m: LockingMachine): void {
   // nop
 }
 

@@ -32,6 +32,18 @@ const cpuSpec = { current: 'u32' } as const;
 
 export type ThreadTable = Table<TaskSpec>;
 
+/** Locks that take one place in the order of locks: a column. struct lock_class_key */
+export interface LockClass {
+  readonly name: string;
+  /** Its words. */
+  readonly first: number;
+  readonly last: number;
+  /** A lock is only waited for while those held have lower ranks. 0: the class has no place. */
+  readonly rank: number;
+  /** Several of one class are held at once only where the later ones are taken as nested (spinLockNested). */
+  readonly isNestedByName: boolean;
+}
+
 export interface LockingMachine {
   readonly buffer: ArrayBuffer;
   /** The whole buffer as words; a lock is an index into it. */
@@ -41,6 +53,10 @@ export interface LockingMachine {
   sched: Scheduler;
   readonly thread: ThreadTable;
   readonly cpu: Table<typeof cpuSpec>;
+  /** Written at boot. */
+  readonly lockClasses: LockClass[];
+  /** Where the held locks were taken, as `held` has them: empty unless someone wants to know (recordLockSites). No state of the machine. */
+  lockSites: string[] | null;
 }
 
 export interface ReservedLocking {
@@ -58,6 +74,7 @@ export function viewLocking(buffer: ArrayBuffer, layout: Layout, reserved: Reser
     words: new Int32Array(buffer, 0, buffer.byteLength >>> 2),
     thread: viewTable(buffer, reserved.thread),
     cpu: viewTable(buffer, reserved.cpu),
+    lockClasses: [], lockSites: null,
   };
 }
 

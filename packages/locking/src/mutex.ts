@@ -3,7 +3,7 @@ import { ACQUIRE, RELEASE, WRITE } from '@mmun/include';
 import type { Mutex, Sleep, Step, Task, Where } from '@mmun/include';
 import { bugOn, whereOf } from '@mmun/lib';
 import { point, pointUntil } from '#point';
-import { lockAcquired, lockReleased, lockdepAssertHeld, lockdepAssertNotHeld, mightSleep } from '#lockdep';
+import { lockAcquired, lockReleased, lockdepAssertHeld, lockdepMayWait, mightSleep } from '#lockdep';
 import { current } from './locking-machine.js';
 import type { LockingMachine } from './locking-machine.js';
 
@@ -17,7 +17,7 @@ const ANY = -1;
 export function mutexLock(m: LockingMachine, mutex: Mutex): Task<Sleep<'mutex_lock'>>;
 export function* mutexLock(m: LockingMachine, mutex: Mutex): Task<Step | Sleep<'mutex_lock'>> {
   mightSleep(m, 'mutex_lock');
-  lockdepAssertNotHeld(m, mutex);
+  lockdepMayWait(m, mutex);
   yield* pointUntil(m, ACQUIRE, mutex, ANY, 0);
   m.words[mutex] = current(m) + 1;
   lockAcquired(m, mutex);

@@ -9,7 +9,7 @@ import { ACQUIRE, ACQUIRE_SHARED, RELEASE, RELEASE_SHARED, WRITE } from '@mmun/i
 import type { Rwsem, Sleep, Step, Task } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { point, pointUntil } from '#point';
-import { isLockHeld, lockAcquired, lockReleased, lockdepAssertNotHeld, mightSleep } from '#lockdep';
+import { isLockHeld, lockAcquired, lockReleased, lockdepMayWait, mightSleep } from '#lockdep';
 import type { LockingMachine } from './locking-machine.js';
 
 const READER = 1;
@@ -26,7 +26,7 @@ const WAITING_ALL = 0xfe0000;
 export function downRead(m: LockingMachine, sem: Rwsem): Task<Sleep<'down_read'>>;
 export function* downRead(m: LockingMachine, sem: Rwsem): Task<Step | Sleep<'down_read'>> {
   mightSleep(m, 'down_read');
-  lockdepAssertNotHeld(m, sem);
+  lockdepMayWait(m, sem);
   yield* pointUntil(m, ACQUIRE_SHARED, sem, WRITER | WAITING_ALL, 0);
   m.words[sem] = m.words[sem] + READER;
   lockAcquired(m, sem);
@@ -51,7 +51,7 @@ export function* upRead(m: LockingMachine, sem: Rwsem): Task<Step> {
 export function downWrite(m: LockingMachine, sem: Rwsem): Task<Sleep<'down_write'>>;
 export function* downWrite(m: LockingMachine, sem: Rwsem): Task<Step | Sleep<'down_write'>> {
   mightSleep(m, 'down_write');
-  lockdepAssertNotHeld(m, sem);
+  lockdepMayWait(m, sem);
   yield* point(m, ACQUIRE, sem);
   if ((m.words[sem] & (READERS | WRITER)) !== 0) {
     m.words[sem] = m.words[sem] + WAITING;

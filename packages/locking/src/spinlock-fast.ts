@@ -10,6 +10,10 @@ export function* spinLock(_m: LockingMachine, _lock: Spinlock): Task<Step> {
   // nop
 }
 
+export function* spinLockNested(_m: LockingMachine, _lock: Spinlock): Task<Step> {
+  // nop
+}
+
 export function* spinTrylock(_m: LockingMachine, _lock: Spinlock): Task<Step, boolean> {
   return true;
 }

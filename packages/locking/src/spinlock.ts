@@ -3,7 +3,7 @@ import { ACQUIRE, RELEASE, WRITE } from '@mmun/include';
 import type { Spinlock, Step, Task } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { point, pointUntil } from '#point';
-import { lockAcquired, lockReleased, lockdepAssertNotHeld } from '#lockdep';
+import { lockAcquired, lockReleased, lockdepMayWait } from '#lockdep';
 import { current } from './locking-machine.js';
 import type { LockingMachine } from './locking-machine.js';
 
@@ -16,7 +16,14 @@ const ANY = -1;
 
 /** @context any; the caller is atomic until it unlocks */
 export function* spinLock(m: LockingMachine, lock: Spinlock): Task<Step> {
-  lockdepAssertNotHeld(m, lock);
+  lockdepMayWait(m, lock);
+  yield* pointUntil(m, ACQUIRE, lock, ANY, 0);
+  take(m, lock);
+}
+
+/** A second lock of a class of which the thread already holds one, in an order that something else sees to. spin_lock_nested() */
+export function* spinLockNested(m: LockingMachine, lock: Spinlock): Task<Step> {
+  lockdepMayWait(m, lock, true);
   yield* pointUntil(m, ACQUIRE, lock, ANY, 0);
   take(m, lock);
 }

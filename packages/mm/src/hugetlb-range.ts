@@ -10,7 +10,7 @@
  */
 import { ENOMEM } from '@mmun/include';
 import type { MaySleep, Mm, Pgprot, Pte, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
-import { spinLock, spinUnlock } from '@mmun/locking';
+import { spinLock, spinLockNested, spinUnlock } from '@mmun/locking';
 import { HPAGE_SIZE, pteMkhuge, pteModify, ptePfn, pteWrite, pteWrprotect, ptepGet, ptepGetAndClear, ptepNone, ptepSetWrprotect, setPteAt } from '#asm';
 import { mmuNotifier, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, rmapLock, rmapUnlock } from '#mmu-notifier';
 import { flushHugetlbRange, hugePmdUnshare, hugePteAlloc, hugePteAllocOwn, hugePteOf, hugeTable, hugeTableEnd } from './hugetlb-pgtable.js';
@@ -54,7 +54,7 @@ function* copyHugePtes(m: Machine, dstVma: Vma, srcVma: Vma, isCow: boolean): Ta
     if (dst === 0) return -ENOMEM;
     if (dst === src) continue;
     yield* spinLock(m, pageTableLockOf(m, dstMm));
-    yield* spinLock(m, pageTableLockOf(m, srcMm));
+    yield* spinLockNested(m, pageTableLockOf(m, srcMm));
     if (hugePteOf(m, srcMm, address) === src && !ptepNone(m, src)) yield* copyHugePte(m, dstMm, srcMm, dst, src, address, isCow);
     yield* spinUnlock(m, pageTableLockOf(m, srcMm));
     yield* spinUnlock(m, pageTableLockOf(m, dstMm));

@@ -10,6 +10,7 @@ import {
 import { ARCH, reserveArch, viewArch } from '#asm';
 import { DESIGN, MMU_NOTIFIER, mmuNotifierDoBatch, mmuNotifierPending, reserveNotifier, viewNotifier } from '#mmu-notifier';
 import { mmAlloc, newTask } from './fork.js';
+import { declareMmLocks } from './lock-order.js';
 import type { Machine } from './mm-types.js';
 import { groupLeader, reserveMm, viewMm } from './mm-types.js';
 import { pagingInit } from './page-alloc.js';
@@ -63,6 +64,7 @@ export function boot(bootConfig: MachineConfig, plugins: readonly SecondaryMmu[]
     ...viewSecondary(buffer, secondary),
   };
   for (let task = 1; task <= bootConfig.nrTasks; task++) m.thread.cpu[task] = (task - 1) % bootConfig.nrCpus;
+  declareMmLocks(m);
   pagingInit(m);
   m.vm.nextShmemIno[0] = 1024;
   return m;

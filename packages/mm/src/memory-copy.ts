@@ -8,7 +8,7 @@
  */
 import { ENOMEM, PAGE_SIZE, VM_HUGETLB, VM_MAYWRITE, VM_MIXEDMAP, VM_PFNMAP, VM_SHARED } from '@mmun/include';
 import type { MaySleep, Mm, Pmdp, Pte, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
-import { refcountAt, refcountInc, spinLock, spinUnlock } from '@mmun/locking';
+import { refcountAt, refcountInc, spinLock, spinLockNested, spinUnlock } from '@mmun/locking';
 import {
   pmdAddrEnd, pteMkclean, pteMkold, pteOffset, ptePfn, ptePresent, pteToSwpEntry, pteWrite, pteWrprotect, ptepGet, ptepNone, ptepSetWrprotect, setPteAt,
 } from '#asm';
@@ -79,7 +79,7 @@ function* copyPteRange(m: Machine, dstVma: Vma, srcVma: Vma, dstPmdp: Pmdp, srcP
   let address = start;
   while (address < end) {
     yield* spinLock(m, dstPtl);
-    yield* spinLock(m, srcPtl);
+    yield* spinLockNested(m, srcPtl);
     let dst = pteOffset(m, dstPmdp, address);
     let src = pteOffset(m, srcPmdp, address);
     for (let progress = 0; address < end; address = (address + PAGE_SIZE) as Vaddr, dst++, src++) {

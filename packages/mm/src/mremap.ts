@@ -2,7 +2,7 @@
 /** Lock order: mmap_sem > i_mmap_lock > ptl of the old place > ptl of the new. */
 import { PAGE_SIZE, VM_HUGETLB } from '@mmun/include';
 import type { Inode, MaySleep, Mm, Pmdp, Task, Vaddr, Vma } from '@mmun/include';
-import { spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
+import { spinLock, spinLockNested, spinUnlock, spinlockAt } from '@mmun/locking';
 import { pmdAddrEnd, pteNone, pteOffset, ptepClearFlush, ptepNone, setPteAt } from '#asm';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, rmapLock, rmapUnlock } from '#mmu-notifier';
 import { moveHugetlbPageTables } from './hugetlb-range.js';
@@ -52,7 +52,7 @@ function* movePtes(m: Machine, vma: Vma, mm: Mm, oldPmdp: Pmdp, oldAddr: Vaddr, 
   const newPtl = pteLockptr(m, mm, newPmdp);
   if (inode !== 0) yield* rmapLock(m, mappingLock);
   yield* spinLock(m, oldPtl);
-  if (newPtl !== oldPtl) yield* spinLock(m, newPtl);
+  if (newPtl !== oldPtl) yield* spinLockNested(m, newPtl);
   let oldPtep = pteOffset(m, oldPmdp, oldAddr);
   let newPtep = pteOffset(m, newPmdp, newAddr);
   for (let done = 0; done < bytes; done += PAGE_SIZE, oldPtep++, newPtep++) {

@@ -2,7 +2,7 @@
 import { ACQUIRE, RELEASE, VM_PFNMAP, WRITE } from '@mmun/include';
 import type { Mm, Pfn, Sleep, Step, Task, Vma } from '@mmun/include';
 import { bugOn, whereOf } from '@mmun/lib';
-import { mightSleep, point, pointUntil } from '@mmun/locking';
+import { lockAcquired, lockReleased, lockdepMayWait, mightSleep, point, pointUntil } from '@mmun/locking';
 import { INODE_REGULAR, VM_OPS_SPECIAL } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 
@@ -38,8 +38,10 @@ export const MM_SWAPENTS = 3;
 /** @context process; may sleep */
 export function* lockPage(m: Machine, pfn: Pfn): Task<Step | Sleep<'lock_page'>> {
   mightSleep(m, 'lock_page');
+  lockdepMayWait(m, whereOf(m.page.flags, pfn));
   yield* pointUntil(m, ACQUIRE, whereOf(m.page.flags, pfn), PG_LOCKED, 0);
   m.page.flags[pfn] = m.page.flags[pfn] | PG_LOCKED;
+  lockAcquired(m, whereOf(m.page.flags, pfn));
 }
 
 /** @returns false where someone else holds it */
@@ -47,13 +49,20 @@ export function* trylockPage(m: Machine, pfn: Pfn): Task<Step, boolean> {
   yield* point(m, WRITE, whereOf(m.page.flags, pfn));
   if ((m.page.flags[pfn] & PG_LOCKED) !== 0) return false;
   m.page.flags[pfn] = m.page.flags[pfn] | PG_LOCKED;
+  lockAcquired(m, whereOf(m.page.flags, pfn));
   return true;
 }
 
 export function* unlockPage(m: Machine, pfn: Pfn): Task<Step> {
   yield* point(m, RELEASE, whereOf(m.page.flags, pfn));
   bugOn((m.page.flags[pfn] & PG_LOCKED) === 0, 'page-unlock-unlocked');
+  lockReleased(m, whereOf(m.page.flags, pfn));
   m.page.flags[pfn] = m.page.flags[pfn] & ~PG_LOCKED;
+}
+
+/** The page was freed while the thread held its lock, which went with it: nobody else could find it any more. __ClearPageLocked() */
+export function pageLockGone(m: Machine, pfn: Pfn): void {
+  lockReleased(m, whereOf(m.page.flags, pfn));
 }
 
 /** PageAnon(): its mapping is an anon_vma. */

@@ -9,6 +9,7 @@ import {
 } from '@mmun/locking';
 import type { SrcuMachine } from '@mmun/locking';
 import { shouldFail } from './fault-inject.js';
+import { declarePluginLock } from './lock-order.js';
 import type { Machine } from './mm-types.js';
 
 type Locks = 'spinlockAt' | 'spinLock' | 'spinTrylock' | 'spinUnlock' | 'lockdepAssertHeld' | 'mutexAt' | 'mutexLock' | 'mutexTrylock' | 'mutexUnlock'
@@ -25,7 +26,11 @@ export function lockingServices(m: Machine): LockingServices {
 
 function locks(m: Machine): Pick<KernelServices, Locks> {
   return {
-    spinlockAt, mutexAt, rwsemAt, refcountAt,
+    mutexAt, rwsemAt, refcountAt,
+    spinlockAt: (column, row) => {
+      declarePluginLock(m, column);
+      return spinlockAt(column, row);
+    },
     spinLock: (lock) => spinLock(m, lock),
     spinTrylock: (lock) => spinTrylock(m, lock),
     spinUnlock: (lock) => spinUnlock(m, lock),

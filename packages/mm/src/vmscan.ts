@@ -21,7 +21,7 @@ import { point, spinLock, spinTrylock, spinUnlock, touch } from '@mmun/locking';
 import { INODE_REGULAR, LRU_ACTIVE, LRU_INACTIVE } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { pageCacheUnlink, treeLockOf } from './page-cache.js';
-import { PG_DIRTY, PG_LAZYFREE, PG_LOCKED, PG_SWAPCACHE, pageIsAnon, trylockPage, unlockPage } from './page-flags.js';
+import { PG_DIRTY, PG_LAZYFREE, PG_LOCKED, PG_SWAPCACHE, pageIsAnon, pageLockGone, trylockPage, unlockPage } from './page-flags.js';
 import { swapWritepage } from './page-io.js';
 import { writePage } from './page-writeback.js';
 import { SWAP_FAIL, SWAP_SUCCESS, pageReferenced, tryToUnmap } from './rmap-walk.js';
@@ -103,7 +103,10 @@ function* shrinkPage(m: Machine, pfn: Pfn, isForced: boolean): Task<MaySleep, nu
     return 0;
   }
   const fate = yield* shrinkLockedPage(m, pfn, isForced);
-  if (fate === FREED) return 1;
+  if (fate === FREED) {
+    pageLockGone(m, pfn);
+    return 1;
+  }
   if (fate === ACTIVATE && (m.page.flags[pfn] & PG_SWAPCACHE) !== 0 && vmSwapFull(m)) yield* tryToFreeSwap(m, pfn);
   yield* unlockPage(m, pfn);
   yield* putbackLruPage(m, pfn, fate);
