@@ -10,6 +10,12 @@ export type { RaceProgram } from './race-program.js';
 export type { RaceImage } from './race-image.js';
 export type { RaceFile } from './race-files.js';
 export { kernelAssert } from './assertion.js';
+export {
+  ANY_DESIGN, RANGE, V5, accessEntry, closeTiny, entryRow, faultWithRetry, freeInstance, install, lockOf, mmOfTiny, mutexOf, newInstance, notifierOf, openTiny, rangeOps, sampleSeq,
+  tinyMmu, zap, zapLocked,
+} from './drivers/tiny-mmu.js';
+export type { Tiny, TinyMmu, TinyParts } from './drivers/tiny-mmu.js';
+export { BRACKETED_RECLAIM } from './catalogue/bracketed-reclaim.js';
 export { lookupThenInstall } from './lookup-then-install.js';
 export { kvm } from '@mmun/plugin-kvm';
 export { RaceShapeError, checkableOf, settleParameters, validateRace } from './checkable.js';

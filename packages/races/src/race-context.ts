@@ -180,6 +180,19 @@ export class RaceContext {
     return value;
   }
 
+  /** In a set-up: another thread, such as a forked child, is the current one while `act` runs. */
+  as(task: TaskStruct, act: () => void): void {
+    const { image, m, current } = this;
+    image.setCurrent(m, task);
+    act();
+    image.setCurrent(m, current);
+  }
+
+  /** In a set-up: the first thread of another process, with nothing mapped; an actor that says `as` plays it. Needs `config.nrMms`. */
+  process(): TaskStruct {
+    return this.image.newProcess(this.m);
+  }
+
   /** @returns the first thread of the child, or a negative errno; the child is played by an actor that says so */
   * fork(): Task<MaySleep, TaskStruct> {
     const mm = this.mm;
@@ -243,6 +256,12 @@ export class RaceContext {
     return this.image.getUserPageOf(this.m, mm, address, isWrite);
   }
 
+  /** get_user_pages_fast() on the current process: without mmap_sem where the page is there. @returns as gup */
+  gupFast(address: Vaddr, isWrite = false): Task<MaySleep, number> {
+    return this.image.getUserPagesFast(this.m, address, isWrite);
+  }
+
+  /** Lets go of what gup or gupFast gave. */
   put(pfn: number): Task<Step> {
     return this.image.putPage(this.m, pfn as Pfn);
   }

@@ -21,6 +21,6 @@ interface KernelCalls {
   filpOpen(m: WatchedMachine, inode: Inode, mode: { readonly isReadable: boolean; readonly isWritable: boolean }): File;
   mwriteprotectRange(m: WatchedMachine, mm: Mm, address: Vaddr, lenBytes: number): Task<MaySleep, number>;
   getUserPageOf(m: WatchedMachine, mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, number>;
-  getPage(m: WatchedMachine, pfn: Pfn): Task<Step>;
+  getUserPagesFast(m: WatchedMachine, address: Vaddr, isWrite: boolean): Task<MaySleep, number>;
   putPage(m: WatchedMachine, pfn: Pfn): Task<Step>;
 }

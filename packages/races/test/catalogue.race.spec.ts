@@ -2,6 +2,7 @@
 import { linkRace } from '@mmun/build/link-race';
 import { catalogue } from '@mmun/races';
 import type { Checkable, CheckOptions, CheckReport, RaceImage } from '@mmun/races';
+import { effort } from '@mmun/test-support';
 
 interface Linked {
   readonly image: RaceImage;
@@ -15,11 +16,11 @@ async function check(id: string, options: CheckOptions): Promise<CheckReport> {
   return linked.checkRace(linked.catalogue.find((race) => race.id === id) as Checkable, plan?.image === null ? null : linked.image, options);
 }
 
-const onTheRealMm = catalogue.filter(({ variants }) => variants.get('fixed')?.image === 'toy').map(({ id }) => id);
+const CALLS = ['munmap', 'mprotect', 'dontneed', 'cow', 'exit', 'fork', 'mremap', 'reclaim', 'truncate', 'unregister'];
+const onTheRealMm = CALLS.flatMap((call) => [`${call}-read`, `${call}-write`]);
 
 it('holds device reads and writes against every call that changes a pte', () => {
-  const calls = ['munmap', 'mprotect', 'dontneed', 'cow', 'exit', 'fork', 'mremap', 'reclaim', 'truncate', 'unregister'];
-  expect(onTheRealMm).toEqual(calls.flatMap((call) => [`${call}-read`, `${call}-write`]));
+  expect(catalogue.map(({ id }) => id)).toEqual(expect.arrayContaining(onTheRealMm));
 });
 
 describe.each(onTheRealMm)('%s', (id) => {
@@ -72,4 +73,53 @@ it('says that a search that was stopped is not exhaustive', async () => {
   const { exhaustive, notes, executions, ok } = await check('dontneed-write', { variant: 'fixed', strategy: 'dpor', maxExecutions: 3 });
   expect({ exhaustive, executions, ok }).toEqual({ exhaustive: false, executions: 3, ok: true });
   expect(notes).toContain('stopped after 3 executions: not exhaustive');
+});
+
+/** Preemptions of the smallest model of each public bug; one more is granted to the whole one. Absent: a mutant that nobody measured. */
+const MEASURED: ReadonlyMap<string, number> = new Map([
+  ['unlink-before-release', 1], ['exit-unlinks-before-release', 1], ['radeon-start-only', 1], ['kbase-jit-grow', 1], ['hfi1-mm-after-unregister', 0],
+  ['mlx5-notifier-before-object', 1], ['refused-start-unpaired', 0], ['unlinked-twice', 1], ['freed-without-grace-period', 1], ['callback-sleeps-under-rcu', 1],
+  ['mlx5-deferred-child', 0], ['svm-drain-under-mutex', 0], ['m2m1shot-no-reference', 1], ['i915-page-lock', 0], ['dirty-log-flush-outside', 1],
+  ['mprotect-beside-batched-flush', 1], ['sleeping-invalidate-page', 0], ['uv-page-without-reference', 1], ['vsie-partial-invalidation', 1], ['book3s-slot-flush', 1],
+  ['pfncache-refresh', 1], ['nested-dirty-bit', 1], ['interval-notifier-remove', 1], ['smmu-permission-upgrade', 0], ['mremap-late-flush', 1], ['mlx5-cache-lock', 1],
+  ['dirty-cow', 1], ['pte-before-notifier', 1], ['uffd-wp-deferred-flush', 2], ['hugetlb-unshare-range', 0], ['unshare-without-flush', 1], ['swap-entry-reused', 1],
+]);
+
+const bugs = catalogue.filter(({ id }) => !onTheRealMm.includes(id) && id !== 'unmap-fault');
+const isWhole = effort(0, 1) === 1;
+/** More than a second of CPU. */
+const SLOW: ReadonlySet<string> = new Set();
+
+it('has every public bug that was measured', () => {
+  expect(bugs.map(({ id }) => id)).toEqual(expect.arrayContaining([...MEASURED.keys()]));
+});
+
+describe.each(bugs.map(({ id }) => id))('%s', (id) => {
+  const { finds, variants } = catalogue.find((race) => race.id === id) as Checkable;
+
+  it('is found, with the code and hardly more preemptions than it needs', async () => {
+    const { findings: [finding] } = await check(id, { variant: 'buggy' });
+    expect(finds).toContain(finding?.code);
+    expect(finding?.preemptions).toBeLessThanOrEqual((MEASURED.get(id) ?? 1) + 1);
+    expect(finding?.replay.length).toBeLessThanOrEqual(80);
+  });
+
+  // an edited kernel has to be linked first, which takes longer than to explore it
+  const isCheap = variants.get('fixed')?.edits.length === 0 && !SLOW.has(id);
+  (isWhole || isCheap ? it : it.skip)('is clean in every interleaving once it is put right', async () => {
+    const { findings, exhaustive } = await check(id, { variant: 'fixed', maxMillis: 120_000 });
+    expect({ findings, exhaustive }).toEqual({ findings: [], exhaustive: true });
+  });
+});
+
+const further = bugs.flatMap(({ id, variants }) => [...variants.keys()].filter((name) => name !== 'buggy' && name !== 'fixed').map((variant) => [id, variant] as const));
+/** Fixes that were right, or right enough; all other further variants are wrong fixes. */
+const RIGHT: ReadonlySet<string> = new Set(['mprotect-beside-batched-flush unbatched']);
+
+(isWhole ? describe : describe.skip).each(further)('%s, %s', (id, variant) => {
+  it('is settled', async () => {
+    const { findings: [finding] } = await check(id, { variant });
+    expect(finding === undefined).toBe(RIGHT.has(`${id} ${variant}`));
+    if (finding !== undefined) expect(catalogue.find((race) => race.id === id)?.finds).toContain(finding.code);
+  });
 });

@@ -16,15 +16,16 @@ const rewritten = new Map();
 /**
  * @param {BundledForm} form
  * @param {(code: string, path: string) => string} [edit] applied to a source before the transform; tests delete calls with it
+ * @param {(path: string) => boolean} [isEdited] what of all sources `edit` may change; left out: any
  * @returns {import('esbuild').Plugin}
  */
-export function tasks(form, edit) {
+export function tasks(form, edit, isEdited = () => true) {
   return {
     name: `tasks-${form}`,
     setup(build) {
       if (form === 'frames') build.onResolve({ filter: new RegExp(`^${RUNTIME}$`) }, () => ({ path: fileURLToPath(RUNTIME_FILE) }));
       build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
-        if (edit) return load(path, form, edit);
+        if (edit && isEdited(path)) return load(path, form, edit);
         const key = `${form} ${path}`;
         const known = rewritten.get(key);
         if (known) return known;

@@ -57,8 +57,8 @@ async function link({ race, image = 'toy', edits = [] }, outfile) {
   const own = `${outfile}.${process.pid}`;
   const { metafile } = await build({
     entryPoints: [`${NAMESPACE}:entry`], outfile: own, absWorkingDir: ROOT, bundle: true, format: 'cjs', platform: 'node', target: 'node20',
-    conditions: [...conditionsOf(variant), '@mmun/source'], nodePaths: [join(ROOT, 'node_modules')], logLevel: 'silent', sourcemap: 'inline', metafile: true,
-    plugins: [entry(race), tasks('frames', edits.length === 0 ? undefined : editing(edits, used))],
+    conditions: [...conditionsOf(variant), '@mmun/source'], nodePaths: [join(ROOT, 'node_modules')], logLevel: 'silent', sourcemap: 'inline', sourcesContent: false, metafile: true,
+    plugins: [entry(race), tasks('frames', edits.length === 0 ? undefined : editing(edits, used), (path) => edits.some(({ file }) => path === join(ROOT, 'packages', file)))],
   });
   const unused = edits.find((edit) => !used.has(edit));
   if (unused) throw new LinkError(`packages/${unused.file}: no image holds this file, so it cannot be edited`);
