@@ -4,7 +4,7 @@
  */
 import * as image from '@mmun/image';
 import { MADV_DONTNEED, MAP_SHARED, PAGE_SIZE, PROT_READ } from '@mmun/include';
-import type { Design, NotifierCounts, NotifierOps, Task, UnderPteLock, Vaddr } from '@mmun/include';
+import type { Design, NotifierCounts, NotifierOps, Pfn, Task, UnderPteLock, Vaddr } from '@mmun/include';
 import { PTRS_PER_PTE } from '#asm';
 import { addNotifierOps, mmuNotifierAlloc, mmuNotifierRegister } from '#mmu-notifier';
 import { gate } from '@mmun/test-support';
@@ -31,6 +31,15 @@ interface Row {
 const STACK = 1;
 const bracket = (calls: number): Counts => ({ invalidateRangeStart: calls, invalidateRangeEnd: calls });
 
+/** Each page is taken by a thread that has nothing to do with the process, whether it was used or not. */
+function reclaimAll(w: World, a: Vaddr, pages: number): void {
+  const mm = image.mmOf(w.m, w.task);
+  w.run(image.lruAddDrain(w.m));
+  w.as(image.kernelThread(w.m), () => {
+    for (let i = 0; i < pages; i++) w.run(image.reclaimPage(w.m, (image.primaryTranslation(w.m, mm, (a + i * P) as Vaddr) >>> 1) as Pfn));
+  });
+}
+
 const ROWS: readonly Row[] = [
   { name: 'munmap', act: (w, a, n) => w.run(image.sysMunmap(w.m, a, n * P)), v5: (n) => ({ invalidatePage: n }), range: () => bracket(1) },
   { name: 'MADV_DONTNEED', act: (w, a, n) => w.run(image.sysMadvise(w.m, a, n * P, MADV_DONTNEED)), v5: (n) => ({ invalidatePage: n }), range: () => bracket(1) },
@@ -39,11 +48,12 @@ const ROWS: readonly Row[] = [
   { name: 'exit', act: (w) => w.run(image.sysExit(w.m)), v5: (n) => ({ invalidatePage: n + STACK, release: 1 }), range: () => ({ release: 1 }) },
   // unmap_mapping_range is called twice, before and after the pages leave the cache
   { name: 'truncate', act: (w) => w.run(image.truncateSetsize(w.m, 1 as never, 0)), v5: (n) => ({ invalidatePage: n }), range: () => bracket(2), isShared: true },
+  { name: 'reclaim', act: reclaimAll, v5: (n) => ({ invalidatePage: n }), range: (n) => ({ invalidatePage: n }) },
 ];
 
 /** Counts of one operation on `pages` written pages at the start of a table. */
 function count({ act, isShared }: Row, pages: number): Counts {
-  const w = world({ nrFrames: 8192 });
+  const w = world({ nrFrames: 8192, nrSwapSlots: 2048 });
   const a = w.mmap(pages, { at: 0x40000000, ...(isShared === true ? { flags: MAP_SHARED, file: w.file(pages, 'shmem').file } : {}) });
   for (let i = 0; i < pages; i++) w.write(a + i * P, 1);
   const nop = function* (): Task<UnderPteLock> { /* counted by the kernel */ };

@@ -6,6 +6,7 @@
 import * as image from '@mmun/image';
 import { MADV_DONTNEED, MAP_PRIVATE, MAP_SHARED, MREMAP_MAYMOVE, PAGE_SIZE, PROT_READ } from '@mmun/include';
 import type { Design, NotifierOps, Pfn, Task, TaskStruct, UnderPteLock, Vaddr } from '@mmun/include';
+import { downWrite, upWrite } from '@mmun/locking';
 import { ptePfn, ptePresent, pteWrite, ptepGet, walkPte } from '#asm';
 import { addNotifierOps, mmuNotifierAlloc, mmuNotifierRegister } from '#mmu-notifier';
 import { gate } from '@mmun/test-support';
@@ -33,7 +34,7 @@ interface Watch {
 
 /** A process whose two pages at `a` were written and are cached by its CPU, with a notifier. */
 function watch(map: (w: World) => Vaddr = (w) => w.mmap(2), touch: (w: World, at: number) => void = (w, at) => void w.write(at, 1)): Watch {
-  const w = world({ tlbEntries: 8 });
+  const w = world({ tlbEntries: 8, nrSwapSlots: 16 });
   const { m } = w;
   const a = map(w);
   const seen: Seen[] = [];
@@ -60,6 +61,8 @@ function watch(map: (w: World) => Vaddr = (w) => w.mmap(2), touch: (w: World, at
     *invalidateRangeEnd(_mn: number, _mm: number, start: number, end: number): Task<UnderPteLock> { see('end', start, end); },
     *changePte(_mn: number, _mm: number, at: number): Task<UnderPteLock> { see('change', at, at + P); },
     *release(): Task<UnderPteLock> { see('release', 0, 0); },
+    *agePage(_mn: number, _mm: number, at: number): Task<UnderPteLock, number> { see('age', at, at + P); return 0; },
+    *clearFlushYoung(_mn: number, _mm: number, start: number, end: number): Task<UnderPteLock, number> { see('young', start, end); return 0; },
   };
   w.run(mmuNotifierRegister(m, mmuNotifierAlloc(m, addNotifierOps(m, ops as unknown as NotifierOps), 1), mm));
   const reset = (): void => {
@@ -81,6 +84,13 @@ interface Site {
 }
 
 const fileOf = (w: World): { inode: number; file: number } => w.file(2, 'shmem');
+
+/** What reclaim does to the page at an address, as a thread of its own that holds nothing. */
+function asReclaim(w: World, a: Vaddr, act: (pfn: Pfn) => Task<string, unknown>): void {
+  const pfn = Math.floor(image.primaryTranslation(w.m, image.mmOf(w.m, w.task), a) / 2) as Pfn;
+  w.run(image.lruAddDrain(w.m));
+  w.as(image.kernelThread(w.m), () => w.run(act(pfn)));
+}
 
 const SITES: readonly Site[] = [
   {
@@ -173,6 +183,45 @@ const SITES: readonly Site[] = [
       'change 0..1 | mmapSem ptl | none | 0 | live',
       'end 0..1 | mmapSem | new rw | 0 | live',
     ],
+  },
+  {
+    name: 'ptep_clear_flush from try_to_unmap_one, of anonymous memory',
+    act: ({ w, a }) => asReclaim(w, a, (pfn) => image.reclaimPage(w.m, pfn)),
+    v5: ['page 0..1 | flags lock ptl | none | 0 | live'],
+    range: ['page 0..1 | flags lock ptl | none | 0 | live'],
+  },
+  {
+    name: 'ptep_clear_flush from try_to_unmap_one, of a file page',
+    setUp: () => watch((w) => w.mmap(2, { flags: MAP_SHARED, file: w.file(2).file })),
+    act: ({ w, a }) => asReclaim(w, a, (pfn) => image.reclaimPage(w.m, pfn)),
+    v5: ['page 0..1 | flags iMmapLock ptl | none | 0 | live'],
+    range: ['page 0..1 | flags iMmapLock ptl | none | 0 | live'],
+  },
+  {
+    name: 'ptep_clear_flush from page_mkclean_one',
+    setUp: () => watch((w) => w.mmap(2, { flags: MAP_SHARED, file: w.file(2).file })),
+    act: ({ w }) => void w.run(image.filemapFdatawrite(w.m, 1 as never, 0, 1)),
+    v5: ['page 0..1 | flags iMmapLock ptl | none | 0 | live'],
+    range: ['page 0..1 | flags iMmapLock ptl | none | 0 | live'],
+  },
+  {
+    // the answers are asked for on every arch but s390, which overrides the macro; range asks at the call site
+    name: 'ptep_clear_flush_young from page_referenced_one',
+    act: ({ w, a }) => asReclaim(w, a, (pfn) => image.pageReferenced(w.m, pfn, false)),
+    v5: image.config.arch === 's390' ? [] : ['age 0..1 | lock ptl | old rw | 0 | live'],
+    range: [image.config.arch === 's390' ? 'young 0..1 | lock ptl | old rw | 1 | live' : 'young 0..1 | lock ptl | old rw | 0 | live'],
+  },
+  {
+    name: 'remap_pte_range',
+    setUp: () => watch((w) => w.mmap(2, { flags: MAP_SHARED, file: fileOf(w).file }), () => undefined),
+    act: ({ w, a }) => {
+      const mm = image.mmOf(w.m, w.task);
+      w.run(downWrite(w.m, image.mmapSemOf(w.m, mm)));
+      w.run(image.remapPfnRange(w.m, image.findVma(w.m, mm, a), a, 5 as Pfn, 2 * P));
+      w.run(upWrite(w.m, image.mmapSemOf(w.m, mm)));
+    },
+    v5: ['pages 0..2 | mmapSem ptl | new rw | 0 | free'],
+    range: [],
   },
   {
     name: 'fork, of private memory',
