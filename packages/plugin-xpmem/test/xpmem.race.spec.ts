@@ -1,0 +1,55 @@
+// XPMEM on the toy machine of design range, in every interleaving: right where it is right, and each wrong one of history convicted by its name.
+// Some spaces have hundreds of thousands of states: those are for MMUN_EFFORT=full.
+import { join } from 'node:path';
+import { linkRace } from '@mmun/build/link-race';
+import type { checkRace, checkableOf, CheckReport, Race, RaceImage } from '@mmun/races';
+import { effort } from '@mmun/test-support';
+
+interface Linked {
+  readonly image: RaceImage;
+  readonly checkRace: typeof checkRace;
+  readonly checkableOf: typeof checkableOf;
+  readonly user: { readonly races: readonly Race[] };
+}
+
+const isFull = effort(0, 1) === 1;
+jest.setTimeout(effort(120_000, 3_600_000));
+
+async function check(id: string, variant: 'buggy' | 'fixed', image = 'toy-range'): Promise<CheckReport> {
+  const { user, image: linked, checkRace: checked, checkableOf: of } = (await linkRace({ race: join(import.meta.dirname, 'xpmem-races.ts'), image })) as Linked;
+  return checked(of(user.races.find((race) => race.id === id) as Race), linked, { variant, strategy: DPOR.test(id) ? 'dpor' : 'stateful' });
+}
+
+/** Where threads meet at locks alone, orderings are fewer than states. */
+const DPOR = /exit-(read|write)|fork-read|detach-recall|unpin|ignores|inclusive|area-munmap|area-owner/;
+
+const CLEAN = ['xpmem-munmap-read-kworker', 'xpmem-exit-read-kworker', 'xpmem-fork-read', 'detach-recall', 'remove-attached', 'area-munmap'];
+const CALLS = ['munmap', 'mprotect', 'dontneed', 'cow', 'exit', 'fork', 'mremap', 'truncate', 'unregister'];
+/** With and without a worker thread: without one, who waits for an answer makes it. */
+const MORE = [
+  ...CALLS.flatMap((call) => ['read', 'write', 'read-kworker', 'write-kworker'].map((how) => `xpmem-${call}-${how}`)),
+  'two-partitions', 'close-recall', 'exit-close', 'reclaim', 'area-fault', 'area-detach', 'area-owner-exits', 'area-other-exits', 'area-both-exit',
+  'only-range-end', 'unpin-before-zap', 'other-mutex', 'ignores-others', 'inclusive-overlap', 'mutex-over-gup', 'forced-under-v5',
+];
+
+it.each(isFull ? [...new Set([...CLEAN, ...MORE])] : CLEAN)('%s: clean in every interleaving', async (id) => {
+  const { findings, exhaustive, notes } = await check(id, 'fixed');
+  expect({ findings, exhaustive, notes: exhaustive ? [] : notes }).toEqual({ findings: [], exhaustive: true, notes: [] });
+});
+
+it.each([
+  ['unpin-before-zap', 'stale-translation'], ['other-mutex', 'stale-translation'], ['ignores-others', 'stale-after-return'], ['inclusive-overlap', 'broken-claim'],
+  ['only-range-end', 'cow-leak'], ['mutex-over-gup', 'self-deadlock'],
+])('%s is convicted: %s', async (id, code) => {
+  const { findings: [finding] } = await check(id, 'buggy');
+  expect(finding).toMatchObject({ code });
+  expect(finding?.replay.length).toBeLessThanOrEqual(80);
+});
+
+// the image of v5 is one link more: beside it stands a test of the same on x86
+if (isFull) {
+  it('xpmem forced under v5 is convicted: it sleeps in atomic context', async () => {
+    const { findings: [finding] } = await check('forced-under-v5', 'buggy', 'toy');
+    expect(finding).toMatchObject({ code: 'sleep-in-atomic' });
+  });
+}
