@@ -112,15 +112,15 @@ function watchDriver<M extends WatchedMachine>(watch: Watch<M>, services: Kernel
       endCall(m, 'a device fault', mm, page, (page + 1) as Vaddr, result === 0);
       return result;
     },
-    access: (instance: number, address: Vaddr, isWrite: boolean): Task<Step, Pfn> => playedBy(watch.m(), instance, driver.access(instance, address, isWrite)),
+    access: (instance: number, address: Vaddr, isWrite: boolean): Task<Step, Pfn> => playedBy(watch.m(), instance, () => driver.access(instance, address, isWrite)),
   };
 }
 
-/** What `task` accesses is accessed by an instance of a device: its driver's own access, or a method that only this driver has. */
-export function* playedBy<E extends string, R>(m: WatchedMachine, instance: number, task: Task<E, R>): Task<E, R> {
+/** What `access` accesses is accessed by an instance of a device: its driver's own access, or a method that only this driver has. */
+export function* playedBy<E extends string, R>(m: WatchedMachine, instance: number, access: () => Task<E, R>): Task<E, R> {
   const { thread } = ghostOf(m);
   thread.instance[m.cpu.current[0]] = instance;
-  const result = yield* task;
+  const result = yield* access();
   thread.instance[m.cpu.current[0]] = 0;
   return result;
 }

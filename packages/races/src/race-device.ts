@@ -52,7 +52,7 @@ export class RaceDevice {
 
   /** A method that only this driver has: what it accesses, it accesses as an instance. */
   own<R>(task: Task<MaySleep, R>, instance: number = this.instance): Task<MaySleep, R> {
-    return playedBy(this.t.m, instance, task);
+    return playedBy(this.t.m, instance, () => task);
   }
 
   /** Only the fault. @returns as SecondaryDriver.fault */
