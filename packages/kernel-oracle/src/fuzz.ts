@@ -58,7 +58,7 @@ export class Fuzzer<M extends BootedMachine> {
   constructor(kernel: KernelSide, image: FuzzedImage<M>) {
     this.#kernel = kernel;
     this.#model = new ModelSide(image, kernel.world);
-    this.#zones = observedZones(kernel.world.top);
+    this.#zones = observedZones(kernel.world);
     const nrPages = this.#zones.reduce((sum, zone) => sum + zone.nrPages, 0);
     this.#ours = new Observation(nrPages);
     this.#theirs = new Observation(nrPages);
@@ -67,7 +67,7 @@ export class Fuzzer<M extends BootedMachine> {
   /** Ends at the first difference. */
   async fuzz({ ops, seed, onProgress, signal }: FuzzOptions): Promise<FuzzResult> {
     const startMs = performance.now();
-    const generator = new Generator(seed, this.#kernel.world.top);
+    const generator = new Generator(seed, this.#kernel.world.top, this.#kernel.world.hasHugePages);
     let done = 0;
     let difference: Difference | null = null;
     while (done < ops && difference === null && signal?.aborted !== true) {

@@ -1,13 +1,13 @@
 /**
  * Operations drawn to collide: neighbours, overlaps, boundaries, and now and then an absurd value. They depend on the seed and on
- * the zones only, never on an answer, so a seed means the same operations on every machine.
+ * the zones only, never on an answer, so a seed means the same operations on every machine that has huge pages, and on every one that has none.
  */
-import { MADV_FREE, MADV_PAGEOUT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_LOCKED, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, PAGE_SIZE } from '@mmun/include';
+import { MADV_FREE, MADV_PAGEOUT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, PAGE_SIZE } from '@mmun/include';
 import { FILE_PAGES, FILE_RO, FILE_RW, MEMFD } from './operation.js';
 import type { Operation, OperationName } from './operation.js';
 import { Random } from './random.js';
 import { isHarmful } from './harm.js';
-import { ARENA, HEAP, TASK_END } from './zones.js';
+import { ARENA, HEAP, HUGE, HUGE_PAGE, TASK_END, zoneEnd } from './zones.js';
 import type { Zone } from './zones.js';
 
 const MAX_DEPTH = 5;
@@ -32,13 +32,15 @@ export class Generator {
   readonly #random: Random;
   readonly #zones: readonly Zone[];
   readonly #top: Zone;
+  readonly #hasHugePages: boolean;
   #depth = 0;
   #value = 1;
   #advice: readonly number[] = [];
 
-  constructor(seed: number, top: Zone) {
+  constructor(seed: number, top: Zone, hasHugePages = false) {
     this.#random = new Random(seed);
-    this.#zones = [ARENA, ARENA, ARENA, ARENA, ARENA, ARENA, ARENA, top, HEAP];
+    this.#zones = [ARENA, ARENA, ARENA, ARENA, ARENA, ARENA, ARENA, top, HEAP, ...(hasHugePages ? [HUGE, HUGE] : [])];
+    this.#hasHugePages = hasHugePages;
     this.#top = top;
   }
 
@@ -92,6 +94,7 @@ export class Generator {
 
   #mmap(): number[] {
     const random = this.#random;
+    if (this.#hasHugePages && random.oneIn(7)) return this.#mmapHuge();
     const file = random.pick([0, 0, 0, 0, 0, FILE_RW, FILE_RW, FILE_RO, MEMFD, MEMFD]);
     let flags = random.pick([MAP_PRIVATE, MAP_PRIVATE, MAP_PRIVATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED, MAP_SHARED_VALIDATE, random.oneIn(20) ? random.pick([0, 4, 8]) : MAP_PRIVATE]);
     if (file === 0 && !random.oneIn(60)) flags |= MAP_ANONYMOUS;
@@ -103,6 +106,22 @@ export class Generator {
     return [addr, this.#length(30), random.pick(PROTS), flags, file, file === 0 && !random.oneIn(8) ? 0 : offset];
   }
 
+  /** Where it may be and nowhere else: what the kernel places by itself would add up. */
+  #mmapHuge(): number[] {
+    const random = this.#random;
+    let flags = MAP_HUGETLB | MAP_ANONYMOUS | random.pick([MAP_FIXED, MAP_FIXED, MAP_FIXED, MAP_FIXED_NOREPLACE]) | random.pick([MAP_PRIVATE, MAP_PRIVATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED]);
+    for (const [flag, n] of [[MAP_NORESERVE, 8], [MAP_POPULATE, 8], [MAP_LOCKED, 12], [MAP_STACK, 16], [MAP_GROWSDOWN, 30], [24 << 26, 40], [21 << 26, 10]] as const) if (random.oneIn(n)) flags |= flag;
+    return [this.#hugeAddress(), this.#hugeLength(), random.pick(PROTS), flags, 0, random.oneIn(12) ? random.pick([PAGE_SIZE, HUGE_PAGE]) : 0];
+  }
+
+  #hugeAddress(): number {
+    return HUGE.start + this.#random.below(HUGE.nrPages * PAGE_SIZE / HUGE_PAGE) * HUGE_PAGE + this.#random.pick([0, 0, 0, 0, 0, 0, PAGE_SIZE, HUGE_PAGE - PAGE_SIZE]);
+  }
+
+  #hugeLength(): number {
+    return this.#random.pick([1, 1, 1, 2, 2, 3]) * HUGE_PAGE + this.#random.pick([0, 0, 0, 0, 0, 0, PAGE_SIZE, -PAGE_SIZE, 1]);
+  }
+
   #mremap(): number[] {
     const random = this.#random;
     const flags = random.pick([1, 1, 1, 3, 3, 3, 5, 7, 0, 0, random.oneIn(10) ? 2 : 3, random.oneIn(10) ? 8 : 1]);
@@ -112,7 +131,9 @@ export class Generator {
   }
 
   #range(): [addr: number, lenBytes: number] {
-    return [this.#address(25), this.#length(30)];
+    const address = this.#address(25);
+    const isHuge = address >= HUGE.start && address < zoneEnd(HUGE);
+    return [address, isHuge && !this.#random.oneIn(4) ? this.#hugeLength() : this.#length(30)];
   }
 
   /** @param oneIn how often it is none of a page */
@@ -120,6 +141,7 @@ export class Generator {
     const random = this.#random;
     if (random.oneIn(oneIn)) return random.oneIn(3) ? random.pick(ABSURD_ADDRESSES) : ARENA.start + random.below(ARENA.nrPages * PAGE_SIZE);
     const zone = random.pick(this.#zones);
+    if (zone === HUGE) return this.#hugeAddress();
     return zone.start + random.below(zone.nrPages) * PAGE_SIZE;
   }
 

@@ -1,5 +1,5 @@
 /** Prepares the process that makes the operations: signals, files, and what there is to know about the kernel below it. */
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { PAGE_SIZE } from '@mmun/include';
@@ -11,7 +11,7 @@ import { FILE_RO, FILE_RW, FIRST_FD, MEMFD } from './operation.js';
 import { parseMaps } from './proc-text.js';
 import { LOAD, MAPS_FD, PAGEMAP_FD, PAGES, SCRATCH, SHARED, SHARED_BYTES, STORE, WALK } from './server-program.js';
 import type { World } from './world.js';
-import { topZone } from './zones.js';
+import { NR_HUGE_NEEDED, topZone } from './zones.js';
 
 const O_RDONLY = 0;
 const O_RDWR_CREAT = 0x42;
@@ -93,9 +93,18 @@ export async function setUp(process: KernelProcess, options: SetupOptions): Prom
     kernel: release(), rows, top: topZone(vvar.start), settings: { ...kernelSettings(process.pid), mmapMinAddr, maxFileBytes },
     file: { path: file, kind: isShmem ? 'shmem' : 'regular', ino: statSync(file).ino, thpAligned },
     memfd: { path: '/memfd:file (deleted)', kind: 'shmem', ino: memfdIno, thpAligned: false },
+    hasHugePages: nrHugePagesFree() >= NR_HUGE_NEEDED,
     hasSwap: readFileSync('/proc/swaps', 'utf8').trim().split('\n').length > 1,
     knowsFrames: zeroFrame > 0, zeroFrame: zeroFrame > 0 ? zeroFrame : -1, hasProcmapQuery: walked >= 0 && options.withoutProcmapQuery !== true,
   };
+}
+
+/** Those of 2 MiB that nobody has been promised. */
+function nrHugePagesFree(): number {
+  const folder = '/sys/kernel/mm/hugepages/hugepages-2048kB';
+  if (!existsSync(folder)) return 0;
+  const count = (file: string): number => Number(readFileSync(join(folder, file), 'utf8'));
+  return count('free_hugepages') - count('resv_hugepages');
 }
 
 /** The sysctl says only half of it: the security module has a minimum of its own. Both raise a hint. */

@@ -5,7 +5,7 @@ import { AnswerReader, CommandBuffer, SYS } from './commands.js';
 import { KernelProcess, OracleUnavailable } from './kernel-process.js';
 import { READ_BUFFER, addOpenObservers, frameOf, setUp } from './kernel-setup.js';
 import type { SetupOptions } from './kernel-setup.js';
-import { ANONYMOUS_FILE, EXCLUSIVE, IS_ZERO, OF_FILE, PRESENT, observedZones } from './observation.js';
+import { ANONYMOUS_FILE, EXCLUSIVE, IS_ZERO, OF_FILE, PRESENT, VEC_BYTES, observedZones } from './observation.js';
 import type { Observation } from './observation.js';
 import { FILE_PAGES, FILE_RW, FIRST_FD, MEMFD, addOperation } from './operation.js';
 import type { Operation } from './operation.js';
@@ -15,7 +15,6 @@ import type { World, WorldRow } from './world.js';
 import { HEAP, zoneEnd } from './zones.js';
 import type { Zone } from './zones.js';
 
-const VEC_BYTES = 24;
 const MADV_REMOVE = 9;
 const MADV_PAGEOUT = 21;
 /** A word that was not read: the lower half of SIGNALLED, with the signal. */
@@ -57,7 +56,7 @@ export class KernelSide {
   private constructor(process: KernelProcess, world: World) {
     this.#process = process;
     this.world = world;
-    this.#zones = observedZones(world.top);
+    this.#zones = observedZones(world);
     this.#lowest = HEAP.start;
     this.#highest = zoneEnd(world.top);
   }

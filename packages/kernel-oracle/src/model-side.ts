@@ -8,7 +8,7 @@ import { FILE_PAGES, FILE_RO, FILE_RW, MEMFD } from './operation.js';
 import type { Operation } from './operation.js';
 import { CODE, SHARED, SHARED_BYTES } from './server-program.js';
 import type { World, WorldRow } from './world.js';
-import { ARENA, HEAP, TASK_END, zoneEnd } from './zones.js';
+import { ARENA, HEAP, HUGE_PAGE, NR_HUGE_NEEDED, TASK_END, zoneEnd } from './zones.js';
 import type { Zone } from './zones.js';
 
 /** What is needed of an image: system calls, and a look at pages. */
@@ -20,8 +20,9 @@ const SIGBUS = 7;
 const SHARED_FLAGS = 0x100021;
 const EINVAL = 22;
 
+const NR_FRAMES = 16384;
 const CAPACITIES: Partial<MachineConfig> = {
-  nrCpus: 1, nrTasks: 16, nrMms: 16, nrVmas: 4096, nrAnonVmas: 2048, nrAnonVmaChains: 8192, nrFrames: 16384, nrTables: 1024, nrInodes: 512, nrFiles: 512,
+  nrCpus: 1, nrTasks: 16, nrMms: 16, nrVmas: 4096, nrAnonVmas: 2048, nrAnonVmaChains: 8192, nrTables: 1024, nrInodes: 512, nrFiles: 512,
   nrNotifiers: 4, pageContentWords: 2, tlbEntries: 0,
 };
 
@@ -42,10 +43,12 @@ export class ModelSide<M extends BootedMachine> {
 
   constructor(image: FuzzedImage<M>, world: World) {
     const settings = { ...image.defaultConfig.settings, ...world.settings };
-    const m = image.boot({ ...image.defaultConfig, ...CAPACITIES, settings });
+    const nrHugePages = world.hasHugePages ? NR_HUGE_NEEDED : 0;
+    const nrFrames = NR_FRAMES + (nrHugePages * HUGE_PAGE) / PAGE_SIZE;
+    const m = image.boot({ ...image.defaultConfig, ...CAPACITIES, nrFrames, nrHugePages, settings });
     this.#image = image;
     this.#machine = m;
-    this.#zones = observedZones(world.top);
+    this.#zones = observedZones(world);
     this.#lowest = HEAP.start;
     this.#highest = zoneEnd(world.top);
     this.#inos = new Set([0, world.file.ino, world.memfd.ino]);

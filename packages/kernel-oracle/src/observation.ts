@@ -1,5 +1,6 @@
 /** What can be seen after an operation, of the model or of the kernel, in one form. */
-import { ARENA, HEAP } from './zones.js';
+import type { World } from './world.js';
+import { ARENA, HEAP, hugeSamples } from './zones.js';
 import type { Zone } from './zones.js';
 
 const MAX_ROWS = 512;
@@ -24,6 +25,9 @@ export interface SmapsRow {
   readonly flags: string;
 }
 
+/** Of mincore's answer, as much as is compared. */
+export const VEC_BYTES = 24;
+
 /** One is filled again and again. */
 export class Observation {
   /** A result or a negative errno; for an access 0 or the signal. */
@@ -36,7 +40,7 @@ export class Observation {
   /** First word of each page; -1 where it cannot be read. */
   readonly words: Float64Array;
   /** Of mincore, one for each page. */
-  readonly vec: Uint8Array = new Uint8Array(32);
+  readonly vec: Uint8Array = new Uint8Array(VEC_BYTES);
   /** Looked at now and then only. */
   smaps: readonly SmapsRow[] | null = null;
 
@@ -59,6 +63,6 @@ export class Observation {
 }
 
 /** The pages that are looked at, one after the other. */
-export function observedZones(top: Zone): readonly Zone[] {
-  return [ARENA, top, HEAP];
+export function observedZones({ top, hasHugePages }: Pick<World, 'top' | 'hasHugePages'>): readonly Zone[] {
+  return [ARENA, top, HEAP, ...(hasHugePages ? hugeSamples() : [])];
 }

@@ -33,6 +33,8 @@ export interface World {
   /** pagemap tells frames, so that it can be seen which addresses share one. */
   readonly knowsFrames: boolean;
   readonly hasSwap: boolean;
+  /** There are so many huge pages that the pool is never short; else operations leave them out. */
+  readonly hasHugePages: boolean;
   /** Frame of the zero page; -1 where frames cannot be told. */
   readonly zeroFrame: number;
   /** VMAs come from an ioctl; where it is missing, from the text, one operation at a time. */

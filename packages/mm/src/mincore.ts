@@ -6,6 +6,8 @@ import { downRead, upRead } from '@mmun/locking';
 import { TASK_SIZE, ptePresent, ptepGet } from '#asm';
 import { pteOffsetMapLock, pteUnmapUnlock } from './gup.js';
 import { isHugetlbMapped } from './hugetlb-gup.js';
+import { hugeTable } from './hugetlb-pgtable.js';
+import { hugeIndex } from './hugetlb-pool.js';
 import { INODE_REGULAR, currentMm, mmapSemOf, vmaInode } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { pageCacheLookup } from './page-cache.js';
@@ -35,7 +37,7 @@ export function* sysMincore(m: Machine, addr: Vaddr, lenBytes: number, vec: Uint
 }
 
 function* mincorePage(m: Machine, mm: Mm, vma: Vma, address: Vaddr): Task<MaySleep, number> {
-  if ((m.vma.vmFlags[vma] & VM_HUGETLB) !== 0) return (yield* isHugetlbMapped(m, mm, address, false)) ? 1 : 0;
+  if ((m.vma.vmFlags[vma] & VM_HUGETLB) !== 0) return yield* mincoreHugetlb(m, mm, vma, address);
   const ptep = yield* pteOffsetMapLock(m, mm, address);
   if (ptep !== 0) {
     const isPresent = ptePresent(ptepGet(m, ptep));
@@ -48,4 +50,10 @@ function* mincorePage(m: Machine, mm: Mm, vma: Vma, address: Vaddr): Task<MaySle
   // The cache of a regular file is warm: see filemap.ts.
   if (m.inode.kind[inode] === INODE_REGULAR && pgoff * PAGE_SIZE < m.inode.size[inode]) return 1;
   return pageCacheLookup(m, inode, pgoff) === 0 ? 0 : 1;
+}
+
+/** Where there is not even a table the file's cache is asked, as for any other hole. */
+function* mincoreHugetlb(m: Machine, mm: Mm, vma: Vma, address: Vaddr): Task<MaySleep, number> {
+  if (hugeTable(m, mm, address) === 0) return pageCacheLookup(m, vmaInode(m, vma), hugeIndex(m, vma, address)) === 0 ? 0 : 1;
+  return (yield* isHugetlbMapped(m, mm, address, false)) ? 1 : 0;
 }

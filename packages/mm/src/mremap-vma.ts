@@ -106,11 +106,11 @@ function* remapMove(m: Machine, vrm: Remap): Task<MaySleep, number> {
   return result;
 }
 
-/** align_hugetlb(): whole huge pages from boundary to boundary, and never more of them. */
+/** align_hugetlb(): whole huge pages from boundary to boundary, and never more of them. The new address counts even where nobody asks for it. */
 function alignHugetlb(vrm: Remap): number {
   vrm.oldLen = hugeAlign(vrm.oldLen);
   vrm.newLen = hugeAlign(vrm.newLen);
-  const isAligned = vrm.addr % HPAGE_SIZE === 0 && (!impliesNewAddr(vrm) || vrm.newAddr % HPAGE_SIZE === 0);
+  const isAligned = vrm.addr % HPAGE_SIZE === 0 && vrm.newAddr % HPAGE_SIZE === 0;
   return isAligned && vrm.newLen <= vrm.oldLen ? 0 : -EINVAL;
 }
 

@@ -209,6 +209,7 @@ describeHuge('calls on huge pages', () => {
     expect([w.read(T + 8 * H), w.hugeRow(T + 8 * H).offset]).toEqual([2, H]);
     expect(remap(w, T, H, H, MREMAP_MAYMOVE | MREMAP_DONTUNMAP)).toBe(-EINVAL);
     expect(remap(w, T, 0, H, MREMAP_MAYMOVE)).toBe(-EINVAL);
+    expect(remap(w, T, P, P, 0, P)).toBe(-EINVAL);
     unmap(w, T, 10 * H);
     expect(w.pool()).toBe('5 free, 0 promised');
   });
@@ -240,6 +241,19 @@ describeHuge('shared huge pages', () => {
     expect([w.read(a + H), w.pool()]).toEqual([0, '1 free, 0 promised']);
     unmap(w, a + H, H);
     expect(w.pool()).toBe('3 free, 0 promised');
+  });
+
+  it('mincore asks the file where there is no table, and only there', () => {
+    const w = hugeWorld(2);
+    const a = w.huge(2, MAP_SHARED);
+    const vec = new Uint8Array(2 * NR);
+    const child = w.fork();
+    w.as(child, () => w.read(a));
+    w.run(image.sysMincore(w.m, a, 2 * H, vec));
+    expect([vec[0], vec[1], vec[NR]]).toEqual([1, 1, 0]);
+    w.read(a + H);
+    w.run(image.sysMincore(w.m, a, 2 * H, vec));
+    expect([vec[0], vec[NR]]).toEqual([0, 1]);
   });
 
   it('a hole in a part of one leaves zeros there and nowhere else', () => {
