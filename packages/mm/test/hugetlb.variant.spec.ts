@@ -245,7 +245,7 @@ describeHuge('shared huge pages', () => {
 
   it('mincore asks the file where there is no table, and only there', () => {
     const w = hugeWorld(2);
-    const a = w.huge(2, MAP_SHARED);
+    const a = w.huge(2, MAP_SHARED | MAP_FIXED, { at: T });
     const vec = new Uint8Array(2 * NR);
     const child = w.fork();
     w.as(child, () => w.read(a));
