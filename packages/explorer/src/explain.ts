@@ -19,15 +19,19 @@ export function explain(program: Program<never>, x: Execution, found: Found, opt
   const limits = { maxSteps, maxStates: options.maxProofStates ?? MAX_PROOF_STATES, maxMillis: MAX_PROOF_MILLIS };
   const { schedule, isProved } = options.keepsLong === true ? { schedule: found.schedule, isProved: false } : minimise(x, found, limits);
   const play = (wantsSites: boolean): Played => settle(() => new SchedulePlayer(schedule, { wantsSites, maxSteps }).play(x), x);
+  // one execution may show several things: this is about one of them
+  const shown = (of: Execution, { finding }: Played): Played['finding'] => of.findings.find(({ code }) => code === found.code) ?? finding;
   const first = play(false);
+  const isShown = shown(x, first)?.code === found.code;
   const second = play(true);
-  if (first.finding?.code !== found.code || second.finding?.code !== found.code || first.digest !== second.digest) return unsteady(x, found, first, second);
+  const finding = shown(x, second);
+  if (!isShown || finding?.code !== found.code || first.digest !== second.digest) return unsteady(x, found, first, second);
   const names = program.threads.map(({ name }) => name);
   const replay = printReplay(second, names);
   const again = settleScript(program, replay, maxSteps);
-  if (again.finding?.code !== found.code) notes.push(`the replay string of \`${found.code}\` does not repeat it: ${again.divergence || 'nothing was found'}`);
+  if (shown(again.x, again)?.code !== found.code) notes.push(`the replay string of \`${found.code}\` does not repeat it: ${again.divergence || 'nothing was found'}`);
   return {
-    code: found.code, message: second.finding.message, replay, steps: second.steps.map((step) => stepOf(x, step)),
+    code: found.code, message: finding.message, replay, steps: second.steps.map((step) => stepOf(x, step)),
     preemptions: second.preemptions, isMinimal: isProved, schedule,
   };
 }

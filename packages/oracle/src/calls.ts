@@ -35,7 +35,8 @@ export function endCall(m: WatchedMachine, call: CallName, mm: Mm, start: Vaddr,
   forEachPage(mm, start, end, (row) => {
     m.sched.touch(ACQUIRE_SHARED, busyWhere(ghost, row));
     ghost.page.busy[row] -= 1;
-    if (isDone) ghost.page.returned[row] = CALLS.indexOf(call) + 1;
+    // a fault takes nothing away: whoever promised before it is still held to it
+    if (isDone && call !== 'a device fault') ghost.page.returned[row] = CALLS.indexOf(call) + 1;
     if (!DISCARDS.has(call)) return;
     ghost.page.discarding[row] -= 1;
     forget(m, ghost, row);

@@ -7,6 +7,7 @@
  */
 import { ACQUIRE_SHARED, READ, RELEASE, RELEASE_SHARED, WAIT, WRITE, YIELD } from '@mmun/include';
 import type { PointKind, Table, TableSpec, Where } from '@mmun/include';
+import { isLookedAt } from './objects.js';
 import { Violation, unordered } from './reports.js';
 import type { WatchedMachine } from './watched.js';
 
@@ -71,8 +72,8 @@ export class DataRaces {
   }
 
   private used(field: string, index: number, isWrite: boolean): void {
-    // the set-up runs alone
-    if (this.m.cpu.current[0] === 0 || this.begun[0] === 0) return;
+    // the set-up runs alone, and so does whoever judges a machine at rest
+    if (this.m.cpu.current[0] === 0 || this.begun[0] === 0 || isLookedAt(this.m)) return;
     const thread = this.thread();
     const clock = this.settle(thread);
     const name = `${field}[${index}]`;

@@ -30,6 +30,11 @@ export function fromOutside(m: WatchedMachine, look: () => void): void {
   }
 }
 
+/** Someone looks from outside now. */
+export function isLookedAt(m: WatchedMachine): boolean {
+  return looked.has(m);
+}
+
 /** To be called before plugins are attached. @throws RangeError for names that no table has */
 export function watchObjects(m: WatchedMachine, objects: WatchedObjects): void {
   const isOff = (): boolean => m.cpu.current[0] === 0 || looked.has(m);
@@ -85,5 +90,7 @@ function proxyOf<C extends Column>(array: C, used: (index: number, isWrite: bool
       if (isIndex(key)) used(Number(key), true);
       return Reflect.set(target, key, value, target);
     },
+    // who looks at everything that a program holds uses no row
+    ownKeys: () => [],
   });
 }

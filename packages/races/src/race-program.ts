@@ -57,7 +57,7 @@ export function raceProgram<S>(race: Race<S>, variant: Variant, image: RaceImage
 
 function judge<S>({ atEnd }: Race<S>, { t, s }: Stage<S>, report: (found: Report) => void): void {
   try {
-    atEnd?.(t, s);
+    t.oracle.fromOutside(t.m, () => { atEnd?.(t, s); });
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
     report({ code: error.code, message: error.message });
