@@ -114,10 +114,16 @@ function* tryGetPfn(k: Kvms, { vcpu, gfn, hva }: FaultAddress, isWrite: boolean,
     const pfn = yield* k.s.getUserPages(mmOf(k, kvm), hva, isWrite);
     if (pfn < 0) return pfn;
     yield* k.s.spinLock(lock);
-    const isStale = looksBack && k.kvm.mmuNotifierSeq[kvm] !== seq;
+    const isStale = looksBack && (yield* hasMoved(k, kvm, seq));
     result = isStale ? -EAGAIN : yield* mmuSetSpte(k, { root: vcpu, gfn, pfn: pfn as Pfn, isWritable: isWrite });
     yield* k.s.spinUnlock(lock);
     if (k.protocol !== 'pinned' || result !== 0) yield* k.s.putPage(pfn as Pfn);
   }
   return result;
+}
+
+/** mmu_notifier_retry(). A step although mmuLock is held: a store of the sequence outside of the lock is not to hide behind it. @locks mmuLock */
+function* hasMoved(k: Kvms, kvm: number, seq: number): Task<Step, boolean> {
+  yield* k.s.step(READ, seqWhere(k, kvm));
+  return k.kvm.mmuNotifierSeq[kvm] !== seq;
 }
