@@ -11,3 +11,4 @@ export type { KvmImage } from './kvm-model.js';
 export { operationText } from './operation.js';
 export type { Operation } from './operation.js';
 export { shrink } from './shrink.js';
+export { WITHOUT_HUGE_PAGES } from './zones.js';

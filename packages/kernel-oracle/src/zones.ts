@@ -27,6 +27,9 @@ export function zoneEnd({ start, nrPages }: Zone): number {
   return start + nrPages * PAGE_SIZE;
 }
 
+/** What to tell where huge pages are left out. */
+export const WITHOUT_HUGE_PAGES: string = `huge pages are left out: the kernel has fewer than ${NR_HUGE_NEEDED} to spare (sysctl vm.nr_hugepages)`;
+
 /** The first pages of each huge page. */
 export function hugeSamples(): readonly Zone[] {
   return Array.from({ length: NR_HUGE }, (_, i) => ({ start: HUGE.start + i * HUGE_PAGE, nrPages: 2 }));

@@ -6,7 +6,7 @@ import * as checked from '@mmun/image/x86';
 import { effort } from '@mmun/test-support';
 import * as range from '@mmun/image/x86-range';
 import { kvm } from '@mmun/plugin-kvm';
-import { Fuzzer, KernelSide, OracleUnavailable, fuzzKvm } from '../src/index.js';
+import { Fuzzer, KernelSide, OracleUnavailable, WITHOUT_HUGE_PAGES, fuzzKvm } from '../src/index.js';
 import type { FuzzedImage, KvmFuzzResult, KvmImage } from '../src/index.js';
 
 type Machine = ReturnType<typeof checked.boot>;
@@ -22,6 +22,7 @@ async function withKernel(test: (kernel: KernelSide) => Promise<void>, options: 
     process.stderr.write(`skipped: ${error.message}\n`);
     return;
   }
+  if (!kernel.world.hasHugePages) process.stderr.write(`skipped: ${WITHOUT_HUGE_PAGES}\n`);
   try {
     await test(kernel);
   } finally {

@@ -1,4 +1,4 @@
-import { Fuzzer, KernelSide, OracleUnavailable, fuzzKvm } from '@mmun/kernel-oracle';
+import { Fuzzer, KernelSide, OracleUnavailable, WITHOUT_HUGE_PAGES, fuzzKvm } from '@mmun/kernel-oracle';
 import type { FuzzedImage, FuzzResult, KvmImage, KvmKindResult } from '@mmun/kernel-oracle';
 import type { Command, ExitCode } from '../command.js';
 import { renderFuzz } from '../render/render-fuzz.js';
@@ -82,6 +82,7 @@ export const fuzzKernel: Command = {
 async function fuzz({ ops, seed, build }: { ops: number; seed: number; build: FuzzKernelOptions['build'] }, progress: Progress, terminal: Terminal): Promise<FuzzReport> {
   const kernelSide = await orUsageError(KernelSide.start());
   try {
+    if (!kernelSide.world.hasHugePages) terminal.note(WITHOUT_HUGE_PAGES);
     const image: FuzzedImage<Machine> = build === 'fast' ? await import('@mmun/image/x86-fast') : await import('@mmun/image/x86');
     const fuzzer = new Fuzzer(kernelSide, image);
     const onProgress = (done: number): void => { progress.update(done / ops, `${done} operations, no difference`); };
