@@ -28,7 +28,7 @@ export function unsupportedReason(call: Call): string | null {
   if (!(call.result >= 0)) return null;
   const [first, , third, fourth] = call.args;
   switch (call.name) {
-    case 'mmap': return (fourth & MAP_HUGETLB) !== 0 ? 'the model has no hugetlb mappings' : null;
+    case 'mmap': return (fourth & MAP_HUGETLB) !== 0 ? 'a recording does not tell how many huge pages there were' : null;
     case 'madvise': return madviseReason(third);
     case 'prctl': return PRCTL_EFFECTS.has(first) ? `the model does not do prctl(${PRCTL_EFFECTS.get(first) ?? ''})` : null;
     case 'arch_prctl': return first === ARCH_SHSTK_ENABLE ? 'the model has no shadow stacks' : null;
