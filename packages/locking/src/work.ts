@@ -14,7 +14,7 @@ import { ENOMEM, READ, WAIT, WRITE } from '@mmun/include';
 import type { MaySleep, Sleep, Step, Task, Where } from '@mmun/include';
 import { poolAlloc, poolFree, reserve, reservePool, viewPool, viewTable, whereOf } from '@mmun/lib';
 import type { Layout, Pool, Reserved, ReservedPool, Table } from '@mmun/lib';
-import { point, pointUntil } from '#point';
+import { point, pointUntil, touch } from '#point';
 import { mightSleep } from '#lockdep';
 import type { LockingMachine } from './locking-machine.js';
 
@@ -167,7 +167,8 @@ function* runOldest(m: WorkMachine): Task<MaySleep> {
   const func = items.func[item];
   const arg = items.arg[item];
   takeOff(m, func, arg);
-  yield* point(m, WRITE, whereOf(queue.func, 0));
+  // in the same step: who finds the item no longer queued must find it running
+  touch(m, WRITE, whereOf(queue.func, 0));
   queue.arg[0] = arg;
   queue.func[0] = func;
   yield* (functions[func] as (m: WorkMachine, arg: number) => Task<MaySleep>)(m, arg);

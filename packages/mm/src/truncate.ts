@@ -1,5 +1,5 @@
 // Models mm/truncate.c, and unmap_mapping_range of mm/memory.c (2.6.24 order and locks).
-/** Lock order: i_mmap_lock > ptl; page lock > treeLock. */
+/** Lock order: page lock > i_mmap_lock > ptl; page lock > treeLock. */
 import { PAGE_SIZE } from '@mmun/include';
 import type { Inode, MaySleep, Pfn, Task, Vaddr, Vma } from '@mmun/include';
 import { poolHighest } from '@mmun/lib';
@@ -84,6 +84,8 @@ function* truncatePage(m: Machine, inode: Inode, index: number): Task<MaySleep> 
   if (pfn === 0) return;
   yield* lockPage(m, pfn);
   if (m.page.mapping[pfn] === inode * 2 && m.page.index[pfn] === index) {
+    // a fault that came between the unmapping and the lock has mapped it again; the next one waits for the lock (d00806b18315)
+    if (m.page.mapcount[pfn] > 0) yield* unmapMappingRange(m, inode, index, index + 1, false);
     yield* deleteFromPageCache(m, pfn);
     yield* putPage(m, pfn);
   }
