@@ -25,6 +25,12 @@ interface Page {
   readonly a: Vaddr;
   /** Guest physical, where it is not `a`. */
   readonly gpa: number;
+  readonly pfn?: number;
+}
+
+/** The half of reclaim that only looks whether a page is used. */
+interface Aging {
+  pageReferenced(m: RaceContext['m'], pfn: Pfn, isLocked: boolean): Task<MaySleep, number>;
 }
 
 interface Wrong extends Pick<Race<Page>, 'id' | 'title' | 'source' | 'finds' | 'setup' | 'actors'> {
@@ -154,7 +160,6 @@ const WRONG: readonly Wrong[] = [
   },
   {
     id: 'age-by-store', on: DESIGNS, plugin: kvmWith({ protocol: 'pt-lock' }), title: 'the mark of use is cleared by a load and a store, and a dirty mark in between is lost', source: 'KVM7', finds: ['lost-dirty'],
-    config: { nrSwapSlots: 2 },
     edit: {
       file: mmu,
       find: '      yield* k.s.step(WRITE, spteWhere(k, row));\n      if ((k.spte.spte[row] & SPTE_A) !== 0) young = 1;\n      k.spte.spte[row] = k.spte.spte[row] & ~SPTE_A;\n',
@@ -163,12 +168,12 @@ const WRONG: readonly Wrong[] = [
     setup: (t) => {
       const a = t.mmap(1, { isShared: true });
       t.read(a);
-      t.dev.read(a);
-      return { a, gpa: a };
+      const pfn = t.dev.read(a);
+      return { a, gpa: a, pfn };
     },
     actors: {
-      * cpu0(t: RaceContext, { a }: Page): Task<MaySleep> {
-        yield* t.reclaim(a);
+      * cpu0(t: RaceContext, { a, pfn = 0 }: Page): Task<MaySleep> {
+        yield* (t.image as unknown as Aging).pageReferenced(t.m, pfn as Pfn, false);
         yield* t.madvise(a, MADV_DONTNEED);
       },
       dev0: (t, { a }) => t.dev.access(a, true),
