@@ -85,11 +85,6 @@ function race<S extends Page>(id: string, buggy: SecondaryMmu, setup: (t: Setup)
   return defineRace<S>({ ...text, id, variants: both(buggy), setup, actors, ...more }) as unknown as Race;
 }
 
-function* readTwice(t: RaceContext, { a }: Page): Task<MaySleep> {
-  yield* t.dev.read(a);
-  yield* t.dev.read(a);
-}
-
 const shapes: readonly Race[] = [
   race<Page>('only-range-end', onlyRangeEnd, (t) => { const page = onePage(t); t.fork(); t.dev.read(page.a); return page; }, {
     cpu0: (t, { a }) => t.write(a, 9),
