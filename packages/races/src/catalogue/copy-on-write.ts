@@ -55,6 +55,15 @@ const pager = tinyMmu('pager', {
   },
 });
 
+/** The pte that lets more than before is told like one that lets less. */
+const TELLS_OF_MORE: readonly SourceEdit[] = [
+  {
+    file: WP, find: '  yield* ptepSetAccessFlags(m, vma, address, ptep, pteMkwrite(pteMkdirty(pteMkyoung(seen))), true);\n',
+    replace: "  yield* ptepSetAccessFlags(m, vma, address, ptep, pteMkwrite(pteMkdirty(pteMkyoung(seen))), true);\n  yield* mmuNotifier(m, vmaMm(m, vma), 'invalidatePage', address);\n",
+  },
+  { file: WP, find: 'import { mmuNotifierChangePte,', replace: 'import { mmuNotifier, mmuNotifierChangePte,' },
+];
+
 const sharedWithChild = (t: Parameters<Race['setup']>[0]): Page => {
   const a = t.mmap(1);
   t.write(a, 7);
@@ -135,7 +144,7 @@ export const copyOnWrite: readonly Race[] = [
   defineRace<Page>({
     id: 'notifier-after-unlock',
     title: 'M13: the notifier is told of a copied page when the PT lock has been left',
-    source: '20170829235447.10050-1-jglisse@redhat.com',
+    source: '20170829235447.10050-1',
     finds: ['lost-write', 'cow-leak', 'incoherent'],
     variants: { buggy: { plugin: pager, image: 'toy-range', edit: NOTIFIER_AFTER_UNLOCK }, fixed: { plugin: pager, image: 'toy-range', edit: NO_BRACKET } },
     setup: sharedWithChild,
@@ -144,11 +153,27 @@ export const copyOnWrite: readonly Race[] = [
   defineRace<Page>({
     id: 'cow-end-without-start',
     title: 'M4: the end of a copy is reached without its start',
-    source: '20080201042408.GG26420@sgi.com',
+    source: '20080201042408.GG26420',
     finds: ['unbalanced-range'],
     variants: { buggy: { plugin: kvm, image: 'toy-range', edit: END_WITHOUT_START }, fixed: { plugin: kvm, image: 'toy-range' } },
     setup: sharedWithChild,
     actors: { cpu0: (t, { a }) => t.write(a, 8) },
+  }),
+  defineRace<Page>({
+    id: 'told-of-more-permission',
+    title: 'M12: a pte that allows more than before is invalidated in the device all the same, and its entry goes for nothing',
+    source: 'Nick Piggin, 43261726420',
+    finds: ['broken-claim'],
+    variants: { buggy: { plugin: kvm, edit: TELLS_OF_MORE }, fixed: { plugin: kvm } },
+    setup: (t) => {
+      const a = t.mmap(1);
+      t.write(a, 7);
+      t.as(t.fork(), () => { t.exit(); });
+      t.dev.read(a);
+      return { a };
+    },
+    actors: { cpu0: (t, { a }) => t.write(a, 8) },
+    atEnd: (t) => { t.assert(t.image.notifierCounts(t.m)?.invalidatePage === 0, 'broken-claim', 'nobody lost a permission, and a notifier was called'); },
   }),
   defineRace<Page & { readonly file: Vaddr; readonly mm: Mm }>({
     id: 'dirty-cow',

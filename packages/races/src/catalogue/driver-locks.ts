@@ -286,7 +286,7 @@ export const driverLocks: readonly Race[] = [
   defineRace<Page>({
     id: 'xpmem-waits-for-itself',
     title: 'M5: a write fault through gup copies the page, and the start of that copy waits for the mutex of the fault',
-    source: '20080201220952.GA3875@sgi.com',
+    source: '20080201220952.GA3875',
     finds: ['self-deadlock'],
     variants: { buggy: { plugin: eitherOr(true), image: 'toy-range' }, fixed: { plugin: eitherOr(false), image: 'toy-range' } },
     setup: (t) => {
@@ -299,7 +299,7 @@ export const driverLocks: readonly Race[] = [
   defineRace<Page & { readonly mm: Mm }>({
     id: 'register-under-mmap-sem',
     title: 'M32: a driver registers from its mmap(), with mmap_sem held',
-    source: '20080505162113.GA18761@sgi.com',
+    source: '20080505162113.GA18761',
     finds: ['self-deadlock', 'deadlock'],
     opensDevices: true,
     variants: { buggy: { plugin: registrar(true), image: 'toy-range' }, fixed: { plugin: registrar(false), image: 'toy-range' } },

@@ -34,13 +34,13 @@ const PLACEMENTS: readonly Placement[] = [
     run: (t) => t.fork(),
   },
   {
-    id: 'no-mremap-hook', title: 'M1: pages move, and the device keeps them at their old place, which is not unmapped after them (SGI until V5)', source: '20080201050439.009441434@sgi.com',
+    id: 'no-mremap-hook', title: 'M1: pages move, and the device keeps them at their old place, which is not unmapped after them (SGI until V5)', source: '20080201050439.009441434',
     finds: ['stale-translation', 'stale-after-return', 'incoherent'],
     edit: bracket('mm/src/mremap.ts', '  yield* mmuNotifierInvalidateRangeStart(m, mm, oldAddr, oldEnd);\n', '  yield* mmuNotifierInvalidateRangeEnd(m, mm, oldAddr, oldEnd);\n'),
     run: (t, { a, to }) => t.mremap(a, to, 1, MREMAP_DONTUNMAP),
   },
   {
-    id: 'no-mprotect-hook', title: 'M1: pages become read-only for the process alone (SGI until V6)', source: '20080215064859.384203497@sgi.com',
+    id: 'no-mprotect-hook', title: 'M1: pages become read-only for the process alone (SGI until V6)', source: '20080215064859.384203497',
     finds: ['excess-permission', 'stale-after-return'],
     edit: bracket('mm/src/mprotect.ts', '        yield* mmuNotifierInvalidateRangeStart(m, mm, mmunStart, end);\n', '    yield* mmuNotifierInvalidateRangeEnd(m, mm, mmunStart, end);\n'),
     run: (t, { a }) => t.mprotect(a, PROT_READ),

@@ -75,7 +75,7 @@ export const hugePageCaches: readonly Race[] = [
   defineRace<Page>({
     id: 'huge-page-by-one-address',
     title: 'M11: one invalidate_page for a huge page, and the driver drops what it maps at that address only',
-    source: '20170829235447.10050-1-jglisse@redhat.com',
+    source: '20170829235447.10050-1',
     finds: ['stale-translation'],
     config,
     variants: { buggy: { plugin: hugeAware(false) }, fixed: { plugin: hugeAware(true) } },

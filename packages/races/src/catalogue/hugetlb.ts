@@ -63,7 +63,7 @@ const CALLS: readonly CallRace[] = [
     run: (t, { a }) => t.mprotect(a, PROT_READ, 2),
   },
   {
-    id: 'hugetlb-munmap', title: 'munmap of a huge page says so of every page that a device may have mapped alone', source: '20170829235447.10050-1-jglisse@redhat.com',
+    id: 'hugetlb-munmap', title: 'munmap of a huge page says so of every page that a device may have mapped alone', source: '20170829235447.10050-1',
     finds: ['stale-translation', 'stale-after-return', 'incoherent'], isWrite: false, offset: 1,
     run: (t, { a }) => t.munmap(a, 2),
   },

@@ -198,7 +198,7 @@ export const notifierRegistration: readonly Race[] = [
   defineRace<Page>({
     id: 'all-locks-taken-twice',
     title: 'M34: two VMAs share an anon_vma, and its lock is taken for each of them',
-    source: 'alpine.LFD.1.10.0805071324570.3024@woody.linux-foundation.org',
+    source: 'alpine.LFD.1.10.0805071324570.3024',
     finds: ['self-deadlock'],
     opensDevices: true,
     variants: { buggy: { plugin: kvm, image: 'toy-range', edit: TAKES_TWICE }, fixed: { plugin: kvm, image: 'toy-range' } },
