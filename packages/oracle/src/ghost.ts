@@ -55,6 +55,8 @@ export const OPEN = 1;
 export const UNREGISTERED = 2;
 /** destroy() has returned. */
 export const CLOSED = 3;
+/** destroy() has returned after the end of the address space: ops may run until release, if one is to come at all. */
+export const LEFT = 4;
 
 const PAGES_PER_SPACE = 16;
 export const INSTANCES_PER_DRIVER = 8;

@@ -6,7 +6,7 @@ import type {
 import { whereOf } from '@mmun/lib';
 import { beginCall, endCall } from './calls.js';
 import { judgeRead, noteFrameWrite, noteWrite } from './contents.js';
-import { CLOSED, INSTANCES_PER_DRIVER, OPEN, UNREGISTERED, ghostOf, instanceRow } from './ghost.js';
+import { CLOSED, LEFT, INSTANCES_PER_DRIVER, OPEN, UNREGISTERED, ghostOf, instanceRow } from './ghost.js';
 import type { Ghost } from './ghost.js';
 import { fromOutside } from './objects.js';
 import { forgetRanges, rangeEnds, rangeRefused, rangeStarts } from './ranges.js';
@@ -195,8 +195,11 @@ function closed<M extends WatchedMachine>({ image, m: machine, name, index }: Wa
   const m = machine();
   const ghost = ghostOf(m);
   const row = instanceRow(index, instance);
-  if (ghost.instance.state[row] !== UNREGISTERED && !image.isMmAlive(m, ghost.instance.mm[row] as Mm)) return;
   touchInstance(m, ghost, row, WRITE);
+  if (ghost.instance.state[row] !== UNREGISTERED && !image.isMmAlive(m, ghost.instance.mm[row] as Mm)) {
+    ghost.instance.state[row] = LEFT;
+    return;
+  }
   ghost.instance.state[row] = CLOSED;
   m.sched.touch(READ, whereOf(ghost.instance.running, row));
   if (ghost.instance.running[row] > 0) throw new Violation(closedUnderOp(name, instance));

