@@ -4,6 +4,7 @@ import { deviceAgainstCall } from './catalogue/device-against-call.js';
 import { driverLifetime } from './catalogue/driver-lifetime.js';
 import { driverLocks } from './catalogue/driver-locks.js';
 import { driverRetry } from './catalogue/driver-retry.js';
+import { gruRaces } from './catalogue/gru.js';
 import { hookPlacement } from './catalogue/hook-placement.js';
 import { hugePageCaches } from './catalogue/huge-page-caches.js';
 import { hugetlb } from './catalogue/hugetlb.js';
@@ -14,4 +15,4 @@ import { checkableOf } from './checkable.js';
 import type { Checkable } from './checkable.js';
 import { litmus } from './litmus.js';
 
-export const catalogue: readonly Checkable[] = [litmus, ...[...deviceAgainstCall, ...notifierRelease, ...driverLifetime, ...driverRetry, ...driverLocks, ...notifierRegistration, ...tlbFlush, ...copyOnWrite, ...hugetlb, ...hugePageCaches, ...hookPlacement].map(checkableOf)];
+export const catalogue: readonly Checkable[] = [litmus, ...[...deviceAgainstCall, ...notifierRelease, ...driverLifetime, ...driverRetry, ...driverLocks, ...notifierRegistration, ...tlbFlush, ...copyOnWrite, ...hugetlb, ...hugePageCaches, ...hookPlacement, ...gruRaces].map(checkableOf)];
