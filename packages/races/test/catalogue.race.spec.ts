@@ -1,4 +1,6 @@
 // The table of the first races: v5 is right where entries are made under the PT lock, and wrong at fork; an entry made later is wrong everywhere.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { linkRace } from '@mmun/build/link-race';
 import { catalogue } from '@mmun/races';
 import type { Checkable, CheckOptions, CheckReport, RaceImage } from '@mmun/races';
@@ -89,6 +91,21 @@ const bugs = catalogue.filter(({ id }) => !onTheRealMm.includes(id) && id !== 'u
 const isWhole = effort(0, 1) === 1;
 /** More than a second of CPU. */
 const SLOW: ReadonlySet<string> = new Set();
+
+it('edits lines that the kernel has, each once', () => {
+  const lost: string[] = [];
+  for (const { id, variants } of catalogue) {
+    for (const [variant, { edits }] of variants) {
+      const texts = new Map<string, string>();
+      for (const { file, find, replace } of edits) {
+        const parts = (texts.get(file) ?? readFileSync(join(__dirname, '../..', file), 'utf8')).split(find);
+        if (parts.length !== 2) lost.push(`${id}, ${variant}: ${file} has this ${parts.length - 1} times: ${find}`);
+        texts.set(file, parts.join(replace));
+      }
+    }
+  }
+  expect(lost).toEqual([]);
+});
 
 it('has every public bug that was measured', () => {
   expect(bugs.map(({ id }) => id)).toEqual(expect.arrayContaining([...MEASURED.keys()]));

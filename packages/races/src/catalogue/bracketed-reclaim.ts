@@ -9,10 +9,8 @@ const FILE = 'mm/src/rmap-walk.ts';
 export const BRACKETED_RECLAIM: readonly SourceEdit[] = [
   {
     file: FILE,
-    find: "import { MMU_NOTIFIER, mmuNotifierClearFlushYoung, mmuNotifierInvalidatePage, rmapLock, rmapUnlock } from '#mmu-notifier';",
-    replace: `import {
-  MMU_NOTIFIER, mmuNotifierClearFlushYoung, mmuNotifierInvalidatePage, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, rmapLock, rmapUnlock,
-} from '#mmu-notifier';`,
+    find: " } from '#mmu-notifier';\n",
+    replace: " } from '#mmu-notifier';\nimport { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';\n",
   },
   {
     file: FILE,

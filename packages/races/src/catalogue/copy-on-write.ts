@@ -61,7 +61,7 @@ const TELLS_OF_MORE: readonly SourceEdit[] = [
     file: WP, find: '  yield* ptepSetAccessFlags(m, vma, address, ptep, pteMkwrite(pteMkdirty(pteMkyoung(seen))), true);\n',
     replace: "  yield* ptepSetAccessFlags(m, vma, address, ptep, pteMkwrite(pteMkdirty(pteMkyoung(seen))), true);\n  yield* mmuNotifier(m, vmaMm(m, vma), 'invalidatePage', address);\n",
   },
-  { file: WP, find: 'import { mmuNotifierChangePte,', replace: 'import { mmuNotifier, mmuNotifierChangePte,' },
+  { file: WP, find: "} from '#mmu-notifier';\n", replace: "} from '#mmu-notifier';\nimport { mmuNotifier } from '#mmu-notifier';\n" },
 ];
 
 const sharedWithChild = (t: Parameters<Race['setup']>[0]): Page => {
@@ -127,7 +127,7 @@ const PAST_THE_CACHE: readonly SourceEdit[] = [
 
 /** The page of a slot with a reference, read in`,
   },
-  { file: SWAP, find: 'swapFree, tryToFreeSwap,', replace: 'swapFree, swapLockOf, tryToFreeSwap,' },
+  { file: SWAP, find: "} from './swapfile.js';\n", replace: "} from './swapfile.js';\nimport { swapLockOf } from './swapfile.js';\n" },
   { file: SWAP, find: "import { putPage } from './swap.js';\n", replace: "import { putPage } from './swap.js';\nimport { swapReadpage } from './page-io.js';\n" },
 ];
 

@@ -164,7 +164,7 @@ export const notifierRelease: readonly Race[] = [
     source: '5187449A.1000202@linux.vnet.ibm.com',
     finds: ['rcu-misuse'],
     variants: {
-      buggy: { plugin: kvm, image: 'toy-range', edit: [UNLINKS_WITHOUT_INIT, { file: REGISTER, find: 'hlistAddHeadRcu, hlistDelInitRcu,', replace: 'hlistAddHeadRcu, hlistDelRcu, hlistDelInitRcu,' }] },
+      buggy: { plugin: kvm, image: 'toy-range', edit: [UNLINKS_WITHOUT_INIT, { file: REGISTER, find: "} from '@mmun/locking';\n", replace: "} from '@mmun/locking';\nimport { hlistDelRcu } from '@mmun/locking';\n" }] },
       fixed: { plugin: kvm, image: 'toy-range' },
     },
     setup: (t) => ({ a: t.mmap(1) }),

@@ -21,13 +21,13 @@ const RANGED_GATHER: readonly SourceEdit[] = [
     file: 'mm/src/memory.ts', find: 'isFileOnly);\n  yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);\n  yield* tlbFinishMmu(m);\n',
     replace: 'isFileOnly);\n  yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);\n  if (m.mmuGather.nr[m.cpu.current[0]] > 0) yield* flushTlbRange(m, vma, start, end);\n  yield* tlbFinishMmu(m);\n',
   },
-  { file: 'mm/src/memory.ts', find: "import { mmuNotifier,", replace: "import { flushTlbRange } from '#asm';\nimport { mmuNotifier," },
+  { file: 'mm/src/memory.ts', find: "} from '#asm';\n", replace: "} from '#asm';\nimport { flushTlbRange } from '#asm';\n" },
 ];
 
 /** CVE-2018-18281: the source is flushed when the locks have been left. */
 const FLUSHES_AFTER_UNLOCK: readonly SourceEdit[] = [
   ...RANGED_GATHER,
-  { file: MREMAP, find: 'pteOffset, ptepClearFlush, ptepNone, setPteAt }', replace: 'flushTlbRange, pteOffset, ptepGetAndClear, ptepNone, setPteAt }' },
+  { file: MREMAP, find: "} from '#asm';\n", replace: "} from '#asm';\nimport { flushTlbRange, ptepGetAndClear } from '#asm';\n" },
   { file: MREMAP, find: 'yield* ptepClearFlush(m, vma, (oldAddr + done) as Vaddr, oldPtep)', replace: 'yield* ptepGetAndClear(m, mm, (oldAddr + done) as Vaddr, oldPtep)' },
   {
     file: MREMAP, find: '  if (inode !== 0) yield* rmapUnlock(m, mappingLock);\n}',
@@ -38,7 +38,7 @@ const FLUSHES_AFTER_UNLOCK: readonly SourceEdit[] = [
 /** 4.3: reclaim clears the pte and flushes once for many pages, before it frees the first of them. try_to_unmap_flush() */
 const BATCHED_FLUSH: readonly SourceEdit[] = [
   { file: RMAP, find: '  const pte = yield* ptepClearFlush(m, vma, address, ptep);\n  yield* mmuNotifierInvalidatePage(m, mm, address);\n', replace: '  const pte = yield* ptepGetAndClear(m, mm, address, ptep);\n  yield* mmuNotifierInvalidatePage(m, mm, address);\n' },
-  { file: RMAP, find: 'import {\n  pmdNone, pteDirty,', replace: 'import {\n  flushTlbMm, ptepGetAndClear, pmdNone, pteDirty,' },
+  { file: RMAP, find: "} from '#asm';\n", replace: "} from '#asm';\nimport { flushTlbMm, ptepGetAndClear } from '#asm';\n" },
   {
     file: RMAP, find: '  return m.page.mapcount[pfn] === 0 ? SWAP_SUCCESS : result;\n',
     replace: '  for (let mm = 1; mm <= m.bootConfig.nrMms; mm++) yield* flushTlbMm(m, mm as Mm);\n  return m.page.mapcount[pfn] === 0 ? SWAP_SUCCESS : result;\n',
@@ -72,7 +72,7 @@ const REFERENCES_DECIDE: SourceEdit = {
 const COPY_FLUSHES: readonly SourceEdit[] = [
   REFERENCES_DECIDE,
   { file: WP, find: '  if (pfn !== 0) yield* getPage(m, pfn);\n  yield* spinUnlock(m, ptl);\n', replace: '  yield* flushTlbPage(m, vma, address);\n  if (pfn !== 0) yield* getPage(m, pfn);\n  yield* spinUnlock(m, ptl);\n' },
-  { file: WP, find: 'import { pfnPte, pteMkdirty,', replace: 'import { flushTlbPage, pfnPte, pteMkdirty,' },
+  { file: WP, find: "} from '#asm';\n", replace: "} from '#asm';\nimport { flushTlbPage } from '#asm';\n" },
 ];
 
 export const tlbFlush: readonly Race[] = [
