@@ -13,10 +13,11 @@ export interface Subject {
   readonly set?: Readonly<Record<string, number | string>>;
   /** Left out: both exhaustive searches, and whichever is through. */
   readonly strategy?: 'dpor' | 'stateful';
+  readonly maxMillis?: number;
 }
 
-export async function exploreOne(lab: Lab, { race, variant, says, set, strategy = 'dpor' }: Subject): Promise<Explored> {
-  const report = await lab.check(race, { variant, strategy, maxMillis: MILLIS, ...(set === undefined ? {} : { set }) });
+export async function exploreOne(lab: Lab, { race, variant, says, set, strategy = 'dpor', maxMillis = MILLIS }: Subject): Promise<Explored> {
+  const report = await lab.check(race, { variant, strategy, maxMillis, ...(set === undefined ? {} : { set }) });
   return { kind: 'explored', says, race, variant, exhaustive: report.exhaustive, executions: report.executions, counterexample: counterexampleOf(report) };
 }
 

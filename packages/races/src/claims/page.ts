@@ -30,7 +30,7 @@ const HEAD: readonly string[] = [
   '(20080131232842.GQ7185@v2.random). Each sentence of that mail that can be true or false is run here, on the patch as it was posted, over the mm of',
   '2.6.24: on images for x86, s390 and the generic arch where it is about numbers, and in every interleaving of a machine of a few pages where it is about',
   'order. *Holds* means that no interleaving says otherwise and that a mutant of the code, where the claim is false, is caught by the same run. *Refuted*',
-  'comes with the shortest schedule that shows it; `npx mmun check RACE --replay STRING` plays it again, step by step, with lines of the source.',
+  'comes with the shortest schedule that shows it, less what does not matter; `npx mmun check RACE --replay STRING` plays all of it again, with lines of the source.',
 ];
 
 function overview(rows: readonly ClaimRow[]): string[] {
@@ -80,11 +80,25 @@ function schedule({ race, variant, message, why, replay, preemptions, steps }: C
   const width = Math.max(...actors.map((actor) => actor.length));
   return [
     '```',
-    ...steps.map(({ actor, text }) => `${actor.padEnd(width)}  ${text}`),
+    ...told(steps).map((step) => (step === null ? `${' '.repeat(width)}  ...` : `${step.actor.padEnd(width)}  ${step.text}`)),
     '```', '',
     `${sentence(message)}${why === '' ? '' : `: ${why}`}. ${preemptions === 0 ? 'No preemption is needed' : preemptions === 1 ? 'One preemption is enough' : `${preemptions} preemptions are enough`}:`, '',
     `    npx mmun check ${race} --variant ${variant} --replay '${replay}'`, '',
   ];
+}
+
+/** What a reader follows: where a turn begins, locks over the pte and the entry, and everything that changes a pte, an entry or a frame. */
+const MATTERS = /the call begins|the pte of|page\.ptl|mmu_lock|\.lock\[|mmap_sem|: calls |; |here: |mm_users|list/;
+
+/** Null stands for steps that are left out. */
+function told(steps: Counterexample['steps']): (Counterexample['steps'][number] | null)[] {
+  const out: (Counterexample['steps'][number] | null)[] = [];
+  steps.forEach((step, i) => {
+    const isTurn = steps[i - 1]?.actor !== step.actor || i === steps.length - 1 || steps[i + 1]?.actor !== step.actor;
+    if (isTurn || MATTERS.test(step.text)) out.push(step);
+    else if (out.at(-1) !== null) out.push(null);
+  });
+  return out;
 }
 
 function explorations(evidence: readonly Evidence[]): string[] {
@@ -92,7 +106,7 @@ function explorations(evidence: readonly Evidence[]): string[] {
   if (rows.length === 0) return [];
   return [
     '| race | | every interleaving |', '|---|---|---|',
-    ...rows.map(({ race, variant, says, counterexample }) => `| \`${race}\`, ${variant} | ${cell(says)} | ${counterexample === null ? 'clean' : `${counterexample.code}, ${counterexample.preemptions} preemptions`} |`),
+    ...rows.map(({ race, variant, says, counterexample }) => `| \`${race}\`, ${variant} | ${cell(says)} | ${counterexample === null ? 'clean' : `${counterexample.code}, ${counterexample.preemptions} ${counterexample.preemptions === 1 ? 'preemption' : 'preemptions'}`} |`),
     '',
   ];
 }

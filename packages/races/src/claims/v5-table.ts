@@ -19,8 +19,11 @@ export interface Cell {
 export const TABLE_CALLS: readonly string[] = ['munmap', 'mprotect', 'fork', 'mremap', 'reclaim', 'cow', 'truncate', 'exit', 'unregister'];
 export const TABLE_PLUGINS: readonly string[] = ['kvm'];
 
-/** Not covered in the time that a search may take: four threads' worth of copy-on-write under start and end. */
+/** Not covered in the time that a search may take: three CPUs, where start and end bring many steps. */
 const TOO_LARGE: ReadonlySet<string> = new Set(['cow-read range', 'cow-write range', 'reclaim-write range', 'truncate-write range']);
+
+/** Of one search with three CPUs. */
+const DEEP_MILLIS = 600_000;
 
 /** The variant of the race `CALL-ACCESS` in which the design is as it was and the driver is right. */
 function variantOf(call: string, design: CellDesign, plugin: string): string {
@@ -47,7 +50,7 @@ async function explore(lab: Lab, { call, access, design, plugin, cpus }: Omit<Ce
   if (cpus === 3 && (call === 'exit' || TOO_LARGE.has(`${race} ${design}`))) return null;
   const found = await exploreOne(lab, {
     race, variant: variantOf(call, design, plugin), says: `${race} under ${design}`,
-    ...(cpus === 3 ? { set: { writers: 1 }, strategy: 'stateful' as const } : {}),
+    ...(cpus === 3 ? { set: { writers: 1 }, strategy: 'stateful' as const, maxMillis: DEEP_MILLIS } : {}),
   });
   if (found.counterexample === null && !found.exhaustive) throw new Unsettled(`${race}, ${design}, ${cpus} CPUs: not every interleaving was covered`);
   return found;
