@@ -71,7 +71,7 @@ describe('a table of the toy', () => {
 describe('huge pages where there is too little of everything', () => {
   it.each(Array.from({ length: effort(2, 12) }, (_, i) => i + 1))('leave no count behind that does not add up (seed %i)', (seed) => {
     const random = numbers(seed);
-    for (let round = 0; round < 25; round++) {
+    for (let round = 0; round < effort(10, 25); round++) {
       const { m, task } = boot({ nrFrames: 7 + random(8), nrHugePages: 1 + random(5), nrTables: 5 + random(9), tlbEntries: [4, 0][round % 2] as number, nrMms: 3, nrVmas: 16, nrInodes: 4, nrFiles: 4, nrTasks: 6 });
       const alive = [task];
       for (let op = 0; op < 60; op++) {
@@ -178,6 +178,42 @@ describe.each<[string, Ordered]>([
     const { findings, exhaustive } = explore({ name: 'hugetlb', boot: bootTwo, threads, atEnd }, { strategy: 'dpor', findsAll: true });
     expect({ findings, exhaustive, seen: [...seen].sort() }).toEqual({ findings: [], exhaustive: true, seen: [...answers].sort() });
   });
+});
+
+/** Three processes with one shared and one private mapping, of which each thread does everything there is. */
+function* life(m: Machine, i: number): Task<string> {
+  const B = (2 * TABLE) as Vaddr;
+  yield* image.userWrite(m, A, 10 + i);
+  yield* image.userWrite(m, (B + P) as Vaddr, 20 + i);
+  const calls = [
+    () => image.sysMprotect(m, A, H, PROT_READ), () => image.sysMadvise(m, B, H, MADV_REMOVE), () => image.sysClone(m, 0), () => image.sysMunmap(m, (B + H) as Vaddr, H),
+    () => image.sysMadvise(m, A, TABLE, MADV_DONTNEED), () => image.sysMprotect(m, A, H, RW),
+  ];
+  for (let n = 0; n < 3; n++) {
+    yield* (calls[(i * 2 + n) % calls.length] as () => Task<string, number>)();
+    yield* image.userWrite(m, (A + n * P) as Vaddr, i);
+    yield* image.userRead(m, (B + i * P) as Vaddr);
+  }
+  yield* image.sysExit(m);
+}
+
+it.each([['with', 4], ['without', 0]])('processes that share tables and pages leave everything in order, whatever the order, %s TLBs', (_with, tlbEntries) => {
+  const threads: Thread<Machine>[] = [1, 2, 3, 4].map((handle) => ({ name: `t${handle}`, handle, run: (m) => life(m, handle) }));
+  const bootThree = (): Machine => {
+    const { m, task } = boot({ nrCpus: 4, nrFrames: 30, nrHugePages: 12, nrTables: 40, nrTasks: 12, nrMms: 8, nrVmas: 40, nrAnonVmas: 30, nrAnonVmaChains: 60, tlbEntries });
+    const run = <R>(code: Task<string, R>): R => image.run(m, code);
+    run(mmapHuge(m, A, 4, MAP_PRIVATE));
+    run(mmapHuge(m, 2 * TABLE, 4, MAP_SHARED));
+    for (const at of [A, 2 * TABLE]) run(image.userWrite(m, at as Vaddr, 1));
+    for (const flags of [0, 0, CLONE_VM]) run(image.sysClone(m, flags));
+    for (let thread = 1; thread <= 4; thread++) image.setTaskCpu(m, thread as TaskStruct, thread - 1);
+    image.setCurrent(m, task);
+    image.setCurrent(m, 0 as TaskStruct);
+    return m;
+  };
+  const atEnd = (m: Machine, report: (found: { code: string; message: string }) => void): void => image.checkMachine(m).forEach(report);
+  const { findings, executions } = explore({ name: 'hugetlb', boot: bootThree, threads, atEnd }, { strategy: 'random', maxExecutions: effort(40, 3000), seed: 1 });
+  expect({ findings, isEnough: executions >= 40 }).toEqual({ findings: [], isEnough: true });
 });
 
 it('an empty pool is -ENOMEM at mmap', () => {
