@@ -231,6 +231,16 @@ export interface KernelServices {
   /** The device wrote to the page. Only a flag: takes no lock, so it may be called under any. SetPageDirty() */
   setPageDirty(pfn: Pfn): Task<Step>;
 
+  /**
+   * As getUserPages, for a reference that is kept for long. Reclaim does not unmap the page while it is, so that no
+   * invalidatePage comes for it: a driver that can do nothing under the PT lock pins. pin_user_pages(FOLL_LONGTERM)
+   * Deviation: pages of files too, which Linux unmaps, to no avail.
+   * @returns a frame, or a negative errno; -EFAULT also for a write to a shared mapping of a file that is written back
+   */
+  pinUserPages(mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, number>;
+  /** Gives it back, with its reference. @context any */
+  unpinUserPage(pfn: Pfn): Task<Step>;
+
   // ── an area of a process that a driver maps pages in ──────────────────────────────────────────────────────────────
 
   /** mm of the thread that calls: 0 for a kernel thread. current->mm @context any */

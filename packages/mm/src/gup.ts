@@ -1,14 +1,15 @@
 // Models mm/gup.c (6.18; get_user_pages as 2.6.24 knew it).
 /** Lock order: mmap_sem > ptl. */
-import { EFAULT, ENOMEM, PAGE_SIZE, VM_EXEC, VM_FAULT_OOM, VM_HUGETLB, VM_IO, VM_LOCKONFAULT, VM_MAYREAD, VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE } from '@mmun/include';
-import type { MaySleep, Mm, Ptep, Spinlock, Step, Task, Vaddr, Vma } from '@mmun/include';
-import { refcountAt, refcountInc, spinLock, spinUnlock } from '@mmun/locking';
+import { EFAULT, ENOMEM, PAGE_SIZE, VM_EXEC, VM_FAULT_OOM, VM_HUGETLB, VM_IO, VM_LOCKONFAULT, VM_MAYREAD, VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE, WRITE } from '@mmun/include';
+import type { MaySleep, Mm, Pfn, Ptep, Spinlock, Step, Task, Vaddr, Vma } from '@mmun/include';
+import { bugOn, whereOf } from '@mmun/lib';
+import { point, refcountAt, refcountInc, spinLock, spinUnlock } from '@mmun/locking';
 import { HPAGE_SIZE, pmdNone, pteOffset, ptePfn, ptePresent, pteWrite, ptepGet } from '#asm';
 import { FAULT_FLAG_WRITE } from './fault-flags.js';
-import { followHugetlbPage, isHugetlbMapped } from './hugetlb-gup.js';
-import { hugeStart } from './hugetlb-pool.js';
+import { followHugetlbPage, isHugetlbMapped, putAnyPage } from './hugetlb-gup.js';
+import { hugeStart, isHugeFrame } from './hugetlb-pool.js';
 import { handleMmFault } from './memory-fault.js';
-import { vmaMm } from './mm-types.js';
+import { VM_OPS_FILE, vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { mmFindPmd, pteLockptr } from './pgalloc.js';
 import { findVma } from './vma-tree.js';
@@ -46,15 +47,17 @@ function* populateHugetlbRange(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, i
 
 /**
  * The frame behind an address, with a reference for the caller, as a driver gets it.
+ * @param isLongterm the reference is a pin, owed to unpinUserPage; FOLL_PIN | FOLL_LONGTERM
  * @context process @locks mmap_sem for reading; may sleep
  * @holds the reference keeps the frame from being freed, and nothing else: the pte may point elsewhere at once
  * @returns the frame, -EFAULT or -ENOMEM
  */
-export function* getUserPage(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, number> {
+export function* getUserPage(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean, isLongterm = false): Task<MaySleep, number> {
   const vma = findVma(m, mm, address);
   if (vma === 0 || m.vma.vmStart[vma] > address || !isVmaAllowed(m.vma.vmFlags[vma], isWrite, false)) return -EFAULT;
+  if (isLongterm && isWrite && isDirtyTracked(m, vma)) return -EFAULT;
   for (;;) {
-    const pfn = yield* followVmaPage(m, vma, address, isWrite);
+    const pfn = yield* followVmaPage(m, vma, address, isWrite, isLongterm);
     if (pfn !== 0) return pfn;
     const error = yield* faultinPage(m, vma, address, isWrite);
     if (error !== 0) return error;
@@ -62,21 +65,41 @@ export function* getUserPage(m: Machine, mm: Mm, address: Vaddr, isWrite: boolea
 }
 
 /** followPage() or followHugetlbPage(), whichever the VMA needs. */
-export function* followVmaPage(m: Machine, vma: Vma, address: Vaddr, isWrite: boolean): Task<Step, number> {
+export function* followVmaPage(m: Machine, vma: Vma, address: Vaddr, isWrite: boolean, isLongterm = false): Task<Step, number> {
   if ((m.vma.vmFlags[vma] & VM_HUGETLB) !== 0) return yield* followHugetlbPage(m, vmaMm(m, vma), address, isWrite);
-  return yield* followPage(m, vmaMm(m, vma), address, isWrite);
+  return yield* followPage(m, vmaMm(m, vma), address, isWrite, isLongterm);
 }
 
 /** The frame that is mapped now, with a reference taken under the ptl; 0 where none is, or none that may be written. @holds no hugetlb VMA covers the address */
-export function* followPage(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean): Task<Step, number> {
+export function* followPage(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean, isLongterm = false): Task<Step, number> {
   const ptep = yield* pteOffsetMapLock(m, mm, address);
   if (ptep === 0) return 0;
   const pte = ptepGet(m, ptep);
   const isThere = ptePresent(pte) && (!isWrite || pteWrite(pte));
   const pfn = isThere ? ptePfn(pte) : 0;
   if (pfn !== 0) yield* refcountInc(m, refcountAt(m.page.refcount, pfn));
+  if (pfn !== 0 && isLongterm) yield* addPin(m, pfn, 1);
   yield* pteUnmapUnlock(m, mm, address);
   return pfn;
+}
+
+/** Gives a pin back, with its reference. Pages of hugetlb are never reclaimed, so theirs is the reference alone. unpin_user_page() @context any */
+export function* unpinUserPage(m: Machine, pfn: Pfn): Task<Step> {
+  if (!isHugeFrame(m, pfn)) {
+    bugOn(m.page.pincount[pfn] <= 0, 'unpin-of-unpinned');
+    yield* addPin(m, pfn, -1);
+  }
+  yield* putAnyPage(m, pfn);
+}
+
+function* addPin(m: Machine, pfn: number, by: number): Task<Step> {
+  yield* point(m, WRITE, whereOf(m.page.pincount, pfn));
+  m.page.pincount[pfn] += by;
+}
+
+/** Writes through a long-lived pin would come after a page of a file was cleaned, and nobody would know. writable_file_mapping_allowed() of today */
+function isDirtyTracked(m: Machine, vma: Vma): boolean {
+  return (m.vma.vmFlags[vma] & VM_SHARED) !== 0 && m.vma.vmOps[vma] === VM_OPS_FILE;
 }
 
 /** The slot of an address with its ptl held; 0, and no lock, where there is no table. @owes pteUnmapUnlock unless 0 */

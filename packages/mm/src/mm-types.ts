@@ -106,6 +106,8 @@ const pageSpec = {
   refcount: 'i32',
   /** Page-table entries that map the frame. */
   mapcount: 'i32',
+  /** References that drivers keep for long: while there are any the page is not unmapped by reclaim. folio_maybe_dma_pinned() */
+  pincount: 'i32',
   /** 2 * inode, or 2 * anon_vma + 1, or 0. */
   mapping: 'u32',
   /** Pages: into the file, or of the address as seen by the VMA's pgoff. */

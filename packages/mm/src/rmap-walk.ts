@@ -5,7 +5,7 @@
  * Lock order (2.6.24): mmap_sem > page lock > i_mmap_lock > anon_vma lock > ptl > swapLock, treeLock. A walk holds neither
  * mmap_sem nor a reference to the mm: a VMA leaves i_mmap and its anon_vmas before its page tables go.
  */
-import { PAGE_SIZE, VM_LOCKED, VM_SHARED, WRITE } from '@mmun/include';
+import { PAGE_SIZE, READ, VM_LOCKED, VM_SHARED, WRITE } from '@mmun/include';
 import type { AnonVma, Inode, MaySleep, Mm, Pfn, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { bugOn, whereOf } from '@mmun/lib';
 import { lockdepAssertHeld, spinLock, spinUnlock, touch } from '@mmun/locking';
@@ -205,11 +205,17 @@ function* tryToUnmapOne(m: Machine, pfn: Pfn, vma: Vma, isForced: boolean): Task
   if (ptep === 0) return SWAP_AGAIN;
   const ptl = pteLockptr(m, mm, mmFindPmd(m, mm, address));
   lockdepAssertHeld(m, ptl);
-  let isKept = (m.vma.vmFlags[vma] & VM_LOCKED) !== 0;
+  let isKept = (m.vma.vmFlags[vma] & VM_LOCKED) !== 0 || isPinned(m, pfn);
   if (!isKept && !isForced) isKept = (yield* clearFlushYoung(m, vma, address, ptep)) !== 0;
   if (!isKept) yield* unmapPte(m, pfn, vma, address, ptep);
   yield* spinUnlock(m, ptl);
   return isKept || (m.page.mapcount[pfn] > 0 && isRedirtied(m, pfn)) ? SWAP_FAIL : SWAP_AGAIN;
+}
+
+/** Whoever pins does so under the ptl of the pte. folio_maybe_dma_pinned() */
+export function isPinned(m: Machine, pfn: Pfn): boolean {
+  touch(m, READ, whereOf(m.page.pincount, pfn));
+  return m.page.pincount[pfn] > 0;
 }
 
 /** @locks ptl(address) */

@@ -46,12 +46,12 @@ export function* withPte(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean, i
   return result;
 }
 
-/** @see KernelServices.getUserPages */
-export function* getUserPageOf(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean): Task<MaySleep, number> {
+/** @see KernelServices.getUserPages, pinUserPages */
+export function* getUserPageOf(m: Machine, mm: Mm, address: Vaddr, isWrite: boolean, isLongterm = false): Task<MaySleep, number> {
   if (!(yield* mmgetNotZero(m, mm))) return -ESRCH;
   const mmapSem = mmapSemOf(m, mm);
   yield* downRead(m, mmapSem);
-  const pfn = yield* getUserPage(m, mm, address, isWrite);
+  const pfn = yield* getUserPage(m, mm, address, isWrite, isLongterm);
   yield* upRead(m, mmapSem);
   yield* mmput(m, mm);
   return pfn;

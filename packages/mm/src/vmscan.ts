@@ -7,8 +7,9 @@
  *      ^                     |                                 |
  *      └────── used ─────────┴──────── held by others ─────────┘ (stays, in its cache)
  *
- * A frame that a driver pins has a reference that no mapping and no cache explains: it is unmapped, as in 2.6.24, but
- * stays in the swap cache or page cache, so the next fault finds the very same frame.
+ * A frame that a driver has a plain reference to has one that no mapping and no cache explains: it is unmapped, as in
+ * 2.6.24, but stays in the swap cache or page cache, so the next fault finds the very same frame. One that is pinned for
+ * long (pincount) is left alone, as today: to unmap it would gain nothing.
  *
  * Deviation: a machine without slots (nrSwapSlots 0) unmaps nothing; clean pages of regular files that nobody maps go.
  * Deviation: no zones; pages are isolated one at a time.
@@ -24,7 +25,7 @@ import { pageCacheUnlink, treeLockOf } from './page-cache.js';
 import { PG_DIRTY, PG_LAZYFREE, PG_LOCKED, PG_SWAPCACHE, pageIsAnon, pageLockGone, trylockPage, unlockPage } from './page-flags.js';
 import { swapWritepage } from './page-io.js';
 import { writePage } from './page-writeback.js';
-import { SWAP_FAIL, SWAP_SUCCESS, pageReferenced, tryToUnmap } from './rmap-walk.js';
+import { SWAP_FAIL, SWAP_SUCCESS, isPinned, pageReferenced, tryToUnmap } from './rmap-walk.js';
 import { freePage, isolateLruPage, isolatePage, lruAddDrain, pageRefFreeze, pageRefUnfreeze, putbackLruPage } from './swap.js';
 import { addToSwap, removeFromSwapCache, tryToFreeSwap, vmSwapFull } from './swapfile.js';
 
@@ -116,6 +117,7 @@ function* shrinkPage(m: Machine, pfn: Pfn, isForced: boolean): Task<MaySleep, nu
 /** @locks page lock; it goes with the page where FREED is returned */
 function* shrinkLockedPage(m: Machine, pfn: Pfn, isForced: boolean): Task<MaySleep, number> {
   const { flags, mapcount, mapping } = m.page;
+  if (isPinned(m, pfn)) return KEEP;
   const isReferenced = !isForced && (yield* pageReferenced(m, pfn, true)) > 0;
   if (isReferenced && (mapcount[pfn] > 0 || (flags[pfn] & PG_SWAPCACHE) !== 0)) return ACTIVATE;
   if (pageIsAnon(m, pfn) && (flags[pfn] & (PG_SWAPCACHE | PG_LAZYFREE)) === 0 && !(yield* addToSwap(m, pfn))) return ACTIVATE;

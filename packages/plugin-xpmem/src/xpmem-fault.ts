@@ -4,13 +4,13 @@
  *
  *   fault                               mm
  *   in the list of active faults
- *   getUserPages: frame P, pinned
+ *   pinUserPages: frame P
  *                                       start: marks the fault, recalls, sleeps for answers
  *                                       pte changed
  *                                       end
  *   marked: gives P back, starts over
  *
- * No lock is held over getUserPages. A write breaks copy on write there, and the range that do_wp_page starts for that comes
+ * No lock is held over pinUserPages. A write breaks copy on write there, and the range that do_wp_page starts for that comes
  * back into this driver in the same thread: it marks the very fault, which starts over. SGI's driver had a mutex here, and
  * could wait for itself (20080201220952.GA3875).
  */
@@ -49,7 +49,7 @@ function* tryFault(x: Xpmem, att: number, page: Vaddr, isWrite: boolean): Task<M
   const tg = x.seg.tg[seg];
   const fault = yield* beginFault(x, seg, page);
   if (fault < 0) return fault;
-  const pfn = yield* x.s.getUserPages(mmOfSeg(x, seg), page, isWrite);
+  const pfn = yield* x.s.pinUserPages(mmOfSeg(x, seg), page, isWrite);
   if (pfn < 0) {
     yield* endFault(x, tg, fault);
     return pfn;
@@ -62,7 +62,7 @@ function* mapHere(x: Xpmem, att: number, page: Vaddr, pfn: Pfn, isWrite: boolean
   const mm = x.tg.mm[x.att.tg[att]] as Mm;
   if (!(yield* x.s.mmgetNotZero(mm))) {
     yield* endFault(x, x.seg.tg[x.att.seg[att]], fault);
-    yield* x.s.putPage(pfn);
+    yield* x.s.unpinUserPage(pfn);
     return -EFAULT;
   }
   yield* x.s.mmapReadLock(mm);
@@ -91,7 +91,7 @@ function* enterPage(x: Xpmem, att: number, page: Vaddr, pfn: Pfn, isWrite: boole
   const result = isEntered ? yield* tellOtherSide(x, att, page, entry, isWrite) : 0;
   yield* x.s.mutexUnlock(lock);
   // one pin for each entry
-  if (!isEntered || present !== 0) yield* x.s.putPage(pfn);
+  if (!isEntered || present !== 0) yield* x.s.unpinUserPage(pfn);
   if (isStale) return -EAGAIN;
   if (isTaken) {
     // it is on its way out; where nobody could be asked to see to that, this fault does

@@ -45,8 +45,6 @@ export interface XpmemDriver extends SecondaryDriver {
   addressIn(attachment: number, address: Vaddr): Vaddr;
   /** @returns 0, -EINVAL */
   detach(attachment: number): Task<MaySleep, number>;
-  /** Until every recall that mm could not wait for is over. @context process, no lock held */
-  drain(): Task<MaySleep>;
   /** Recalls that found something to recall, and messages that they sent. */
   recalls(): { readonly recalls: number; readonly messages: number };
 }
@@ -96,7 +94,6 @@ function driverOf(x: Xpmem): XpmemDriver {
     counters: (): SecondaryCounters => ({
       faults: x.stat.faults[0], accesses: x.stat.accesses[0], hits: x.stat.hits[0], invalidations: x.stat.invalidations[0], pins: x.stat.pins[0],
     }),
-    drain: (): Task<MaySleep> => x.s.flushWorkqueue(),
     recalls: () => ({ recalls: x.stat.recalls[0], messages: x.stat.messages[0] }),
   };
 }

@@ -225,7 +225,7 @@ function* putEntries(x: Xpmem, first: number): Task<Step> {
     x.entry.flags[row] = 0;
     poolFree(x.entryPool, row);
     if (isDirty) yield* x.s.setPageDirty(pfn);
-    yield* x.s.putPage(pfn);
+    yield* x.s.unpinUserPage(pfn);
     row = next;
   }
 }

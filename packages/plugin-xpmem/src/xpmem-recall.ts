@@ -12,8 +12,8 @@
  * the rmap. For the same reason an area of another process is cleared only if its mmap_sem can be had at once: to wait for it
  * would be to wait for who waits for us. Else the pages stay pinned, and whoever comes by next tries again.
  *
- * Where mm may not sleep (invalidatePage under the PT lock, the OOM reaper), entries are marked and a work item recalls them.
- * Until then their pins keep them harmless: reclaim leaves a pinned page in the swap cache, where the next fault finds it.
+ * Where mm may not sleep, under the PT lock of a page or for the OOM reaper, entries are marked and a work item recalls them.
+ * Until then their pins keep the pages what they are. Reclaim does not come to that: it lets pinned pages be.
  */
 import { PAGE_SIZE, READ, WRITE } from '@mmun/include';
 import type { MaySleep, Sleep, Step, Task, Vaddr, Where } from '@mmun/include';

@@ -78,8 +78,8 @@ function* seenThere(t: RaceContext, { there, other }: Shared, call: () => Task<M
 
 // ── races ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Each call of the catalogue against a partition that reads, and one that writes. Of reclaim see below. */
-const calls: readonly Race[] = deviceRaces('xpmem', (call) => (call === 'reclaim' ? null : both(faultUnderOtherMutex)));
+/** Each call of the catalogue against a partition that reads, and one that writes. */
+const calls: readonly Race[] = deviceRaces('xpmem', () => both(faultUnderOtherMutex));
 
 function race<S extends Page>(id: string, buggy: SecondaryMmu, setup: (t: Setup) => S, actors: Race<S>['actors'], more: Partial<Race<S>> = {}): Race {
   return defineRace<S>({ ...text, id, variants: both(buggy), setup, actors, ...more }) as unknown as Race;
@@ -130,20 +130,6 @@ const shapes: readonly Race[] = [
   }),
   race<Page>('exit-close', unpinBeforeZap, (t) => { const page = onePage(t); t.dev.read(page.a); return page; }, { cpu0: (t) => t.exit(), dev0: (t) => t.dev.close(), ...worker }),
   race<Page>('remove-attached', faultUnderOtherMutex, onePage, { admin: (t) => driverOf(t).remove(1), dev0: (t, { a }) => t.dev.read(a), ...worker }),
-  race<Page>('reclaim', xpmem, onePage, {
-    * kswapd(t: RaceContext, { a }: Page): Task<MaySleep> {
-      // it has not left the page before the recall that it could not wait for is over
-      yield* beginCall(t.m, 'reclaim', 1 as Mm, a, (a + PAGE_SIZE) as Vaddr);
-      yield* t.reclaim(a);
-      yield* driverOf(t).drain();
-      endCall(t.m, 'reclaim', 1 as Mm, a, (a + PAGE_SIZE) as Vaddr, false);
-    },
-    * dev0(t: RaceContext, { a }: Page): Task<MaySleep> {
-      yield* t.dev.read(a);
-      yield* t.dev.write(a);
-    },
-    ...worker,
-  }, { config: { nrSwapSlots: 2 } }),
 
   race<Shared>('area-munmap', unpinBeforeZap, (t) => areaThere(t, true), {
     cpu0: (t, page) => seenThere(t, page, () => t.munmap(page.a)), cpu1: { run: (t, { there }) => t.read(there), as: ({ other }) => other },

@@ -24,11 +24,11 @@ async function check(id: string, variant: 'buggy' | 'fixed', image = 'toy-range'
 const DPOR = /exit-(read|write)|fork-read|detach-recall|unpin|ignores|inclusive|area-munmap|area-owner/;
 
 const CLEAN = ['xpmem-munmap-read-kworker', 'xpmem-exit-read-kworker', 'xpmem-fork-read', 'detach-recall', 'remove-attached', 'area-munmap'];
-const CALLS = ['munmap', 'mprotect', 'dontneed', 'cow', 'exit', 'fork', 'mremap', 'truncate', 'unregister'];
+const CALLS = ['munmap', 'mprotect', 'dontneed', 'cow', 'exit', 'fork', 'mremap', 'reclaim', 'truncate', 'unregister'];
 /** With and without a worker thread: without one, who waits for an answer makes it. */
 const MORE = [
   ...CALLS.flatMap((call) => ['read', 'write', 'read-kworker', 'write-kworker'].map((how) => `xpmem-${call}-${how}`)),
-  'two-partitions', 'close-recall', 'exit-close', 'reclaim', 'area-fault', 'area-detach', 'area-owner-exits', 'area-other-exits', 'area-both-exit',
+  'two-partitions', 'close-recall', 'exit-close', 'area-fault', 'area-detach', 'area-owner-exits', 'area-other-exits', 'area-both-exit',
   'only-range-end', 'unpin-before-zap', 'other-mutex', 'ignores-others', 'inclusive-overlap', 'mutex-over-gup', 'forced-under-v5',
 ];
 

@@ -1,5 +1,5 @@
 import * as image from '@mmun/image';
-import { EACCES, EBUSY, EFAULT, EINVAL, ENOMEM, ESRCH, MADV_PAGEOUT, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, PROT_NONE, PROT_READ } from '@mmun/include';
+import { EACCES, EBUSY, EFAULT, EINVAL, ENOMEM, ESRCH, MADV_PAGEOUT, MAP_SHARED, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, PROT_NONE, PROT_READ } from '@mmun/include';
 import type { Vaddr } from '@mmun/include';
 import { xpmem } from '@mmun/plugin-xpmem';
 import { gate } from '@mmun/test-support';
@@ -152,15 +152,26 @@ describe('where mm may not sleep', () => {
     ok(w);
   });
 
-  on.it('a page that is put out all the same is recalled by a work item, and is in memory until then', () => {
-    const { w, a } = mapped(true, { nrSwapSlots: 64, pageContentWords: 4 });
+  on.it('a page that is to be put out all the same is pinned, and stays where both have it', () => {
+    const { w, a } = mapped(true, { nrSwapSlots: 64 });
     const { pfn } = w.primary(a);
-    image.run(w.m, image.sysMadvise(w.m, a, P, MADV_PAGEOUT));
-    expect(image.notifierCounts(w.m)).toMatchObject({ invalidatePage: 1 });
-    expect([w.hit(a, false), w.pins(pfn)]).toEqual([0, 1]); // the swap cache's
+    image.run(w.m, image.sysMadvise(w.m, a, 4 * P, MADV_PAGEOUT));
+    expect([w.primary(a).pfn, w.hit(a, true)]).toEqual([pfn, pfn]);
+    expect(image.notifierCounts(w.m)).toMatchObject({ invalidatePage: 0 });
+    image.run(w.m, w.driver.detach(w.instance));
+    image.run(w.m, image.sysMadvise(w.m, a, 4 * P, MADV_PAGEOUT));
+    expect(w.primary(a).pfn).toBe(0);
     ok(w);
-    const again = w.remote(a, false);
-    expect(w.m.pageContent[again * 4]).toBe(1);
+  });
+
+  on.it('a file that is written back is not written to by a partition, which may read it', () => {
+    const w = world({ nrSwapSlots: 64 });
+    const inode = image.newInode(w.m, { path: '/f', kind: 'regular', major: 8, minor: 1, ino: 7, size: P, thpAligned: false });
+    const file = image.filpOpen(w.m, inode, { isReadable: true, isWritable: true });
+    const a = image.run(w.m, image.sysMmap(w.m, 0 as Vaddr, P, 3, MAP_SHARED, file, 0)) as Vaddr;
+    w.touch(a, true);
+    expect([w.remote(a, true), w.remote(a, false)]).toEqual([-EFAULT, w.primary(a).pfn]);
+    image.run(w.m, image.filemapFdatawrite(w.m, inode, 0, 1));
     ok(w);
   });
 });
