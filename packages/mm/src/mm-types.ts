@@ -157,6 +157,8 @@ const vmSpec = {
   treeLock: 'i32',
   /** Reclaim's lists. zone->lru_lock */
   lruLock: 'i32',
+  /** @guardedBy lruLock, but for freeing, which sets it back. Pages that reclaim looked at since one was freed. zone->pages_scanned */
+  pagesScanned: 'u32',
   /** Slots' counts, and the swap cache. */
   swapLock: 'i32',
   /** Whoever takes more than one rmap lock at once. mm_all_locks_mutex */

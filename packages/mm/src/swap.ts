@@ -54,6 +54,14 @@ export function* freePage(m: Machine, pfn: Pfn): Task<Step> {
   touch(m, WRITE, whereOf(m.framePool.rows.gen, pfn));
   m.page.mapping[pfn] = 0;
   poolFree(m.framePool, pfn);
+  reclaimHelps(m);
+}
+
+/** Memory that nobody could use is there: whoever is short may look through the lists again. */
+export function reclaimHelps(m: Machine): void {
+  const { pagesScanned } = m.vm;
+  touch(m, pagesScanned[0] === 0 ? READ : WRITE, whereOf(pagesScanned, 0));
+  if (pagesScanned[0] !== 0) pagesScanned[0] = 0;
 }
 
 export function lruLockOf(m: Machine): Spinlock {
@@ -83,7 +91,11 @@ export function* isolateLruPage(m: Machine, list: number): Task<Step, Pfn> {
   let pfn = m.lru.last[list] as Pfn;
   // a page without references is being freed, and leaves the list under this lock by itself
   while (pfn !== 0 && !(yield* refcountIncNotZero(m, refcountAt(m.page.refcount, pfn)))) pfn = m.page.lruPrev[pfn] as Pfn;
-  if (pfn !== 0) lruUnlink(m, pfn);
+  if (pfn !== 0) {
+    lruUnlink(m, pfn);
+    touch(m, WRITE, whereOf(m.vm.pagesScanned, 0));
+    m.vm.pagesScanned[0] = m.vm.pagesScanned[0] + 1;
+  }
   yield* spinUnlock(m, lock);
   return pfn;
 }

@@ -16,7 +16,7 @@ import { lockdepAssertHeld, refcountAt, refcountInc, spinLock, spinUnlock, spinl
 import type { Machine } from './mm-types.js';
 import { PG_DIRTY, PG_SWAPCACHE, trylockPage, unlockPage } from './page-flags.js';
 import { swapReadpage } from './page-io.js';
-import { freePage, pageRefFreeze, pageRefUnfreeze, putPage } from './swap.js';
+import { freePage, pageRefFreeze, pageRefUnfreeze, putPage, reclaimHelps } from './swap.js';
 
 export function swapLockOf(m: Machine): Spinlock {
   return spinlockAt(m.vm.swapLock, 0);
@@ -173,6 +173,9 @@ function swapCountDec(m: Machine, slot: number): number {
   const { count } = m.swap;
   bugOn(count[slot] <= 0, 'swap-count-underflow');
   count[slot] = count[slot] - 1;
-  if (count[slot] === 0) poolFree(m.swapPool, slot);
+  if (count[slot] === 0) {
+    poolFree(m.swapPool, slot);
+    reclaimHelps(m);
+  }
   return count[slot];
 }

@@ -15,7 +15,7 @@
  * Deviation: no zones; pages are isolated one at a time.
  * Lock order: page lock > i_mmap_lock > anon_vma lock > ptl > swapLock, treeLock; page locks are only tried.
  */
-import { WRITE } from '@mmun/include';
+import { READ, WRITE } from '@mmun/include';
 import type { Inode, MaySleep, Pfn, Step, Task } from '@mmun/include';
 import { bugOn, poolFree, poolUsed, whereOf } from '@mmun/lib';
 import { point, spinLock, spinTrylock, spinUnlock, touch } from '@mmun/locking';
@@ -59,6 +59,8 @@ export function* shrinkZone(m: Machine, nrWanted: number): Task<MaySleep, number
   let nrFreed = 0;
   yield* lruAddDrain(m);
   for (let priority = DEF_PRIORITY; priority >= 0 && nrFreed < nrWanted; priority--) {
+    // where nothing could be freed, a look at the oldest is all that everyone who is refused pays for
+    if (priority !== DEF_PRIORITY && isAllUnreclaimable(m)) break;
     const nrActive = nr[LRU_ACTIVE] === 0 ? 0 : (nr[LRU_ACTIVE] >>> priority) + 1;
     for (let i = 0; i < nrActive; i++) yield* shrinkActive(m);
     const nrInactive = nr[LRU_INACTIVE] === 0 ? 0 : (nr[LRU_INACTIVE] >>> priority) + 1;
@@ -91,6 +93,16 @@ function* shrinkActive(m: Machine): Task<MaySleep> {
   const isUsed = m.page.mapcount[pfn] > 0 && (yield* pageReferenced(m, pfn, false)) > 0;
   yield* putbackLruPage(m, pfn, isUsed ? LRU_ACTIVE : LRU_INACTIVE);
 }
+
+/** All pages were looked at several times and none could be freed. zone->all_unreclaimable */
+function isAllUnreclaimable(m: Machine): boolean {
+  const { nr } = m.lru;
+  touch(m, READ, whereOf(m.vm.pagesScanned, 0));
+  return m.vm.pagesScanned[0] >= (nr[LRU_ACTIVE] + nr[LRU_INACTIVE]) * ROUNDS;
+}
+
+/** 2.6.24 gives up after four; it scans a few pages at a time. */
+const ROUNDS = 4;
 
 /** What became of a page. */
 const FREED = 0;
