@@ -169,10 +169,10 @@ function* hwWalkTables(m: ArchMachine, mm: Mm, address: Vaddr): Task<Step, numbe
   if (pmdNone(m, pmdp)) return none;
   const ptep = pteOffset(m, pmdp, address);
   if (!pmdHuge(m, pmdp)) return ptep;
-  const huge = hugePteOffset(m, pmdp, address);
+  const huge: number = hugePteOffset(m, pmdp, address);
   // the walker keeps what it has read of the levels above, whatever stands there by now
   if (HUGE_TABLE_LEVEL === TABLE_PTE) yield* point(m, READ, whereOfSlot(m, huge));
-  return pteHuge(ptepGet(m, huge)) ? -huge : ptep;
+  return pteHuge(ptepGet(m, huge as Ptep)) ? -huge : ptep;
 }
 
 /** The access sets a bit that is not set: a locked update, which fails and walks anew where the pte was changed meanwhile. */
