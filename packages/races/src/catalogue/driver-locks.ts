@@ -1,9 +1,8 @@
 /** Drivers that wait where they may not, or for someone who waits for them. */
-import { PAGE_SIZE } from '@mmun/include';
 import type { InSrcuRead, MaySleep, Mm, MmuNotifier, Mutex, Pfn, SecondaryDriver, Task, UnderPteLock, Vaddr } from '@mmun/include';
 import { defineRace } from '../define.js';
 import type { Race, SourceEdit } from '../define.js';
-import { RANGE, entryRow, install, lockOf, mmOfTiny, mutexOf, openTiny, rangeOps, sampleSeq, tinyMmu, zap } from '../drivers/tiny-mmu.js';
+import { RANGE, entryRow, install, lockOf, mmOfTiny, mutexOf, openTiny, rangeOps, sampleSeq, tinyMmu } from '../drivers/tiny-mmu.js';
 import type { Tiny, TinyMmu } from '../drivers/tiny-mmu.js';
 import type { RaceContext } from '../race-context.js';
 import { BRACKETED_RECLAIM } from './bracketed-reclaim.js';
