@@ -1,7 +1,7 @@
 // No kernel file: what mm/hugetlb.c asserts of its pool, and the counts that it keeps beside those of ordinary pages.
 /** Walks the pool of huge pages and what is promised of it, and compares both with what page tables and files have. At quiescence; it allocates. */
 import { PAGE_SIZE, VM_HUGETLB, VM_MAYSHARE } from '@mmun/include';
-import type { Inode, Mm, Pfn, Ptep, Vaddr, Vma } from '@mmun/include';
+import type { Inode, Mm, Ptep, Vaddr, Vma } from '@mmun/include';
 import { poolHighest, poolIsLive } from '@mmun/lib';
 import { HPAGE_SIZE, pteWrite, ptepGet, ptepPfn, ptepPresent } from '#asm';
 import { HPAGE_NR, compoundHead, hugeHead, isHugeFrame, isResvOwner, nrFreeHugePages, nrReservedHugePages } from './hugetlb-pool.js';

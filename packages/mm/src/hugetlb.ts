@@ -12,7 +12,7 @@
  * Lock order: mmap_sem > hugetlb_instantiation_mutex > page lock > i_mmap_lock, anon_vma lock > page_table_lock > hugetlb_lock.
  */
 import { PAGE_SIZE, READ, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_MAYSHARE, VM_WRITE } from '@mmun/include';
-import type { MaySleep, Mm, Pfn, Pte, Ptep, Spinlock, Step, Task, Vaddr, Vma } from '@mmun/include';
+import type { MaySleep, Mm, Pfn, Pte, Ptep, Spinlock, Task, Vaddr, Vma } from '@mmun/include';
 import { mutexAt, mutexLock, mutexUnlock, point, spinLock, spinUnlock } from '@mmun/locking';
 import {
   HPAGE_SIZE, flushTlbRange, pfnPte, pteMkdirty, pteMkhuge, pteMkwrite, pteMkyoung, pteNone, ptePfn, ptePresent, pteSame, pteWrite, pteWrprotect, ptepGet, ptepGetAndClear, ptepNone,
