@@ -91,7 +91,7 @@ function run(next, take) {
 
 /** @param {string} filter @returns {Promise<{ race: string, variant: string }[]>} */
 async function rightVariants(filter) {
-  const { allRaces } = await linkRace({ image: 'toy', edits: [] });
+  const { allRaces } = await link('toy', []);
   return allRaces.filter((/** @type {{ id: string }} */ { id }) => id.includes(filter)).flatMap((/** @type {{ id: string, variants: Map<string, unknown> }} */ { id, variants }) =>
     RIGHT.filter((variant) => variants.has(variant)).map((variant) => ({ race: id, variant })));
 }

@@ -32,10 +32,11 @@ function renderClaim({ id, text, verdict, by, race, variant, replay }: ClaimRow,
 
 function renderTable(cells: readonly TableCell[], { paint, width }: Screen): string[] {
   if (cells.length === 0) return [];
-  const columns: Column[] = [{ title: 'call, device', align: 'left' }, ...(['v5', 'range'] as const).map((title): Column => ({ title, align: 'left' }))];
+  const kinds = [...new Set(cells.map(({ design, plugin }) => `${design}, ${plugin}`))];
+  const columns: Column[] = [{ title: 'call, device', align: 'left' }, ...kinds.map((title): Column => ({ title, align: 'left' }))];
   const rows = [...new Set(cells.map(({ call, access }) => `${call}, ${access}s`))].map((name): Cell[] => {
     const of = cells.filter(({ call, access }) => `${call}, ${access}s` === name);
-    return [{ text: name, paint: paint.bold }, ...(['v5', 'range'] as const).map((design) => outcomeCell(of.filter((cell) => cell.design === design), paint))];
+    return [{ text: name, paint: paint.bold }, ...kinds.map((kind) => outcomeCell(of.filter(({ design, plugin }) => `${design}, ${plugin}` === kind), paint))];
   });
   return [...textTable(columns, rows, { width, title: paint.dim }), ''];
 }
@@ -43,6 +44,8 @@ function renderTable(cells: readonly TableCell[], { paint, width }: Screen): str
 function outcomeCell(cells: readonly TableCell[], paint: Screen['paint']): Cell {
   const wrong = cells.find(({ explored }) => explored !== null && explored.counterexample !== null)?.explored?.counterexample;
   if (wrong !== undefined && wrong !== null) return { text: wrong.code, paint: paint.red };
+  const open = cells.find((cell) => cell.open !== '');
+  if (open !== undefined) return { text: 'open', paint: paint.yellow };
   const cpus = [...new Set(cells.filter(({ explored }) => explored !== null).map((cell) => cell.cpus))];
   return { text: cpus.length === 0 ? '-' : `clean, ${cpus.join(' and ')} CPUs`, paint: paint.green };
 }

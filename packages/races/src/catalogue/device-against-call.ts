@@ -7,6 +7,7 @@
 import { MADV_DONTNEED, PROT_READ } from '@mmun/include';
 import type { MachineConfig, MaySleep, Task, Vaddr } from '@mmun/include';
 import type { Code } from '@mmun/oracle';
+import { gru } from '@mmun/plugin-gru';
 import { kvm } from '@mmun/plugin-kvm';
 import { defineRace } from '../define.js';
 import type { Race, Setup, Variant } from '../define.js';
@@ -139,7 +140,9 @@ function raceOf({ call, title, source, finds, run, setup, actor, isFile = false,
   return defineRace<Page>({
     id: `${call}-${isWrite ? 'write' : 'read'}`,
     title: `${title} (device ${isWrite ? 'writes' : 'reads'})`,
-    source, finds, variants, config,
+    source, finds, config,
+    // other right drivers, on the designs as they were
+    variants: { ...variants, 'v5-gru': { plugin: gru }, 'range-gru': { plugin: gru, image: 'toy-range' } },
     // writers=1: another thread of the process writes to the page meanwhile; at exit it would keep the address space alive
     ...(call === 'exit' ? {} : { parameters: { writers: 0 } }),
     setup: (t) => {

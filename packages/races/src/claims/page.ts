@@ -47,7 +47,8 @@ function tableOf(cells: readonly Cell[]): string[] {
   return [
     '## Each call against a device',
     '',
-    'Each design with a right driver: one that makes entries under the PT lock of their ptes (v5), or counts and retries (range). One CPU makes the call while the',
+    'Each design with right drivers: KVM makes entries under the PT lock of their ptes (v5), or counts and retries (range); the GRU has hardware that drops what an',
+    'invalidation overtook. One CPU makes the call while the',
     'device faults and accesses; where "3" stands another CPU of the process writes to the page as well. *clean*: every interleaving was covered.',
     '',
     `| call | ${columns.map(({ design, plugin, access }) => `${design}, ${plugin} ${access}s`).join(' | ')} |`,
@@ -59,6 +60,7 @@ function tableOf(cells: readonly Cell[]): string[] {
 function outcome(cells: readonly Cell[]): string {
   const wrong = cells.find(({ explored }) => (explored?.counterexample ?? null) !== null);
   if (wrong !== undefined) return `**${wrong.explored?.counterexample?.code}**`;
+  if (cells.some(({ open }) => open !== '')) return 'open';
   const done = cells.filter(({ explored }) => explored !== null).map(({ cpus }) => cpus);
   return done.length === 0 ? '-' : `clean, ${done.join(' and ')}`;
 }
@@ -130,9 +132,9 @@ function compiled({ says, rows }: Compiled): string[] {
 
 /** Below everything: what the table convicts, step by step. */
 function convictions(cells: readonly Cell[]): string[] {
-  const wrong = cells.flatMap(({ call, access, design, cpus, explored }) => (cpus === 2 && explored !== null && explored.counterexample !== null ? [{ call, access, design, counterexample: explored.counterexample }] : []));
+  const wrong = cells.flatMap(({ call, access, design, plugin, cpus, explored }) => (cpus === 2 && explored !== null && explored.counterexample !== null ? [{ call, access, design, plugin, counterexample: explored.counterexample }] : []));
   if (wrong.length === 0) return [];
-  return ['## What the table convicts', '', ...wrong.flatMap(({ call, access, design, counterexample }) => [`### ${call} under ${design}, the device ${access}s`, '', ...schedule(counterexample)])];
+  return ['## What the table convicts', '', ...wrong.flatMap(({ call, access, design, plugin, counterexample }) => [`### ${call} under ${design}, ${plugin} ${access}s`, '', ...schedule(counterexample)])];
 }
 
 function sentence(text: string): string {

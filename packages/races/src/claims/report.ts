@@ -50,7 +50,7 @@ export async function settleClaims(lab: Lab, { only, isDeep = false, signal, onP
   }
   const isTabled = only === undefined && signal?.aborted !== true;
   const table = isTabled ? await v5Table(lab, isDeep, (done, of, cell) => { onProgress((chosen.length + (TABLE_WEIGHT * done) / of) / whole, `the table: ${cell}`); }) : [];
-  return { schema: 'mmun.claims/1', claims: rows, table, ok: rows.length === chosen.length && rows.every(({ verdict }) => verdict !== 'open') };
+  return { schema: 'mmun.claims/1', claims: rows, table, ok: rows.length === chosen.length && rows.every(({ verdict }) => verdict !== 'open') && (!isTabled || table.every(({ open }) => open === '')) };
 }
 
 async function settle(lab: Lab, claim: Claim): Promise<ClaimRow> {
