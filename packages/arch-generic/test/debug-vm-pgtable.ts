@@ -3,7 +3,7 @@
  * linked. A new arch's main test is `debugVmPgtable(asm)`.
  */
 import { PAGE_SIZE, PF_PROT, PF_USER, PF_WRITE, TABLE_PGD, TABLE_PMD, TABLE_PTE, TABLE_PUD, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from '@mmun/include';
-import type { AsmPgtable, Design, Mm, MmuNotifierOps, Pfn, Pgprot, Pte, Ptep, Task, UnderPteLock, Vaddr, Vma } from '@mmun/include';
+import type { AsmPgtable, Design, Mm, MmuNotifierOps, Pfn, Pgprot, Pmdp, Pte, Ptep, Task, UnderPteLock, Vaddr, Vma } from '@mmun/include';
 import { allocate, newLayout } from '@mmun/lib';
 import { reserveLocking, run, runToCompletion, viewLocking } from '@mmun/locking';
 import type { LockingMachine } from '@mmun/locking';
@@ -145,6 +145,7 @@ export function debugVmPgtable(asm: Arch): void {
   describe(`${asm.ARCH}: levels`, () => levelTests(asm));
   describe(`${asm.ARCH}: pte slots`, () => slotTests(asm));
   describe(`${asm.ARCH}: the hardware's part`, () => hardwareTests(asm));
+  describe(`${asm.ARCH}: huge entries`, () => hugeTests(asm));
   void _whole;
 }
 
@@ -317,5 +318,66 @@ function hardwareTests(asm: Arch): void {
     const hooks = hooksOf(asm, 'ptepClearFlush');
     if ((DESIGN as Design) === 'v5') expect(hooks).toEqual([{ op: 'invalidatePage', isSlotNone: true, cachedOn: [] }]);
     else expect(hooks).toEqual([]);
+  });
+}
+
+/** hugetlb_basic_tests() and what the walker makes of it. An arch without huge pages answers no to everything. */
+function hugeTests(asm: Arch): void {
+  /** A slot for a huge page where no table of small ones stands, with a page of frames from 3 on. */
+  function hugePage(): { t: PageTable; at: Vaddr; huge: Ptep; pmdp: Pmdp } {
+    const t = pageTable(asm);
+    const { m } = t;
+    const at = (t.address - (t.address % asm.HPAGE_SIZE)) as Vaddr;
+    const pmdp = asm.pmdOffset(m, asm.pudOffset(m, asm.pgdOffset(m, MM, at), at), at);
+    if (asm.HUGE_TABLE_LEVEL === TABLE_PMD) t.run(asm.pmdClear(m, pmdp));
+    t.run(asm.pmdMkhuge(m, pmdp));
+    const huge = asm.hugePteOffset(m, pmdp, at);
+    t.run(asm.setPteAt(m, MM, at, huge, asm.pteMkhuge(writable(asm))));
+    return { t, at, huge, pmdp };
+  }
+  if (asm.HPAGE_SIZE === 0) {
+    it('there are none', () => {
+      const t = pageTable(asm);
+      const pmdp = asm.pmdOffset(t.m, asm.pudOffset(t.m, asm.pgdOffset(t.m, MM, t.address), t.address), t.address);
+      expect([asm.pmdHuge(t.m, pmdp), asm.pteHuge(writable(asm)), asm.pteMkhuge(writable(asm))]).toEqual([false, false, writable(asm)]);
+    });
+    return;
+  }
+  it('a huge page is whole pages, a power of two of them, and no more than a table of huge entries spans', () => {
+    const span = asm.HUGE_TABLE_LEVEL === TABLE_PMD ? asm.PUD_SIZE : asm.PMD_SIZE;
+    expect([asm.HPAGE_SIZE % PAGE_SIZE, Number.isInteger(Math.log2(asm.HPAGE_SIZE)), asm.HPAGE_SIZE < span]).toEqual([0, true, true]);
+  });
+  it('pteMkhuge changes nothing else, and pteModify takes it away or leaves it to be made again', () => {
+    const pte = writable(asm);
+    const huge = asm.pteMkhuge(pte);
+    expect([asm.pteHuge(pte), asm.pteHuge(huge), asm.pteMkhuge(huge)]).toEqual([false, true, huge]);
+    expect([asm.ptePfn(huge), asm.pteWrite(huge), asm.pteDirty(huge), asm.pteYoung(huge), asm.ptePresent(huge)]).toEqual([asm.ptePfn(pte), true, asm.pteDirty(pte), asm.pteYoung(pte), true]);
+    for (const flags of FLAGS) {
+      const modified = asm.pteMkhuge(asm.pteModify(huge, asm.vmGetPageProt(flags)));
+      expect([asm.pteHuge(modified), asm.ptePfn(modified), asm.ptePresent(modified)]).toEqual([true, asm.ptePfn(pte), true]);
+    }
+  });
+  it('a table of small pages is none, and a huge page is no table', () => {
+    const small = pageTable(asm);
+    const pmdp = asm.pmdOffset(small.m, asm.pudOffset(small.m, asm.pgdOffset(small.m, MM, small.address), small.address), small.address);
+    expect([asm.pmdHuge(small.m, pmdp), asm.walkPte(small.m, MM, small.address)]).toEqual([false, small.ptep]);
+    const { t, at, pmdp: hugePmdp } = hugePage();
+    expect([asm.pmdHuge(t.m, hugePmdp), asm.walkPte(t.m, MM, at), asm.walkPte(t.m, MM, (at + PAGE_SIZE) as Vaddr)]).toEqual([true, 0, 0]);
+  });
+  it('the walker finds the frame of each page in it, sets accessed and dirty in the one entry, and is flushed page by page', () => {
+    const { t, at, huge } = hugePage();
+    const last = (at + asm.HPAGE_SIZE - PAGE_SIZE) as Vaddr;
+    const access = (address: Vaddr, isWrite: boolean): number => {
+      const pfn = t.run(asm.hwAccess(t.m, 0, MM, address, isWrite));
+      if (pfn > 0) t.run(asm.hwRetire(t.m, 0));
+      return pfn;
+    };
+    t.run(asm.setPteAt(t.m, MM, at, huge, asm.pteMkold(asm.pteMkclean(asm.ptepGet(t.m, huge)))));
+    expect([access(at, false), access(last, true)]).toEqual([3, 3 + asm.HPAGE_SIZE / PAGE_SIZE - 1]);
+    expect([asm.pteYoung(asm.ptepGet(t.m, huge)), asm.pteDirty(asm.ptepGet(t.m, huge))]).toEqual([true, true]);
+    const pte = t.run(asm.ptepGetAndClear(t.m, MM, at, huge));
+    expect([asm.pteHuge(pte), asm.ptepNone(t.m, huge), access(last, false)]).toEqual([true, true, 3 + asm.HPAGE_SIZE / PAGE_SIZE - 1]);
+    t.run(asm.flushTlbRange(t.m, VMA, at, (at + asm.HPAGE_SIZE) as Vaddr));
+    expect([access(at, false), access(last, false)]).toEqual([-PF_USER, -PF_USER]);
   });
 }
