@@ -147,7 +147,10 @@ export function* hugetlbRestoreReserve(m: Machine, vma: Vma, index: number): Tas
   if (map !== 0) yield* hugetlbReservePages(m, map, index, index + HPAGE_NR);
 }
 
-/** Promises of one VMA become those of another, which gets a map of its own: mremap. */
+/**
+ * Promises of one VMA become those of another, which gets a map of its own: mremap.
+ * Deviation: where only a part moves, 6.18 forgets what it has promised to the rest and never gives it back.
+ */
 export function hugetlbMoveReservations(m: Machine, from: Vma, to: Vma): void {
   const { hugeResv, hugeResvPool } = m;
   if (!isResvOwner(m, from)) return;
