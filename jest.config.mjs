@@ -2,7 +2,7 @@
 //
 //   *.spec.ts, *.prop.spec.ts      every image
 //   *.race.spec.ts                 checked images only: the fast build has no scheduling points
-//   *.type.spec.ts, *.linux.spec.ts, and packages tagged `image:independent`: once, under the first image
+//   *.type.spec.ts, *.kit.spec.ts (which brings its own images), *.linux.spec.ts, and packages tagged `image:independent`: once, under the first image
 //   *.variant.spec.ts              every image but toys: what an arch or a design can change
 //   *.toy.spec.ts                  images of arch toy, of all packages
 //
@@ -38,7 +38,7 @@ function selection(variant, specs) {
       .map((p) => `${p.folder}/test/`),
     /** Beside the folders: specs of all packages whose names end so. */
     ending: specs === 'all' ? '' : `.${specs}.spec.ts`,
-    not: [...(isFirst ? [] : ['type', 'linux']), ...(variant.build === 'checked' ? [] : ['race']), ...(specs === 'toy' ? [] : ['toy'])].map((kind) => `.${kind}.spec.ts`),
+    not: [...(isFirst ? [] : ['type', 'kit', 'linux']), ...(variant.build === 'checked' ? [] : ['race']), ...(specs === 'toy' ? [] : ['toy'])].map((kind) => `.${kind}.spec.ts`),
   };
 }
 

@@ -19,13 +19,15 @@ export interface Outcome {
 
 interface MmunOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** Left out: that of the tests. */
+  readonly cwd?: string;
   /** Sent after so many milliseconds. */
   readonly interruptMs?: number;
 }
 
 export function mmun(args: readonly string[], options: MmunOptions = {}): Promise<Outcome> {
   const { NO_COLOR: _a, FORCE_COLOR: _b, ...clean } = process.env;
-  const child = spawn(process.execPath, [BIN, ...args], { env: { ...clean, ...options.env } });
+  const child = spawn(process.execPath, [BIN, ...args], { env: { ...clean, ...options.env }, ...(options.cwd === undefined ? {} : { cwd: options.cwd }) });
   const timer = options.interruptMs === undefined ? null : setTimeout(() => child.kill('SIGINT'), options.interruptMs);
   let out = '';
   let err = '';

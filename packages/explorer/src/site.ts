@@ -21,7 +21,7 @@ interface Call {
 
 /** Locks, and the services by which a driver reaches them: what is of interest is who calls. */
 const PRIMITIVES = /[\\/]locking[\\/]|[\\/]mm[\\/](?:src[\\/])?services/;
-const OURS = /[\\/](?:explorer|oracle|plugin-kit)[\\/](?:src|dist)[\\/]|frame-runtime|^node:/;
+const OURS = /[\\/](?:explorer|oracle|plugin-kit)[\\/](?:src|dist)[\\/]|[\\/]races[\\/](?:src|dist)[\\/]check-race|frame-runtime|^node:/;
 const OWN_NAMES = /^(Execution|Player|SchedulePlayer|ScriptPlayer|Frame|siteOf|callsOnStack|point|pointUntil|Generator)\b/;
 
 /** To be asked while the thread is at its point. */
@@ -53,7 +53,7 @@ function callsOnStack(): Call[] {
     const match = /^\s*at (?:(.+?) \()?(?:file:\/\/)?(.*?):(\d+):\d+\)?$/.exec(line);
     if (match === null) continue;
     const [, name = '', file = '', at = '0'] = match;
-    const fn = name.replace(/^(Object|Module|exports)\./, '').replace(/\.next$/, '').replace(/ \[as .*\]$/, '');
+    const fn = name.replace(/^(Object|Module|exports|RaceContext|RaceDevice)\./, '').replace(/\.next$/, '').replace(/ \[as .*\]$/, '');
     if (fn === '' || fn.startsWith('<') || fn.startsWith('async ') || fn.startsWith('ModuleJob') || OURS.test(file) || OWN_NAMES.test(fn) || /\.next$|^next$/.test(name)) continue;
     calls.push({ fn, file, line: Number(at) });
   }

@@ -83,7 +83,7 @@ const SPEC = /^(packages|tools)\/[^/]+\/test\/(?!fixtures\/).*\.spec\.ts$/;
 export function specKind({ path }) {
   if (!SPEC.test(path)) return [];
   const kind = /\.([a-z]+)\.spec\.ts$/.exec(path)?.[1];
-  return kind === undefined || ['race', 'prop', 'variant', 'toy', 'type', 'linux'].includes(kind) ? [] : [`unknown kind of spec \`${kind}\`: race, prop, variant, toy, type, linux, or none`];
+  return kind === undefined || ['race', 'prop', 'variant', 'toy', 'type', 'kit', 'linux'].includes(kind) ? [] : [`unknown kind of spec \`${kind}\`: race, prop, variant, toy, type, kit, linux, or none`];
 }
 
 /** @param {readonly string[]} strangers paths and hosts of the machine that runs the check @returns {Rule} */

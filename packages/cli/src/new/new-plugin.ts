@@ -67,7 +67,7 @@ function filesInside(name: string, versions: Versions): Files {
     }),
     'src/index.ts': `export { ${exportOf(name)} } from './driver.js';\n`,
     'src/driver.ts': driver(name),
-    [`test/${name}.race.spec.ts`]: `import { torture } from '@mmun/plugin-kit';\nimport { ${exportOf(name)} } from '${own}';\n\nvoid torture(${exportOf(name)});\n`,
+    [`test/${name}.kit.spec.ts`]: `import { torture } from '@mmun/plugin-kit';\nimport { ${exportOf(name)} } from '${own}';\n\nvoid torture(${exportOf(name)});\n`,
     'README.md': readme(name, own).replaceAll('src/index.ts', 'src/driver.ts'),
   };
 }
