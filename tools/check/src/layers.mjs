@@ -28,7 +28,7 @@ const MAY_IMPORT = /** @type {Record<string, readonly string[]>} */ ({
 /** What its specs and benches may import besides. */
 const TESTS_MAY_IMPORT = /** @type {Record<string, readonly string[]>} */ ({
   mm: ['image'], // through the one door: what an image offers
-  plugin: ['image', 'kit'],
+  plugin: ['image', 'kit', 'check', 'plugin'], // several secondary MMUs on one machine
   check: ['image', 'plugin'],
   image: ['check', 'plugin'],
 });
@@ -115,11 +115,21 @@ function forbidden(p, file, specifier, isTest, byName) {
   if (specifier.startsWith('.')) {
     return relative(p.directory, resolve(file, '..', specifier)).startsWith('..') ? `${specifier} leaves the package: import it by name` : null;
   }
-  if (specifier.startsWith('#')) return specifier in (p.manifest.imports ?? {}) ? null : `${specifier} is not among the imports of ${p.folder}/package.json`;
+  if (specifier.startsWith('#')) {
+    const isKnown = specifier in (p.manifest.imports ?? {}) || declaredTexts(p).includes(specifier);
+    return isKnown ? null : `${specifier} is not among the imports of ${p.folder}/package.json`;
+  }
   const other = byName.get(packageNameOf(specifier));
   if (!other) return isPure && !isTest ? `${specifier}: env:pure allows no npm package and no node: module` : null;
   if (other === p) return isTest || layerOf(p) === 'tool' ? null : `${specifier} is this package itself: import the file`;
   return crossing(p, other, isTest);
+}
+
+/** What the build puts into a tool as a text is declared by a `.d.ts` of its source. @param {Package} p @returns {string[]} */
+function declaredTexts(p) {
+  if (layerOf(p) !== 'tool') return [];
+  const declarations = filesUnder(`${p.directory}/src`, /\.d\.ts$/).map((file) => readFileSync(file, 'utf8'));
+  return declarations.flatMap((text) => [...text.matchAll(/^declare module '(#[^']+)'/gm)].map(([, name]) => String(name)));
 }
 
 /** @param {Package} p @param {Package} other @param {boolean} isTest @returns {string | null} */

@@ -23,17 +23,18 @@ export function image(): ImageUnderTest {
   return found;
 }
 
-/** @param name one of the names in `gatesOf`, tools/build/src/variants.mjs */
-export function gate(name: string): Gate {
+/** @param names of those in `gatesOf`, tools/build/src/variants.mjs: open where all are */
+export function gate(...names: readonly [string, ...string[]]): Gate {
   const { gates, name: imageName } = image();
-  const isOpen = gates[name];
-  if (isOpen === undefined) throw new Error(`no gate \`${name}\`: known are ${Object.keys(gates).join(', ')}`);
+  const unknown = names.find((name) => gates[name] === undefined);
+  if (unknown !== undefined) throw new Error(`no gate \`${unknown}\`: known are ${Object.keys(gates).join(', ')}`);
+  const shut = names.find((name) => gates[name] === false);
   const declare = (globalThis as unknown as { it: (name: string, body: () => unknown) => void }).it;
   return {
-    isOpen,
+    isOpen: shut === undefined,
     it: (title, body) => {
-      if (isOpen) declare(title, body);
-      else declare(`${title} [${name} is off: must fail]`, () => mustFail(body, name, imageName));
+      if (shut === undefined) declare(title, body);
+      else declare(`${title} [${shut} is off: must fail]`, () => mustFail(body, shut, imageName));
     },
   };
 }

@@ -23,6 +23,11 @@ describe('gate', () => {
     expect(image().build).toBe('checked');
   });
 
+  it('is shut where one of several is', () => {
+    expect([gate('CHECKED', 'NOTIFIER_V5').isOpen, gate('CHECKED', 'NOTIFIER_RANGE').isOpen]).toEqual([true, false]);
+    expect(() => gate('CHECKED', 'V5')).toThrow('no gate `V5`');
+  });
+
   gate('FAST').it('runs a shut test inverted', () => {
     expect(image().build).toBe('fast');
   });
