@@ -1,6 +1,6 @@
 /** What xpmem.race.spec.ts explores. Loaded by linkRace, so that it runs in the form in which everybody's races do. */
 import { PAGE_SIZE } from '@mmun/include';
-import type { MaySleep, Mm, SecondaryMmu, Task, TaskStruct, Vaddr } from '@mmun/include';
+import type { MaySleep, SecondaryMmu, Task, TaskStruct, Vaddr } from '@mmun/include';
 import { beginCall, endCall, leaveUntracked } from '@mmun/oracle';
 import { defineRace, deviceRaces } from '@mmun/races';
 import type { Race, RaceContext, Setup } from '@mmun/races';
