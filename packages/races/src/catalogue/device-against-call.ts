@@ -9,6 +9,7 @@ import type { MachineConfig, MaySleep, Task, Vaddr } from '@mmun/include';
 import type { Code } from '@mmun/oracle';
 import { gru } from '@mmun/plugin-gru';
 import { kvm } from '@mmun/plugin-kvm';
+import { xpmem } from '@mmun/plugin-xpmem';
 import { defineRace } from '../define.js';
 import type { Race, Setup, Variant } from '../define.js';
 import { lookupThenInstall } from '../lookup-then-install.js';
@@ -142,7 +143,7 @@ function raceOf({ call, title, source, finds, run, setup, actor, isFile = false,
     title: `${title} (device ${isWrite ? 'writes' : 'reads'})`,
     source, finds, config,
     // other right drivers, on the designs as they were
-    variants: { ...variants, 'v5-gru': { plugin: gru }, 'range-gru': { plugin: gru, image: 'toy-range' } },
+    variants: { ...variants, 'v5-gru': { plugin: gru }, 'range-gru': { plugin: gru, image: 'toy-range' }, 'range-xpmem': { plugin: xpmem, image: 'toy-range' } },
     // writers=1: another thread of the process writes to the page meanwhile; at exit it would keep the address space alive
     ...(call === 'exit' ? {} : { parameters: { writers: 0 } }),
     setup: (t) => {
