@@ -41,6 +41,8 @@ export function addOpenObservers(commands: CommandBuffer): void {
 export interface SetupOptions {
   /** As on a kernel before 6.11. For tests. */
   readonly withoutProcmapQuery?: boolean;
+  /** As on a machine that has none: a seed then means the same operations everywhere. */
+  readonly withoutHugePages?: boolean;
 }
 
 /** @throws OracleUnavailable where one of the steps fails */
@@ -93,7 +95,7 @@ export async function setUp(process: KernelProcess, options: SetupOptions): Prom
     kernel: release(), rows, top: topZone(vvar.start), settings: { ...kernelSettings(process.pid), mmapMinAddr, maxFileBytes },
     file: { path: file, kind: isShmem ? 'shmem' : 'regular', ino: statSync(file).ino, thpAligned },
     memfd: { path: '/memfd:file (deleted)', kind: 'shmem', ino: memfdIno, thpAligned: false },
-    hasHugePages: nrHugePagesFree() >= NR_HUGE_NEEDED,
+    hasHugePages: options.withoutHugePages !== true && nrHugePagesFree() >= NR_HUGE_NEEDED,
     hasSwap: readFileSync('/proc/swaps', 'utf8').trim().split('\n').length > 1,
     knowsFrames: zeroFrame > 0, zeroFrame: zeroFrame > 0 ? zeroFrame : -1, hasProcmapQuery: walked >= 0 && options.withoutProcmapQuery !== true,
   };
