@@ -17,7 +17,7 @@ import { poolIsLive } from '@mmun/lib';
 import { areaAddress } from './xpmem-area.js';
 import { attachLocal, attachRemote, closeTg, detach, getPermit, makeSegment, openTg, releasePermit, removeSegment } from './xpmem-attach.js';
 import { faultPage } from './xpmem-fault.js';
-import { hasEntries, rangeEnded, rangeStarted } from './xpmem-pfn.js';
+import { findEntry, hasEntries, rangeEnded, rangeStarted } from './xpmem-pfn.js';
 import { BY_MM, closeRange, lateRecall, recallAll, recallLater, recallRange, remoteRecall } from './xpmem-recall.js';
 import { forEachRemote, remoteAccess } from './xpmem-remote.js';
 import { ATT_LOCAL, ENTRY_WRITABLE, PROXY_W, faultLockOf, mmOfSeg, proxyPfn, tables, xpmemOf } from './xpmem-private.js';
@@ -164,10 +164,10 @@ function audit(x: Xpmem, visit: TranslationVisitor): void {
     const seg = x.entry.seg[row];
     visit(x.seg.tg[seg], mmOfSeg(x, seg), x.entry.page[row] as Vaddr, x.entry.pfn[row] as Pfn, (x.entry.flags[row] & ENTRY_WRITABLE) !== 0);
   }
-  forEachRemote(x, (att, page, word, entry) => {
+  forEachRemote(x, (att, page, word) => {
     const seg = x.att.seg[att];
-    const isPinned = entry !== 0 && poolIsLive(x.entryPool, entry) && x.entry.seg[entry] === seg && x.entry.page[entry] === page && x.entry.pfn[entry] === proxyPfn(word);
-    if (!isPinned) visit(x.seg.tg[seg], mmOfSeg(x, seg), page, proxyPfn(word), (word & PROXY_W) !== 0);
+    const entry = findEntry(x, seg, page);
+    if (entry === 0 || x.entry.pfn[entry] !== proxyPfn(word)) visit(x.seg.tg[seg], mmOfSeg(x, seg), page, proxyPfn(word), (word & PROXY_W) !== 0);
   });
 }
 

@@ -82,9 +82,12 @@ export function* remoteAccess(x: Xpmem, att: number, address: Vaddr, isWrite: bo
 }
 
 /** Calls `visit` with each proxy and each copy of one in a TLB. */
-export function forEachRemote(x: Xpmem, visit: (att: number, page: Vaddr, word: number, entry: number) => void): void {
+export function forEachRemote(x: Xpmem, visit: (att: number, page: Vaddr, word: number) => void): void {
   for (let row = 1; row <= x.proxyPool.head.bump[0]; row++) {
-    if ((x.proxy.word[row] & PROXY_P) !== 0) visit(x.proxy.att[row], x.proxy.page[row] as Vaddr, x.proxy.word[row], x.proxy.entry[row]);
+    if ((x.proxy.word[row] & PROXY_P) !== 0) visit(x.proxy.att[row], x.proxy.page[row] as Vaddr, x.proxy.word[row]);
+  }
+  for (let slot = TLB_ENTRIES; slot < TLB_ENTRIES * (x.attPool.head.bump[0] + 1); slot++) {
+    if ((x.tlb.word[slot] & PROXY_P) !== 0) visit(Math.floor(slot / TLB_ENTRIES), x.tlb.page[slot] as Vaddr, x.tlb.word[slot]);
   }
 }
 

@@ -119,6 +119,14 @@ const shapes: readonly Race[] = [
     cpu1: (t, { a }) => t.write((a + 4) as Vaddr, 7), dev0: (t, { a }) => t.dev.write(a),
   }, { finds: ['self-deadlock', 'deadlock'] }),
 
+  race<Page>('warm-munmap', unpinBeforeZap, (t) => { const page = onePage(t); t.dev.write(page.a); return page; }, {
+    cpu0: (t, { a }) => t.munmap(a),
+    * dev0(t: RaceContext, { a }: Page): Task<MaySleep> {
+      yield* t.dev.read(a);
+      yield* t.dev.access(a, true);
+    },
+    ...worker,
+  }),
   race<Shared>('two-partitions', faultUnderOtherMutex, twoViews, {
     cpu0: (t, { a }) => t.munmap(a), dev0: (t, { a }) => t.dev.read(a), dev1: (t, { a, id }) => t.dev.read(a, id), ...worker,
   }, { config: { nrTasks: 8 } }),

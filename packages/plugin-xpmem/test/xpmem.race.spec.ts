@@ -23,7 +23,7 @@ async function check(id: string, variant: 'buggy' | 'fixed', image = 'toy-range'
 /** Where threads meet at locks alone, orderings are fewer than states. */
 const DPOR = /exit-(read|write)|fork-read|detach-recall|unpin|ignores|inclusive|area-munmap|area-owner/;
 
-const CLEAN = ['xpmem-munmap-read-kworker', 'xpmem-reclaim-read', 'xpmem-exit-read-kworker', 'xpmem-fork-read', 'detach-recall', 'remove-attached', 'area-munmap'];
+const CLEAN = ['xpmem-munmap-read-kworker', 'xpmem-reclaim-read', 'xpmem-exit-read-kworker', 'warm-munmap', 'detach-recall', 'remove-attached', 'area-munmap'];
 const CALLS = ['munmap', 'mprotect', 'dontneed', 'cow', 'exit', 'fork', 'mremap', 'reclaim', 'truncate', 'unregister'];
 /** With and without a worker thread: without one, who waits for an answer makes it. */
 const MORE = [
