@@ -103,7 +103,7 @@ class Exploration {
     return {
       strategy: search.strategy, executions: search.executions, blocked: search.blocked, states: search.states, exhaustive: isWhole,
       preemptions: search instanceof LevelSearch && !isWhole && search.proved >= 0 ? search.proved : null,
-      findings, elapsedMs: performance.now() - this.started, estimate: isWhole ? null : this.size ?? this.estimate(), notes: [...this.notes, ...search.notes()],
+      findings, elapsedMs: performance.now() - this.started, estimate: isWhole || search.found.size > 0 ? null : this.size ?? this.estimate(), notes: [...this.notes, ...search.notes()],
     };
   }
 
