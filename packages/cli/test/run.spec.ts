@@ -201,4 +201,13 @@ describe('the smallest sample', () => {
     };
     expect(await run()).toEqual(await run());
   });
+
+  it.each(['v5', 'range'])('takes several devices at once under design %s, each as far as the process goes', async (design) => {
+    const { code, out } = await mmun(['run', TRUE, '--json', '--design', design, '--plugin', 'kvm,kvm:pinned,gru,gru:polling', '--device-rate', '3']);
+    const { findings, secondary } = JSON.parse(out) as { findings: unknown[]; secondary: { plugin: string; hits: number; invalidations: number; pins: number }[] };
+    expect([code, findings]).toEqual([0, []]);
+    expect(secondary.map(({ plugin }) => plugin)).toEqual(['kvm', 'kvm:pinned', 'gru', 'gru:polling']);
+    expect(new Set(secondary.map(({ hits }) => hits)).size).toBe(1);
+    for (const { plugin, hits, invalidations, pins } of secondary) expect([plugin, hits > 50, invalidations > 0, pins > 0]).toEqual([plugin, true, true, plugin === 'kvm:pinned']);
+  });
 });
