@@ -8,7 +8,7 @@ import { KernelBug, poolIsLive, reserve, viewTable } from '@mmun/lib';
 import type { Layout, Reserved } from '@mmun/lib';
 import { downWrite, upWrite } from '@mmun/locking';
 import { DESIGN, MMU_NOTIFIER, addNotifierOps, notifierServices } from '#mmu-notifier';
-import type { NotifierServices, RegisterHost } from '#mmu-notifier';
+import type { RegisterHost } from '#mmu-notifier';
 import { mmdrop, mmgrab } from './fork.js';
 import { translationAt } from './hugetlb-gup.js';
 import { compoundHead } from './hugetlb-pool.js';

@@ -200,7 +200,7 @@ const SITES: readonly Site[] = [
   {
     name: 'ptep_clear_flush from page_mkclean_one',
     setUp: () => watch((w) => w.mmap(2, { flags: MAP_SHARED, file: w.file(2).file })),
-    act: ({ w }) => void w.run(image.filemapFdatawrite(w.m, 1 as never, 0, 1)),
+    act: ({ w }) => { w.run(image.filemapFdatawrite(w.m, 1 as never, 0, 1)); },
     v5: ['page 0..1 | flags iMmapLock ptl | none | 0 | live'],
     range: ['page 0..1 | flags iMmapLock ptl | none | 0 | live'],
   },

@@ -4,7 +4,8 @@ import { replayTorture, runTorture, scenarioNames } from '@mmun/plugin-kit';
 import type { TortureFinding, TortureReport, TortureRow } from '@mmun/plugin-kit';
 import { UsageError } from '../usage-error.js';
 import type { CheckFinding, CheckReport } from './check-report.js';
-import { openPlugin, shortPath } from './plugin-module.js';
+import { openPlugin } from './plugin-module.js';
+import { shortPath } from './short-path.js';
 import type { PluginModule } from './plugin-module.js';
 
 export interface PluginCheckOptions {

@@ -3,7 +3,7 @@
  * driver runs; of its own functions only the text can tell.
  */
 import { readFileSync } from 'node:fs';
-import { shortPath } from './plugin-module.js';
+import { shortPath } from './short-path.js';
 
 export interface DroppedTask {
   /** `driver.ts:31` */

@@ -2,13 +2,14 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { SecondaryMmu } from '@mmun/include';
 import type { DeviceCall } from '@mmun/plugin-kit';
 import { UsageError } from '../usage-error.js';
 import { droppedTasks } from './dropped-tasks.js';
 import type { DroppedTask } from './dropped-tasks.js';
+import { shortPath } from './short-path.js';
 
 export interface PluginModule {
   /** As the reader typed it. */
@@ -76,9 +77,4 @@ function buildError(name: string, error: unknown): string {
   if (failure === undefined) return `${name}: ${error instanceof Error ? error.message : String(error)}`;
   const { location, text } = failure;
   return location === null ? `${name}: ${text}` : `${shortPath(location.file)}:${location.line}:${location.column + 1}: ${text}`;
-}
-
-export function shortPath(file: string): string {
-  const near = relative(process.cwd(), resolve(file));
-  return near.startsWith('..') ? resolve(file) : near;
 }

@@ -1,5 +1,5 @@
 /** A straight run on a linked image, with an ear at every hook: for claims about how often, where and under which locks. */
-import { ACQUIRE, ACQUIRE_SHARED, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from '@mmun/include';
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from '@mmun/include';
 import type {
   File, Inode, KernelServices, MachineConfig, MaySleep, Mm, MmuNotifier, NotifierOps, OpName, PointKind, Scheduler, SecondaryDriver, SecondaryMmu, Step, Task, TaskStruct,
   Vaddr, Where,
@@ -142,9 +142,4 @@ function stepsOf(image: LabImage, m: WatchedMachine, act: () => void): SeenStep[
     m.sched = behind;
   }
   return steps;
-}
-
-/** Locks that were taken, by name. */
-export function locksTaken({ image, m }: Bench, steps: readonly SeenStep[]): string[] {
-  return steps.filter(({ kind }) => kind === ACQUIRE || kind === ACQUIRE_SHARED).map(({ where }) => image.nameOfWhere(m, where));
 }

@@ -144,7 +144,7 @@ function listen({ element }: Pane, { axis, look, select, nrEvents }: Hand): void
 
 /** One event in words. */
 function tell({ events, processes, names, calls, ops, plugins, dropped, faults, accesses }: RunData, event: number): Node[] {
-  const { pid = 0, command = '' } = processes[events.process[event] as number] ?? {};
+  const { pid, command } = processes[events.process[event] as number] ?? { pid: 0, command: '' };
   const [start, bytes] = [events.start[event] as number, events.bytes[event] as number];
   const range = start === 0 ? '' : ` ${hex(start)}${bytes > 0 ? `, ${(bytes / 1024).toLocaleString('en')} KiB` : ''}`;
   const lines: Node[] = [h('p', {}, h('b', {}, `${names[events.name[event] as number]}${range}`), ` · ${command} ${pid} · event ${event + 1} of ${events.name.length}, line ${events.line[event]}, ${((events.time[event] as number) / 1000).toFixed(3)} ms`)];
