@@ -4,7 +4,7 @@
  */
 import * as image from '@mmun/image';
 import {
-  EACCES, EINVAL, ENOMEM, EOPNOTSUPP, MADV_COLD, MADV_COLLAPSE, MADV_DODUMP, MADV_DONTDUMP, MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_FREE, MADV_HUGEPAGE, MADV_PAGEOUT,
+  EACCES, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, MADV_COLD, MADV_COLLAPSE, MADV_DODUMP, MADV_DONTDUMP, MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_FREE, MADV_HUGEPAGE, MADV_PAGEOUT,
   MADV_POPULATE_WRITE, MADV_REMOVE, MADV_WILLNEED, MADV_WIPEONFORK, MAP_ANONYMOUS, MAP_FIXED, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE,
   MAP_SHARED, MAP_SHARED_VALIDATE, MAP_SYNC, MCL_CURRENT, MCL_FUTURE, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, MS_SYNC, PAGE_SIZE, PROT_NONE, PROT_READ, PROT_WRITE,
   VM_DONTEXPAND, VM_FAULT_SIGBUS, VM_HUGETLB, VM_LOCKED,
@@ -181,6 +181,13 @@ describeHuge('calls on huge pages', () => {
     expect([MADV_HUGEPAGE, MADV_DODUMP, MADV_WILLNEED, MADV_DONTNEED_LOCKED].map((advice) => advise(w, a, 3 * H, advice))).toEqual([0, 0, 0, 0]);
     expect(w.pool()).toBe('3 free, 3 promised');
     expect([advise(w, a + H, P, MADV_POPULATE_WRITE), w.pool()]).toEqual([0, '2 free, 2 promised']);
+  });
+
+  it('userfaultfd of 5.7 knows none', () => {
+    const w = hugeWorld(1);
+    const a = w.huge(1);
+    w.write(a, 1);
+    expect(w.run(image.mwriteprotectRange(w.m, image.mmOf(w.m, w.task), a, H))).toBe(-ENOENT);
   });
 
   it('mincore, mlock and msync', () => {
