@@ -1,6 +1,7 @@
 // Models the order of locks at the head of mm/rmap.c (2.6.24), as lockdep knows it.
 /**
- *   mmap_sem > mm_all_locks_mutex > page lock > i_mmap_lock > anon_vma lock > pte lock > { lru_lock, swap_lock, tree_lock, notifier list }
+ *   mmap_sem > mm_all_locks_mutex > hugetlb_instantiation_mutex > page lock > i_mmap_lock > anon_vma lock > pte lock
+ *     > { lru_lock, swap_lock, tree_lock, hugetlb_lock, notifier list }
  *
  * A plugin's spinlocks are below the pte lock, because ops take them there, and above what putPage takes. Its sleeping
  * locks may be above mmap_sem or, under `range`, inside of start and end: which one is for the lock graph to find out.
@@ -13,18 +14,20 @@ import type { Machine } from './mm-types.js';
 
 const MMAP_SEM = 1;
 const ALL_LOCKS = 2;
-const PAGE_LOCK = 3;
-const I_MMAP = 4;
-const ANON_VMA = 5;
-const PTE = 6;
-const PLUGIN = 7;
-const LEAF = 8;
+const INSTANTIATION = 3;
+const PAGE_LOCK = 4;
+const I_MMAP = 5;
+const ANON_VMA = 6;
+const PTE = 7;
+const PLUGIN = 8;
+const LEAF = 9;
 
 /** Once, when the machine's tables are there. */
 export function declareMmLocks(m: Machine): void {
   declareLockOrder(m, [
     classOf('mmap_sem', m.mm.mmapSem, MMAP_SEM),
     classOf('mm_all_locks_mutex', m.vm.mmAllLocksMutex, ALL_LOCKS),
+    classOf('hugetlb_instantiation_mutex', m.vm.hugetlbInstantiationMutex, INSTANTIATION),
     classOf('page lock', m.page.flags, PAGE_LOCK),
     classOf('i_mmap_lock', m.inode.iMmapLock, I_MMAP),
     classOf('anon_vma lock', m.anonVma.lock, ANON_VMA),
@@ -33,6 +36,7 @@ export function declareMmLocks(m: Machine): void {
     classOf('lru_lock', m.vm.lruLock, LEAF),
     classOf('swap_lock', m.vm.swapLock, LEAF),
     classOf('tree_lock', m.vm.treeLock, LEAF),
+    classOf('hugetlb_lock', m.vm.hugetlbLock, LEAF),
   ]);
 }
 
