@@ -42,6 +42,7 @@ export function* handleMmFault(m: Machine, vma: Vma, address: Vaddr, flags: numb
     const isDone = yield* doHugePmdAnonymousPage(m, vma, page, pmdp, flags);
     if (isDone) return 0;
   }
+  touch(m, READ, whereOfSlot(m, pmdp));
   if (pmdNone(m, pmdp) && isBehindFile(m, vma, page, flags)) return yield* refuseBehindFile(m, vma, flags);
   if (pmdNone(m, pmdp) && !(yield* pteAlloc(m, mm, pmdp))) return VM_FAULT_OOM;
   const fault = yield* handlePteFault(m, vma, page, pmdp, flags);
@@ -131,6 +132,7 @@ function* doFault(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, ptep: Ptep, 
 function* doReadFault(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, ptep: Ptep, ptl: Spinlock): Task<MaySleep, number> {
   if (m.bootConfig.settings.faultAroundBytes > PAGE_SIZE) {
     yield* filemapMapPages(m, vma, address, pmdp, vmaPageProt(m, vma));
+    touch(m, READ, whereOfSlot(m, ptep));
     if (!ptepNone(m, ptep)) return VM_FAULT_NOPAGE;
   }
   const pfn = yield* filemapFault(m, vma, pgoffOf(m, vma, address));

@@ -1,9 +1,10 @@
 // Models mm/mincore.c (6.18).
 /** Lock order: mmap_sem (read) > ptl. */
-import { EINVAL, ENOMEM, PAGE_SIZE, VM_HUGETLB } from '@mmun/include';
+import { EINVAL, ENOMEM, PAGE_SIZE, READ, VM_HUGETLB } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
-import { downRead, upRead } from '@mmun/locking';
-import { TASK_SIZE, ptePresent, ptepGet } from '#asm';
+import { whereOf } from '@mmun/lib';
+import { downRead, touch, upRead } from '@mmun/locking';
+import { TASK_SIZE, pteToSwpEntry, ptePresent, ptepGet } from '#asm';
 import { pteOffsetMapLock, pteUnmapUnlock } from './gup.js';
 import { isHugetlbMapped } from './hugetlb-gup.js';
 import { hugeTable } from './hugetlb-pgtable.js';
@@ -14,7 +15,7 @@ import { pageCacheLookup } from './page-cache.js';
 import { findVma } from './vma-tree.js';
 
 /**
- * Which pages would be there without reading: mapped, or for a file in the cache.
+ * Which pages would be there without reading: mapped, in the swap cache, or for a file in its cache.
  * Deviation: the caller is taken to own the file; others are told that everything is there (can_do_mincore).
  * @param vec a byte for each page, bit 0 @returns 0, -EINVAL or -ENOMEM; pages below a hole are reported before it is found
  */
@@ -40,9 +41,13 @@ function* mincorePage(m: Machine, mm: Mm, vma: Vma, address: Vaddr): Task<MaySle
   if ((m.vma.vmFlags[vma] & VM_HUGETLB) !== 0) return yield* mincoreHugetlb(m, mm, vma, address);
   const ptep = yield* pteOffsetMapLock(m, mm, address);
   if (ptep !== 0) {
-    const isPresent = ptePresent(ptepGet(m, ptep));
+    const pte = ptepGet(m, ptep);
+    const slot = ptePresent(pte) ? 0 : pteToSwpEntry(pte);
+    if (slot !== 0) touch(m, READ, whereOf(m.swap.page, slot));
+    const isInSwapCache = slot !== 0 && m.swap.page[slot] !== 0;
     yield* pteUnmapUnlock(m, mm, address);
-    if (isPresent) return 1;
+    if (slot !== 0) return isInSwapCache ? 1 : 0;
+    if (ptePresent(pte)) return 1;
   }
   if (m.vma.vmFile[vma] === 0) return 0;
   const pgoff = m.vma.vmPgoff[vma] + (address - m.vma.vmStart[vma]) / PAGE_SIZE;

@@ -39,6 +39,8 @@ export function* allocPage(m: Machine): Task<MaySleep, Pfn> {
   }
   touch(m, WRITE, whereOf(m.framePool.rows.gen, pfn));
   const { page } = m;
+  touch(m, WRITE, whereOf(page.refcount, pfn));
+  touch(m, WRITE, whereOf(page.mapping, pfn));
   page.flags[pfn] = 0;
   page.refcount[pfn] = 1;
   page.mapping[pfn] = 0;

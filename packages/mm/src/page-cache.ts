@@ -5,9 +5,10 @@
  *
  * Lock order: page lock > treeLock.
  */
+import { WRITE } from '@mmun/include';
 import type { Inode, Pfn, Spinlock, Step, Task } from '@mmun/include';
-import { bugOn } from '@mmun/lib';
-import { refcountAt, refcountInc, spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
+import { bugOn, whereOf } from '@mmun/lib';
+import { refcountAt, refcountInc, spinLock, spinUnlock, spinlockAt, touch } from '@mmun/locking';
 import type { Machine } from './mm-types.js';
 import { blockLookup, blocksFree, swapReadpage } from './page-io.js';
 
@@ -38,6 +39,7 @@ export function* addToPageCache(m: Machine, inode: Inode, index: number, pfn: Pf
     const bucket = bucketOf(m, inode, index);
     const block = blockLookup(m, inode, index);
     if (block !== 0) swapReadpage(m, block, pfn);
+    touch(m, WRITE, whereOf(m.page.mapping, pfn));
     m.page.mapping[pfn] = inode * 2;
     m.page.index[pfn] = index;
     m.page.hashNext[pfn] = m.pageHash[bucket];
@@ -94,6 +96,7 @@ export function pageCacheUnlink(m: Machine, pfn: Pfn): void {
     hashNext[prev] = hashNext[pfn];
   }
   hashNext[pfn] = 0;
+  touch(m, WRITE, whereOf(m.page.mapping, pfn));
   m.page.mapping[pfn] = 0;
   m.inode.nrPages[inode] = m.inode.nrPages[inode] - 1;
 }

@@ -5,12 +5,12 @@
  *
  * Lock order: pageTableLock and a split ptl are never held together, but for one ptl inside another in fork and mremap.
  */
-import { TABLE_PGD, TABLE_PMD, TABLE_PTE, TABLE_PUD, WRITE } from '@mmun/include';
+import { READ, TABLE_PGD, TABLE_PMD, TABLE_PTE, TABLE_PUD, WRITE } from '@mmun/include';
 import type { Mm, Pfn, Pgdp, Pmdp, Ptep, Pudp, Spinlock, Step, TableLevel, Task, Vaddr } from '@mmun/include';
 import { bugOn, poolAlloc, poolFree, whereOf } from '@mmun/lib';
 import { point, spinLock, spinUnlock, spinlockAt, touch } from '@mmun/locking';
 import {
-  PGDIR_SIZE, PMD_SIZE, PUD_SIZE, pgdNone, pgdOffset, pgdPopulate, pmdNone, pmdOffset, pmdPage, pmdPopulate, pteOffset, pudNone, pudOffset, pudPopulate, tableInit,
+  PGDIR_SIZE, PMD_SIZE, PUD_SIZE, pgdNone, pgdOffset, pgdPopulate, pmdNone, pmdOffset, pmdPage, pmdPopulate, pteOffset, pudNone, pudOffset, pudPopulate, tableInit, whereOfSlot,
 } from '#asm';
 import { pageTableLockOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -35,8 +35,10 @@ export function* pgdFree(m: Machine, mm: Mm): Task<Step> {
 /** The pmd slot of an address, with the levels above it made where they are missing. @returns 0 where no table page is left */
 export function* pmdAllocWalk(m: Machine, mm: Mm, address: Vaddr): Task<Step, Pmdp> {
   const pgdp = pgdOffset(m, mm, address);
+  touch(m, READ, whereOfSlot(m, pgdp));
   const pudp = pgdNone(m, pgdp) ? yield* pudAlloc(m, mm, pgdp, address) : pudOffset(m, pgdp, address);
   if (pudp === 0) return 0 as Pmdp;
+  touch(m, READ, whereOfSlot(m, pudp));
   return pudNone(m, pudp) ? yield* pmdAlloc(m, mm, pudp, address) : pmdOffset(m, pudp, address);
 }
 
@@ -70,6 +72,7 @@ export function* pmdAlloc(m: Machine, mm: Mm, pudp: Pudp, address: Vaddr): Task<
 
 /** Makes the table of ptes where it is missing. @returns false where no table page is left */
 export function* pteAlloc(m: Machine, mm: Mm, pmdp: Pmdp): Task<Step, boolean> {
+  touch(m, READ, whereOfSlot(m, pmdp));
   if (!pmdNone(m, pmdp)) return true;
   const table = yield* allocTable(m, TABLE_PTE);
   if (table === 0) return false;

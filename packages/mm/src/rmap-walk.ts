@@ -40,6 +40,8 @@ export const SWAP_FAIL = 2;
 export function* pageReferenced(m: Machine, pfn: Pfn, isLocked: boolean): Task<MaySleep, number> {
   let referenced = yield* pageTestAndClearYoung(m, pfn);
   if (testAndClearFlag(m, pfn, PG_REFERENCED)) referenced++;
+  touch(m, READ, whereOf(m.page.mapcount, pfn));
+  touch(m, READ, whereOf(m.page.mapping, pfn));
   if (m.page.mapcount[pfn] === 0 || m.page.mapping[pfn] === 0) return referenced;
   if (pageIsAnon(m, pfn)) return referenced + (yield* pageReferencedAnon(m, pfn));
   if (isLocked) return referenced + (yield* pageReferencedFile(m, pfn));
@@ -59,6 +61,7 @@ export function* pageReferenced(m: Machine, pfn: Pfn, isLocked: boolean): Task<M
  */
 export function* tryToUnmap(m: Machine, pfn: Pfn, isForced: boolean): Task<MaySleep, number> {
   const result = pageIsAnon(m, pfn) ? yield* tryToUnmapAnon(m, pfn, isForced) : yield* tryToUnmapFile(m, pfn, isForced);
+  touch(m, READ, whereOf(m.page.mapcount, pfn));
   return m.page.mapcount[pfn] === 0 ? SWAP_SUCCESS : result;
 }
 

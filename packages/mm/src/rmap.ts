@@ -6,10 +6,10 @@
  *
  * Lock order: mmap_sem, then the lock of the root anon_vma, which spins or sleeps as the notifier design needs it.
  */
-import { ENOMEM, VM_ACCESS_FLAGS } from '@mmun/include';
+import { ACQUIRE_SHARED, ENOMEM, VM_ACCESS_FLAGS, WRITE } from '@mmun/include';
 import type { AnonVma, AnonVmaChain, MaySleep, Mm, Pfn, Spinlock, Task, Vaddr, Vma } from '@mmun/include';
-import { bugOn, poolAlloc, poolFree } from '@mmun/lib';
-import { spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
+import { bugOn, poolAlloc, poolFree, whereOf } from '@mmun/lib';
+import { spinLock, spinUnlock, spinlockAt, touch } from '@mmun/locking';
 import { pageTestDirty } from '#asm';
 import { rmapLock, rmapUnlock } from '#mmu-notifier';
 import { pageTableLockOf } from './mm-types.js';
@@ -149,9 +149,10 @@ export function vmaIsForkChild(m: Machine, vma: Vma): boolean {
 /** A new anonymous page gets its first mapping. @locks ptl */
 export function pageAddNewAnonRmap(m: Machine, pfn: Pfn, vma: Vma, address: Vaddr): void {
   bugOn(m.vma.anonVma[vma] === 0, 'rmap-no-anon-vma');
+  touch(m, WRITE, whereOf(m.page.mapping, pfn));
   m.page.mapping[pfn] = m.vma.anonVma[vma] * 2 + 1;
   m.page.index[pfn] = m.vma.vmPgoff[vma] + (address - m.vma.vmStart[vma]) / 4096;
-  m.page.mapcount[pfn]++;
+  addMapcount(m, pfn, 1);
 }
 
 /**
@@ -162,26 +163,33 @@ export function pageAddAnonRmap(m: Machine, pfn: Pfn, vma: Vma, address: Vaddr, 
   const anonVma = m.vma.anonVma[vma];
   bugOn(anonVma === 0, 'rmap-swap-no-anon-vma');
   if (m.page.mapcount[pfn] === 0) {
+    touch(m, WRITE, whereOf(m.page.mapping, pfn));
     m.page.mapping[pfn] = (isExclusive ? anonVma : m.anonVma.root[anonVma]) * 2 + 1;
     m.page.index[pfn] = m.vma.vmPgoff[vma] + (address - m.vma.vmStart[vma]) / 4096;
   }
-  m.page.mapcount[pfn]++;
+  addMapcount(m, pfn, 1);
 }
 
 /** A page of a file gets one more mapping. @locks ptl */
 export function pageAddFileRmap(m: Machine, pfn: Pfn): void {
-  m.page.mapcount[pfn]++;
+  addMapcount(m, pfn, 1);
 }
 
 /** fork maps a page once more. @locks ptl of the child and of the parent */
 export function pageDupRmap(m: Machine, pfn: Pfn): void {
-  m.page.mapcount[pfn]++;
+  addMapcount(m, pfn, 1);
+}
+
+/** Counted up and down under different ptls, so two of these commute; whoever reads the count without one names it. */
+function addMapcount(m: Machine, pfn: Pfn, by: number): void {
+  touch(m, ACQUIRE_SHARED, whereOf(m.page.mapcount, pfn));
+  m.page.mapcount[pfn] = m.page.mapcount[pfn] + by;
 }
 
 /** One mapping less. @locks ptl */
 export function pageRemoveRmap(m: Machine, pfn: Pfn): void {
   bugOn(m.page.mapcount[pfn] <= 0, 'rmap-mapcount-underflow');
-  m.page.mapcount[pfn]--;
+  addMapcount(m, pfn, -1);
   // where the frame itself knows, this is the last chance to ask it
   if (m.page.mapcount[pfn] === 0 && pageTestDirty(m, pfn)) m.page.flags[pfn] = m.page.flags[pfn] | PG_DIRTY;
 }

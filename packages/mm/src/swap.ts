@@ -73,10 +73,14 @@ export function* lruAddDrain(m: Machine): Task<Step> {
   const { flags, refcount, mapping } = m.page;
   const lock = lruLockOf(m);
   yield* spinLock(m, lock);
+  // whoever gets a frame announces the count of frames; what he makes of it he names
+  touch(m, READ, whereOf(m.framePool.head.used, 0));
   const last = poolHighest(m.framePool);
   for (let pfn = 1; pfn <= last; pfn++) {
     if ((flags[pfn] & (PG_LRU | PG_RESERVED | PG_HUGETLB)) !== 0) continue;
     yield* point(m, READ, whereOf(refcount, pfn));
+    touch(m, READ, whereOf(mapping, pfn));
+    touch(m, READ, whereOf(flags, pfn));
     if (refcount[pfn] === 0 || (mapping[pfn] === 0 && (flags[pfn] & PG_SWAPCACHE) === 0)) continue;
     const isActive = pageIsAnon(m, pfn as Pfn) && (flags[pfn] & PG_LAZYFREE) === 0;
     lruLink(m, pfn as Pfn, isActive ? LRU_ACTIVE : LRU_INACTIVE);

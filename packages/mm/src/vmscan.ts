@@ -90,6 +90,7 @@ export function* deactivatePage(m: Machine, pfn: Pfn): Task<Step> {
 function* shrinkActive(m: Machine): Task<MaySleep> {
   const pfn = yield* isolateLruPage(m, LRU_ACTIVE);
   if (pfn === 0) return;
+  touch(m, READ, whereOf(m.page.mapcount, pfn));
   const isUsed = m.page.mapcount[pfn] > 0 && (yield* pageReferenced(m, pfn, false)) > 0;
   yield* putbackLruPage(m, pfn, isUsed ? LRU_ACTIVE : LRU_INACTIVE);
 }

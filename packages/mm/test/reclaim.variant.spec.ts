@@ -70,6 +70,20 @@ describe('swap', () => {
     });
   }
 
+  it('mincore counts what the swap cache holds, and not what is out', () => {
+    const w = tested(pressed());
+    const a = w.mmap(2);
+    fill(w, a, 2);
+    const frame = pfnOf(w, a);
+    const vec = new Uint8Array(2);
+    w.run(image.getPage(w.m, frame)); // so it is unmapped and stays in the swap cache
+    w.run(image.sysMadvise(w.m, a as Vaddr, 2 * P, MADV_PAGEOUT));
+    expect([pfnOf(w, a), pfnOf(w, a + P)]).toEqual([0, 0]);
+    w.run(image.sysMincore(w.m, a as Vaddr, 2 * P, vec));
+    expect([...vec]).toEqual([1, 0]);
+    w.run(image.putPage(w.m, frame));
+  });
+
   it('munmap, MADV_DONTNEED and exit give the slots back', () => {
     const w = tested(pressed());
     const a = w.mmap(120);

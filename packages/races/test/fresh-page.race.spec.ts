@@ -1,0 +1,24 @@
+/**
+ * What a step reads without a lock it names, or dpor takes two orders for one: here reclaim, which looks at frames that
+ * another CPU is just giving out.
+ */
+import { join } from 'node:path';
+import { linkRace } from '@mmun/build/link-race';
+
+type Program = typeof import('./fresh-page-program.js');
+type Edit = { readonly file: string; readonly find: string; readonly replace: string };
+
+async function freshPage(...edits: Edit[]): Promise<ReturnType<Program['freshPage']>> {
+  const { user } = (await linkRace({ race: join(import.meta.dirname, 'fresh-page-program.ts'), image: 'toy', edits })) as { user: Program };
+  return user.freshPage({});
+}
+
+const UNNAMED: Edit = { file: 'mm/src/swap.ts', find: '  touch(m, READ, whereOf(m.framePool.head.used, 0));\n', replace: '' };
+
+it('a page can be swapped out as soon as it is there', async () => {
+  expect(await freshPage()).toMatchObject({ exhaustive: true, findings: [], ends: ['in memory', 'out'] });
+});
+
+it('that is missed where reclaim does not say that it has looked which frames there are', async () => {
+  expect((await freshPage(UNNAMED)).ends).toEqual(['in memory']);
+});
