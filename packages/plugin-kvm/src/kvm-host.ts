@@ -69,12 +69,13 @@ const kvmSpec = {
 const slotSpec = { baseGfn: 'f64', npages: 'f64', userspaceAddr: 'f64' } as const;
 
 /** struct kvm_vcpu; row KVM_MAX_VCPUS * kvm + id, which is its root too. */
-const vcpuSpec = {
+type VcpuSpec = { readonly inGuest: 'i32'; readonly tlbGfn: readonly ['f64', number]; readonly tlb: readonly ['u32', number] };
+const vcpuSpec: VcpuSpec = {
   /** A spinlock. Held by the vCPU while it carries out an instruction, and by whoever drops what its TLB holds. */
   inGuest: 'i32',
   /** @guardedBy inGuest. The TLB; an entry of 0 is empty. */
   tlbGfn: ['f64', TLB_ENTRIES], tlb: ['u32', TLB_ENTRIES],
-} as const;
+};
 
 const spteSpec = {
   spte: 'u32',

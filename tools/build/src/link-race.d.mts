@@ -1,3 +1,6 @@
+/** The folder of the repository. */
+export const ROOT: string;
+
 /** A race that cannot be linked; the message is one line and names file and line. */
 export class LinkError extends Error {}
 

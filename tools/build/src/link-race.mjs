@@ -12,6 +12,8 @@ import { tasks } from './esbuild-tasks.mjs';
 import { conditionsOf, VARIANTS } from './variants.mjs';
 import { ROOT } from './workspace.mjs';
 
+export { ROOT };
+
 /** A race that cannot be linked; the message is one line and names file and line. */
 export class LinkError extends Error {}
 

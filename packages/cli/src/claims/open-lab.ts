@@ -6,8 +6,8 @@ import { UsageError } from '../usage-error.js';
 /** @throws UsageError outside of a clone */
 export async function openToolLab(signal: AbortSignal): Promise<Lab> {
   try {
-    const [{ linkRace }, { typeErrors }, { evaluate }, { ROOT }] = await Promise.all([
-      import('@mmun/build/link-race'), import('@mmun/build/type-errors'), import('@mmun/build/evaluate'), import('@mmun/build/workspace'),
+    const [{ linkRace, ROOT }, { typeErrors }, { evaluate }] = await Promise.all([
+      import('@mmun/build/link-race'), import('@mmun/build/type-errors'), import('@mmun/build/evaluate'),
     ]);
     const tools: LabTools = { linkRace, typeErrors, evaluate, folder: `${ROOT}/packages/races` };
     return openLab(tools, signal);
