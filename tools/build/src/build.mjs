@@ -1,12 +1,13 @@
 // npm run build: declarations, per-package output, images, the command.
 //   --quick   only what running and the tests need: no declarations, and of the images those that are marked so; `prepare` and
-//             `npm test` do this
+//             `npm test` do this; nothing where nothing has changed since
 //   --clean   remove every dist first
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildCli, buildPackages, buildViewer, clean } from './dist.mjs';
 import { buildImages, ImageError } from './images.mjs';
+import { isBuilt, setBuilt, sourcesHash } from './stamp.mjs';
 import { VARIANTS } from './variants.mjs';
 import { compiler } from './compiler.mjs';
 import { ROOT } from './workspace.mjs';
@@ -20,10 +21,14 @@ function declarations() {
 async function main() {
   const options = new Set(process.argv.slice(2));
   const started = performance.now();
+  const isQuick = options.has('--quick');
+  const sources = sourcesHash();
   if (options.has('--clean')) await clean();
-  if (!options.has('--quick')) declarations();
-  const images = existsSync(join(ROOT, 'packages/image/src/linked.ts')) ? buildImages(options.has('--quick') ? VARIANTS.filter(({ isQuick }) => isQuick) : VARIANTS) : Promise.resolve([]);
+  else if (isQuick && isBuilt(sources)) return console.log('built: nothing has changed');
+  if (!isQuick) declarations();
+  const images = existsSync(join(ROOT, 'packages/image/src/linked.ts')) ? buildImages(isQuick ? VARIANTS.filter((variant) => variant.isQuick) : VARIANTS) : Promise.resolve([]);
   const lines = (await Promise.all([buildPackages(), images, buildCli(), buildViewer()])).flat();
+  setBuilt(sources);
   for (const line of lines) console.log(line);
   console.log(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
