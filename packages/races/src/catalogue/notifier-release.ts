@@ -1,10 +1,12 @@
 /** How an address space and its notifiers part: unlink, release, free, and who waits for whom. */
-import type { InSrcuRead, Mm, MmuNotifier, RangeNotifierOps, Task, Vaddr } from '@mmun/include';
+import { PAGE_SIZE, READ, WRITE } from '@mmun/include';
+import type { InSrcuRead, MaySleep, Mm, MmuNotifier, RangeNotifierOps, Step, Task, Vaddr } from '@mmun/include';
+import { whereOf } from '@mmun/lib';
 import { kvm } from '@mmun/plugin-kvm';
 import { kernelAssert } from '../assertion.js';
 import { defineRace } from '../define.js';
 import type { Race, SourceEdit } from '../define.js';
-import { RANGE, lockOf, mutexOf, rangeOps, tinyMmu } from '../drivers/tiny-mmu.js';
+import { RANGE, freeInstance, lockOf, mutexOf, newInstance, notifierOf, rangeOps, tinyMmu, zapLocked } from '../drivers/tiny-mmu.js';
 import type { Tiny } from '../drivers/tiny-mmu.js';
 
 interface Page {
@@ -137,6 +139,53 @@ function queueOwner(isGuarded: boolean): ReturnType<typeof tinyMmu> {
   });
 }
 
+/** One notifier for each process, counted by the core; `waits` frees the object behind it when the core says that nobody calls any more. */
+function counted(waits: boolean): ReturnType<typeof tinyMmu> {
+  return tinyMmu('counted', {
+    designs: RANGE,
+    own: { isThere: 'u32' },
+    drive: (t) => {
+      const usual = rangeOps(t);
+      return {
+        ops: {
+          ...usual,
+          * allocNotifier(mm: Mm): Task<MaySleep, number> {
+            const instance = newInstance(t, mm);
+            t.own.isThere[instance] = 1;
+            return notifierOf(t, instance);
+          },
+          * freeNotifier(mn: MmuNotifier): Task<Step> {
+            const instance = t.s.notifierInstance(mn);
+            yield* t.s.step(WRITE, whereOf(t.own.isThere, instance));
+            t.own.isThere[instance] = 0;
+            freeInstance(t, instance);
+          },
+          * invalidateRangeStart(mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr): Task<InSrcuRead> {
+            const instance = t.s.notifierInstance(mn);
+            yield* t.s.step(READ, whereOf(t.own.isThere, instance));
+            kernelAssert(t.own.isThere[instance] === 1, 'use-after-free', 'a callback looks into the object of a notifier that was put, and it is freed');
+            yield* usual.invalidateRangeStart(mn, mm, start, end, true);
+          },
+        },
+        * create(mm: Mm): Task<MaySleep, number> {
+          const mn = yield* t.s.mmuNotifierGet(mm);
+          return mn < 0 ? mn : t.s.notifierInstance(mn as MmuNotifier);
+        },
+        * destroy(instance: number): Task<MaySleep> {
+          yield* zapLocked(t, instance, 0 as Vaddr, (16 * PAGE_SIZE) as Vaddr);
+          yield* t.s.mmuNotifierPut(notifierOf(t, instance));
+          if (waits) {
+            yield* t.s.mmuNotifierSynchronize();
+            return;
+          }
+          yield* t.s.step(WRITE, whereOf(t.own.isThere, instance));
+          t.own.isThere[instance] = 0;
+        },
+      };
+    },
+  });
+}
+
 export const notifierRelease: readonly Race[] = [
   defineRace<Page>({
     id: 'unlink-before-release',
@@ -176,6 +225,15 @@ export const notifierRelease: readonly Race[] = [
     source: '20190624210110.5098-2-jgg@ziepe.ca',
     finds: ['use-after-free', 'callback-after-unregister'],
     variants: { buggy: { plugin: kvm, image: 'toy-range', edit: NO_GRACE_PERIOD }, fixed: { plugin: kvm, image: 'toy-range' } },
+    setup: dirtyPage,
+    actors: { cpu0: (t, { a }) => t.munmap(a), dev0: (t) => t.dev.close() },
+  }),
+  defineRace<Page>({
+    id: 'freed-after-put',
+    title: 'B18, its twin in amdkfd: the error path frees the object of a notifier that may still be called',
+    source: '20190806231548.25242-10-jgg@ziepe.ca',
+    finds: ['use-after-free', 'callback-after-unregister'],
+    variants: { buggy: { plugin: counted(false), image: 'toy-range' }, fixed: { plugin: counted(true), image: 'toy-range' } },
     setup: dirtyPage,
     actors: { cpu0: (t, { a }) => t.munmap(a), dev0: (t) => t.dev.close() },
   }),
