@@ -3,6 +3,7 @@ import { MADV_DONTNEED, PAGE_SIZE, PROT_READ } from '@mmun/include';
 import type { Design, MaySleep, Mm, TaskStruct, Task, Vaddr } from '@mmun/include';
 import { gru, gruWith } from '@mmun/plugin-gru';
 import type { GruDriver, GruMmu } from '@mmun/plugin-gru';
+import { kvm } from '@mmun/plugin-kvm';
 import { defineRace, deviceRaces, lookupThenInstall } from '@mmun/races';
 import type { Race, RaceContext, Setup, SourceEdit, Variant } from '@mmun/races';
 
@@ -207,4 +208,58 @@ export const wrong: readonly Race[] = WRONG.flatMap(({ on, edit, plugin = gru, c
   variants: { buggy: { plugin, image: imageOf(design), edit }, fixed: { plugin, image: imageOf(design) } },
 }) as Race));
 
-export const races: readonly Race[] = [...calls, ...wrong];
+/** Several contexts of one process, and their comings and goings beside its own. */
+const TOGETHER: readonly Pick<Race<Page>, 'id' | 'title' | 'source' | 'finds' | 'setup' | 'actors'>[] = [
+  {
+    id: 'two-contexts', title: 'two contexts miss on a page that goes', source: 'sgi-gru', finds: STALE,
+    setup: (t) => ({ ...onePage(t), other: t.dev.open() }),
+    actors: { cpu0: (t, { a }) => t.madvise(a, MADV_DONTNEED), dev0: (t, { a }) => t.dev.read(a), dev1: (t, { a, other }) => t.dev.fault(a, false, other) },
+  },
+  {
+    id: 'close-beside-open', title: 'the last context closes while another opens', source: '1926ee85a90', finds: ['use-after-free'],
+    setup: (t) => ({ ...onePage(t), other: t.mm }),
+    actors: {
+      dev0: (t) => t.dev.close(),
+      * dev1(t: RaceContext, { a, other: mm }: Page): Task<MaySleep> {
+        const instance = yield* t.dev.open(mm as Mm);
+        if (instance > 0) yield* t.dev.fault(a, false, instance);
+      },
+    },
+  },
+  {
+    id: 'close-beside-exit', title: 'both contexts close while the process ends', source: '20080131171806.GN7185@v2.random', finds: ['use-after-free'],
+    setup: (t) => ({ ...onePage(t), other: t.dev.open() }),
+    actors: { cpu0: (t) => t.exit(), dev0: (t) => t.dev.close(), dev1: (t, { other }) => t.dev.close(other) },
+  },
+  {
+    id: 'flush-beside-fault', title: 'the process has its context forget a page that it misses on', source: 'gru_user_flush_tlb', finds: STALE,
+    setup: onePage,
+    actors: {
+      cpu0: (t, { a }) => t.dev.own(t.driver<GruDriver>().userFlush(t.dev.instance, a, PAGE_SIZE)),
+      cpu1: (t, { a }) => t.munmap(a),
+      dev0: (t, { a }) => t.dev.read(a),
+    },
+  },
+];
+
+/** A virtual machine and a context on one process, as on the machines that had both. */
+const KVM_AND_GRU: Pick<Race<Page>, 'id' | 'title' | 'source' | 'finds' | 'setup' | 'actors'> = {
+  id: 'kvm-and-gru', title: 'a virtual machine and a context miss on a page that goes', source: '20080422152600.GP30298@sgi.com', finds: STALE,
+  setup: onePage,
+  actors: { cpu0: (t, { a }) => t.munmap(a), * dev0(t: RaceContext, { a }: Page): Task<MaySleep> {
+    yield* t.devs[0].read(a);
+    yield* t.devs[1].read(a);
+  } },
+};
+
+export const together: readonly Race[] = DESIGNS.flatMap((design) => [
+  ...TOGETHER.map((race) => defineRace<Page>({
+    ...race, id: `${design}-${race.id}`, variants: { buggy: { plugin: lookupThenInstall }, fixed: { plugin: gru, image: imageOf(design) } },
+  }) as Race),
+  defineRace<Page>({
+    ...KVM_AND_GRU, id: `${design}-${KVM_AND_GRU.id}`,
+    variants: { buggy: { plugins: [lookupThenInstall, gru] }, fixed: { plugins: [kvm, gru], image: imageOf(design) } },
+  }) as Race,
+]);
+
+export const races: readonly Race[] = [...calls, ...together, ...wrong];

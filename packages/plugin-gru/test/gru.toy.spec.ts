@@ -7,7 +7,7 @@ import type { Design } from '@mmun/include';
 import { gru } from '@mmun/plugin-gru';
 import type { checkRace, checkableOf, Race, RaceImage } from '@mmun/races';
 import { effort } from '@mmun/test-support';
-import { calls, wrong } from './gru-races.js';
+import { calls, together, wrong } from './gru-races.js';
 
 interface Linked {
   readonly image: RaceImage;
@@ -18,7 +18,7 @@ interface Linked {
 
 const design = image.config.design as Design;
 /** What tells the rest; all of them with MMUN_EFFORT=full. */
-const QUICK = /^[a-z0-9]*-gru-(munmap-read|mprotect-read|dontneed-read|exit-write|fork-read|mremap-read)$/;
+const QUICK = /^[a-z0-9]*-gru-(munmap-read|mprotect-read|dontneed-read|exit-write|fork-read|mremap-read)$|-close-beside-open$|-kvm-and-gru$/;
 const QUICK_WRONG = /uncancelled|m50|m52|asid-changed/;
 const isAsked = (id: string, quick: RegExp): boolean => id.startsWith(`${design}-`) && (effort(0, 1) === 1 || quick.test(id));
 
@@ -35,7 +35,7 @@ it('knows the designs that have notifiers, and is refused by the one that has no
   expect(image.secondaryMmuRefusal(gru)).toBe(design === 'off' ? 'plugin `gru` does not know notifier design `off`: it has ops for v5, range' : '');
 });
 
-const asked = calls.map(({ id }) => id).filter((id) => isAsked(id, QUICK));
+const asked = [...calls, ...together].map(({ id }) => id).filter((id) => isAsked(id, QUICK));
 if (asked.length > 0) {
   it.each(asked)('%s: no entry outlives its pte or allows more, in any interleaving', async (id) => {
     const { findings, exhaustive, preemptions } = await check(id, 'fixed');
