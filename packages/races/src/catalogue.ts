@@ -1,6 +1,7 @@
 /** All races that come with mmun, in the order of the table. A new one is a file of `catalogue/` and a line here. */
 import { copyOnWrite } from './catalogue/copy-on-write.js';
 import { deviceAgainstCall } from './catalogue/device-against-call.js';
+import { driverLevels } from './catalogue/driver-levels.js';
 import { driverLifetime } from './catalogue/driver-lifetime.js';
 import { driverLocks } from './catalogue/driver-locks.js';
 import { driverRetry } from './catalogue/driver-retry.js';
@@ -15,4 +16,4 @@ import { checkableOf } from './checkable.js';
 import type { Checkable } from './checkable.js';
 import { litmus } from './litmus.js';
 
-export const catalogue: readonly Checkable[] = [litmus, ...[...deviceAgainstCall, ...notifierRelease, ...driverLifetime, ...driverRetry, ...driverLocks, ...notifierRegistration, ...tlbFlush, ...copyOnWrite, ...hugetlb, ...hugePageCaches, ...hookPlacement, ...gruRaces].map(checkableOf)];
+export const catalogue: readonly Checkable[] = [litmus, ...[...deviceAgainstCall, ...notifierRelease, ...driverLifetime, ...driverRetry, ...driverLevels, ...driverLocks, ...notifierRegistration, ...tlbFlush, ...copyOnWrite, ...hugetlb, ...hugePageCaches, ...hookPlacement, ...gruRaces].map(checkableOf)];
