@@ -127,6 +127,10 @@ const shapes: readonly Race[] = [
     },
     ...worker,
   }),
+  // a page that one recall has taken is not gone before its answer, whoever else comes along
+  race<Page>('two-recalls', unpinBeforeZap, (t) => { const page = onePage(t); t.dev.read(page.a); return page; }, {
+    cpu0: (t, { a }) => t.madvise(a), cpu1: (t, { a }) => t.madvise(a), dev0: (t, { a }) => t.dev.access(a, false), ...worker,
+  }),
   race<Shared>('two-partitions', faultUnderOtherMutex, twoViews, {
     cpu0: (t, { a }) => t.munmap(a), dev0: (t, { a }) => t.dev.read(a), dev1: (t, { a, id }) => t.dev.read(a, id), ...worker,
   }, { config: { nrTasks: 8 } }),
