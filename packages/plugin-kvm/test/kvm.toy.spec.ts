@@ -18,7 +18,7 @@ interface Linked {
 const design = image.config.design as Design;
 /** What tells the rest, `pt-lock` under v5 and `retry` under range being those of the catalogue; all of them with MMUN_EFFORT=full. */
 const QUICK = /^v5-retry-(mprotect-read|dontneed-read|exit-read|mremap-read)$|^range-pt-lock-(munmap-write|mprotect-write|fork-read|exit-write)$|^range-pinned-(munmap-read|mprotect-read|fork-read|exit-write)$/;
-const QUICK_WRONG = /no-flush|flush-of-one|first-alias|m45|entries-after-release|age-by-store/;
+const QUICK_WRONG = /no-flush|m45|age-by-store/;
 const isAsked = (id: string, quick: RegExp): boolean => id.startsWith(`${design}-`) && (effort(0, 1) === 1 || quick.test(id));
 
 async function check(id: string, variant: 'buggy' | 'fixed'): Promise<Awaited<ReturnType<typeof checkRace>>> {
