@@ -78,7 +78,7 @@ function project(variant) {
 
 // jest takes its configuration from the default export only
 export default {
-  testTimeout: process.env.MMUN_EFFORT === 'full' ? 600_000 : 120_000, // for a machine that does other work too; no test is about time
+  testTimeout: { full: 600_000, night: 3_600_000 }[process.env.MMUN_EFFORT ?? ''] ?? 120_000, // for a machine that does other work too; no test is about time
   maxWorkers: 2, // jest itself leaves one of two cores idle
   testSequencer: '<rootDir>/tools/build/src/jest-sequencer.mjs',
   projects: VARIANTS.filter((variant) => specsOf(variant) !== 'none').map(project),
