@@ -3,7 +3,7 @@
 import { PAGE_SIZE } from '@mmun/include';
 import type { Finding, Pfn } from '@mmun/include';
 import { poolHighest, poolIsLive } from '@mmun/lib';
-import { LRU_ACTIVE, LRU_INACTIVE } from './mm-types.js';
+import { LRU_ACTIVE, LRU_INACTIVE } from './mm-tables.js';
 import type { Machine } from './mm-types.js';
 import { PG_ACTIVE, PG_LOCKED, PG_LRU, PG_SWAPCACHE, pageIsAnon } from './page-flags.js';
 

@@ -13,7 +13,7 @@ import { READ, WRITE } from '@mmun/include';
 import type { Pfn, Spinlock, Step, Task } from '@mmun/include';
 import { bugOn, poolFree, poolHighest, whereOf } from '@mmun/lib';
 import { point, refcountAt, refcountDecAndTest, refcountInc, refcountIncNotZero, spinLock, spinUnlock, spinlockAt, touch } from '@mmun/locking';
-import { LRU_ACTIVE, LRU_INACTIVE } from './mm-types.js';
+import { LRU_ACTIVE, LRU_INACTIVE } from './mm-tables.js';
 import type { Machine } from './mm-types.js';
 import { PG_ACTIVE, PG_HUGETLB, PG_LAZYFREE, PG_LRU, PG_RESERVED, PG_SWAPCACHE, pageIsAnon } from './page-flags.js';
 
