@@ -16,7 +16,7 @@
  */
 import { EAGAIN, EFAULT, ENOMEM, PAGE_SIZE, WRITE } from '@mmun/include';
 import type { MaySleep, Mm, Pfn, Step, Task, Vaddr } from '@mmun/include';
-import { whereOf } from '@mmun/lib';
+import { bugOn, poolIsLive, whereOf } from '@mmun/lib';
 import { areaAddress } from './xpmem-area.js';
 import { addEntry, beginFault, endFault, endFaultLocked, findEntry } from './xpmem-pfn.js';
 import { lateRecall } from './xpmem-recall.js';
@@ -78,6 +78,7 @@ function* enterPage(x: Xpmem, att: number, page: Vaddr, pfn: Pfn, isWrite: boole
   const tg = x.seg.tg[seg];
   const lock = mutexOf(x, seg);
   const faultLock = faultLockOf(x, tg);
+  bugOn(!poolIsLive(x.segPool, seg), 'xpmem-segment-freed-under-fault');
   yield* x.s.mutexLock(lock);
   yield* x.s.spinLock(faultLock);
   const isStale = endFaultLocked(x, fault);

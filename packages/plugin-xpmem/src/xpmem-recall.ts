@@ -17,7 +17,7 @@
  */
 import { PAGE_SIZE, READ, WRITE } from '@mmun/include';
 import type { MaySleep, Sleep, Step, Task, Vaddr, Where } from '@mmun/include';
-import { whereOf } from '@mmun/lib';
+import { bugOn, poolIsLive, whereOf } from '@mmun/lib';
 import { areaReleased, zapArea } from './xpmem-area.js';
 import { beginRange, claimEntries, dropOrphans, dropRecalled, endRange, leaveForLater, markFaults, orphanRecalled } from './xpmem-pfn.js';
 import { remoteZap } from './xpmem-remote.js';
@@ -121,6 +121,7 @@ export function* lateRecall(x: Xpmem, tg: number): Task<MaySleep> {
 /** What a partition's kernel does with a message. @param message as messageTo made it */
 export function* remoteRecall(x: Xpmem, message: number): Task<Step> {
   const range = Math.floor(message / x.attPool.capacity);
+  bugOn(!poolIsLive(x.attPool, message % x.attPool.capacity), 'xpmem-message-to-nobody');
   yield* remoteZap(x, message % x.attPool.capacity, x.range.start[range] as Vaddr, x.range.end[range] as Vaddr);
   yield* x.s.step(WRITE, whereOf(x.range.pending, range));
   x.range.pending[range] -= 1;
@@ -141,6 +142,7 @@ export function* retryOrphans(x: Xpmem, seg: number): Task<Step | Sleep> {
 /** @param range 0: no row was left for it, so nobody can be asked to answer, and all is done here */
 function* recallSegment(x: Xpmem, seg: number, start: number, end: number, range: number, by: RecallOf): Task<Step | Sleep> {
   const lock = mutexOf(x, seg);
+  bugOn(!poolIsLive(x.segPool, seg), 'xpmem-segment-freed-under-recall');
   x.stat.recalls[0] += 1;
   yield* x.s.mutexLock(lock);
   const isClear = yield* recallAttachments(x, seg, start, end, range, by);

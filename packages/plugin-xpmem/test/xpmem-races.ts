@@ -140,6 +140,14 @@ const shapes: readonly Race[] = [
   race<Page>('close-recall', unpinBeforeZap, (t) => { const page = onePage(t); t.dev.read(page.a); return page; }, {
     cpu0: (t, { a }) => t.munmap(a), dev0: (t) => t.dev.close(), ...worker,
   }),
+  race<Page>('close-fault', faultUnderOtherMutex, onePage, { admin: (t) => t.dev.close(), dev0: (t, { a }) => t.dev.fault(a, true) }),
+  race<Page & { readonly segment: number }>('remove-recall', unpinBeforeZap, (t) => {
+    const page = onePage(t);
+    const driver = driverOf(t);
+    const segment = now(t, driver.make(t.dev.instance, page.a, PAGE_SIZE));
+    t.dev.read(page.a);
+    return { ...page, segment };
+  }, { cpu0: (t, { a }) => t.munmap(a), admin: (t, { segment }) => driverOf(t).remove(segment) }),
   race<Page>('exit-close', unpinBeforeZap, (t) => { const page = onePage(t); t.dev.read(page.a); return page; }, { cpu0: (t) => t.exit(), dev0: (t) => t.dev.close(), ...worker }),
   race<Page>('remove-attached', faultUnderOtherMutex, onePage, { admin: (t) => driverOf(t).remove(1), dev0: (t, { a }) => t.dev.read(a), ...worker }),
 

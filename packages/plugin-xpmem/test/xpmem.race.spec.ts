@@ -30,7 +30,7 @@ const CALLS = ['munmap', 'mprotect', 'dontneed', 'cow', 'exit', 'fork', 'mremap'
 /** With and without a worker thread: without one, who waits for an answer makes it. */
 const MORE = [
   ...CALLS.flatMap((call) => ['read', 'write', 'read-kworker', 'write-kworker'].map((how) => `xpmem-${call}-${how}`)),
-  'two-recalls', 'two-partitions', 'close-recall', 'exit-close', 'area-fault', 'area-detach', 'area-owner-exits', 'area-other-exits', 'area-both-exit',
+  'two-recalls', 'two-partitions', 'close-recall', 'close-fault', 'remove-recall', 'exit-close', 'area-fault', 'area-detach', 'area-owner-exits', 'area-other-exits', 'area-both-exit',
   'only-range-end', 'unpin-before-zap', 'other-mutex', 'ignores-others', 'inclusive-overlap', 'mutex-over-gup', 'forced-under-v5',
 ];
 
