@@ -1,4 +1,5 @@
 /** The one door: a program and options in, a result out. */
+import { cpuMillis } from './cpu-time.js';
 import { hasFrames } from './cursor.js';
 import { Dpor, Nondeterminism } from './dpor.js';
 import { estimate } from './estimate.js';
@@ -55,7 +56,9 @@ class Exploration {
   private runners: Runner[] = [];
   private turn = 0;
   private phase: 'exhaustive' | 'bounded' | 'single' = 'single';
-  private phaseStarted = this.started;
+  /** Limits count work, not the time that others take. */
+  private readonly cpuStarted = cpuMillis();
+  private phaseStarted = this.cpuStarted;
   private winner: Runner | null = null;
   private unsteady = '';
   private size: Estimate | null = null;
@@ -172,18 +175,19 @@ class Exploration {
 
   private checkLimits(runner: Runner): void {
     const { maxMillis, maxExecutions } = this.options;
-    const now = performance.now();
+    const now = cpuMillis();
+    const spent = Math.round(now - this.cpuStarted);
     if (this.isEnough(runner)) {
       const isSampling = runner.search instanceof Sampling;
       return this.stop(runner, isSampling ? '' : `stopped after ${maxExecutions ?? 0} executions: not exhaustive`);
     }
     if (this.phase === 'single') {
-      if (now - this.started > (maxMillis ?? Infinity)) this.stop(runner, `stopped after ${Math.round(now - this.started)} ms: not exhaustive`);
+      if (spent > (maxMillis ?? Infinity)) this.stop(runner, `stopped after ${spent} ms: not exhaustive`);
       return;
     }
     if (now - this.phaseStarted <= (maxMillis ?? AUTO_MILLIS) / (maxMillis === undefined ? 1 : 2)) return;
-    if (this.phase === 'bounded') return this.stop(runner, `stopped after ${Math.round(now - this.started)} ms`);
-    this.notes.push(`neither dpor nor stateful was through after ${Math.round(now - this.started)} ms: ${this.runners.map(({ search }) => `${search.strategy} ${search.executions} executions${search.states > 0 ? `, ${search.states} states` : ''}`).join('; ')}`);
+    if (this.phase === 'bounded') return this.stop(runner, `stopped after ${spent} ms`);
+    this.notes.push(`neither dpor nor stateful was through after ${spent} ms: ${this.runners.map(({ search }) => `${search.strategy} ${search.executions} executions${search.states > 0 ? `, ${search.states} states` : ''}`).join('; ')}`);
     this.phase = 'bounded';
     this.phaseStarted = now;
     this.runners = [this.runner('bounded')];

@@ -3,6 +3,7 @@
  * steps. Proved by search where the space fits, else found by leaving out one turn after
  * the other for as long as the finding stays.
  */
+import { cpuMillis } from './cpu-time.js';
 import { hasFrames } from './cursor.js';
 import type { Execution } from './execution.js';
 import { Opaque } from './frames.js';
@@ -20,6 +21,7 @@ export interface Minimal {
 export interface MinimiseOptions extends Limits {
   /** States that the proof may take. */
   readonly maxStates: number;
+  /** Of this process's work. */
   readonly maxMillis: number;
 }
 
@@ -31,11 +33,11 @@ export function minimise(x: Execution, found: Found, options: MinimiseOptions): 
 
 function prove(x: Execution, found: Found, { maxStates, maxMillis, maxSteps }: MinimiseOptions): Schedule | null {
   if (found.code === 'retry-livelock') return null;
-  const until = performance.now() + maxMillis;
+  const until = cpuMillis() + maxMillis;
   for (const kind of hasFrames(x) ? (['frames', 'replay'] as const) : (['replay'] as const)) {
     try {
       const search = new LevelSearch(x, { maxSteps }, kind, { maxPreemptions: Infinity, until: found.code, maxStates });
-      while (!search.isDone && performance.now() < until) search.advance();
+      while (!search.isDone && cpuMillis() < until) search.advance();
       return search.isDone && !search.isGivenUp ? search.found.get(found.code)?.schedule ?? null : null;
     } catch (error) {
       if (!(error instanceof Opaque)) throw error;

@@ -34,7 +34,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     m: 'M42', what: 'looks the page up and makes the entry later, whatever happened since', plugin: 'kvm', design: 'range', scenario: 'munmap-read', codes: STALE,
     edits: [
-      { file: 'page-fault.ts', find: 'const isStale = looksBack && k.kvm.mmuNotifierSeq[kvm] !== seq;', replace: 'const isStale = looksBack && seq < 0;' },
+      { file: 'page-fault.ts', find: 'const isStale = looksBack && (yield* hasMoved(k, kvm, seq));', replace: 'const isStale = looksBack && seq < 0;' },
       { file: 'mmu.ts', find: '  if (k.kvm.mmuNotifierCount[kvm] !== 0) return -EAGAIN;\n', replace: '' },
     ],
   },
