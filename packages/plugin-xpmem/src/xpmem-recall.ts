@@ -142,9 +142,9 @@ export function* retryOrphans(x: Xpmem, seg: number): Task<Step | Sleep> {
 /** @param range 0: no row was left for it, so nobody can be asked to answer, and all is done here */
 function* recallSegment(x: Xpmem, seg: number, start: number, end: number, range: number, by: RecallOf): Task<Step | Sleep> {
   const lock = mutexOf(x, seg);
-  bugOn(!poolIsLive(x.segPool, seg), 'xpmem-segment-freed-under-recall');
   x.stat.recalls[0] += 1;
   yield* x.s.mutexLock(lock);
+  bugOn(!poolIsLive(x.segPool, seg), 'xpmem-segment-freed-under-recall');
   const isClear = yield* recallAttachments(x, seg, start, end, range, by);
   if (range === 0) yield* dropOrKeep(x, seg, start, end, range, isClear);
   yield* x.s.mutexUnlock(lock);
