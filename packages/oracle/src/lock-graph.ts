@@ -14,11 +14,14 @@ export interface OrderSeen {
 
 interface Edge extends OrderSeen {
   readonly to: string;
+  /** Held whenever this order was seen. */
+  readonly gates: readonly string[];
 }
 
 export class LockGraph {
   private readonly edges: Map<string, Map<string, Edge>> = new Map();
-  private readonly seen: Set<number> = new Set();
+  /** By pair of words: the gates under which the one was always waited for while the other was held. */
+  private readonly gatesOf: Map<number, readonly Where[]> = new Map();
   private readonly nameOf: (where: Where) => string;
   /** One circle for each set of classes. */
   readonly circles: Map<string, readonly OrderSeen[]> = new Map();
@@ -27,40 +30,47 @@ export class LockGraph {
     this.nameOf = nameOf;
   }
 
-  /** `thread` is about to wait for `lock`. */
-  waits(lock: Where, held: readonly Where[], thread: () => string): void {
+  /**
+   * `thread` is about to wait for `lock`.
+   * @param gates of those that it holds, the ones that nobody else can hold meanwhile, in whatever way: two orders under one gate never meet
+   */
+  waits(lock: Where, held: readonly Where[], gates: readonly Where[], thread: () => string): void {
     for (const other of held) {
       if (other === lock) continue;
       const key = other * 2 ** 26 + lock;
-      if (this.seen.has(key)) continue;
-      this.seen.add(key);
-      this.add(this.nameOf(other), this.nameOf(lock), thread());
+      const known = this.gatesOf.get(key);
+      const left = known === undefined ? gates : known.filter((gate) => gates.includes(gate));
+      if (known?.length === left.length) continue;
+      this.gatesOf.set(key, left);
+      this.add(this.nameOf(other), this.nameOf(lock), left.filter((gate) => gate !== other).map((gate) => this.nameOf(gate)), thread());
     }
   }
 
   /** `ptl[3]` and `ptl[4]` in one nesting are two locks; everywhere else they are one class. */
-  private add(held: string, taken: string, thread: string): void {
+  private add(held: string, taken: string, gates: readonly string[], thread: string): void {
     const isOneClass = classOfLock(held) === classOfLock(taken);
     const from = isOneClass ? held : classOfLock(held);
     const to = isOneClass ? taken : classOfLock(taken);
     let out = this.edges.get(from);
     if (out === undefined) this.edges.set(from, (out = new Map()));
-    if (out.has(to)) return;
-    const edge: Edge = { to, held, taken, thread };
+    const known = out.get(to);
+    if (known !== undefined && known.gates.every((gate) => gates.includes(gate))) return;
+    const edge: Edge = { to, held, taken, thread, gates: known === undefined ? gates : known.gates.filter((gate) => gates.includes(gate)) };
     out.set(to, edge);
-    const back = this.path(to, from, new Set());
+    const back = this.path(to, from, new Set(), edge.gates);
     if (back === null) return;
     const circle = [edge, ...back];
     const key = circle.map(({ to: name }) => name).sort().join(' ');
     if (!this.circles.has(key)) this.circles.set(key, circle);
   }
 
-  private path(from: string, to: string, visited: Set<string>): Edge[] | null {
-    if (from === to) return [];
+  /** A way on which not every step is taken under one and the same gate. @param gates that all steps so far have had */
+  private path(from: string, to: string, visited: Set<string>, gates: readonly string[]): Edge[] | null {
+    if (from === to) return gates.length === 0 ? [] : null;
     visited.add(from);
     for (const edge of this.edges.get(from)?.values() ?? []) {
-      if (visited.has(edge.to)) continue;
-      const rest = this.path(edge.to, to, visited);
+      if (visited.has(edge.to) && edge.to !== to) continue;
+      const rest = this.path(edge.to, to, visited, gates.filter((gate) => edge.gates.includes(gate)));
       if (rest !== null) return [edge, ...rest];
     }
     return null;

@@ -107,7 +107,9 @@ export class Oracle<M extends WatchedMachine> {
 
   private waits(m: M, where: Where): void {
     const task = m.cpu.current[0] as TaskStruct;
-    if (m.thread.nrHeld[task] > 0) this.locks.waits(where, this.image.heldLocks(m, task), () => `thread ${task}`);
+    if (m.thread.nrHeld[task] === 0) return;
+    const held = this.image.heldLocks(m, task);
+    this.locks.waits(where, held, held.filter((lock) => (m.words[lock] & WRITER_INSIDE) !== 0), () => `thread ${task}`);
   }
 
   private cpuName(m: M): string {
@@ -124,3 +126,6 @@ export class Oracle<M extends WatchedMachine> {
 function stepOfOrder({ thread, held, taken }: OrderSeen): Finding['steps'][number] {
   return { actor: thread, text: `waits for ${taken} while it holds ${held}` };
 }
+
+/** As locking's rwsem.ts has it: held for writing, which mmap_sem is where two PT locks are taken in whatever order. */
+const WRITER_INSIDE = 0x10000;

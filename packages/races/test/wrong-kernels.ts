@@ -37,7 +37,7 @@ const MODIFY = '  const nrPages = yield* ptepModifyRange(';
 const LOCK_IMPORT = edited('mprotect.ts', "import { spinLock, spinUnlock } from '@mmun/locking';", "import { mutexAt, mutexLock, mutexUnlock, spinLock, spinUnlock, spinlockAt } from '@mmun/locking';");
 const inModify = (first: string): SourceEdit => edited('mprotect.ts', MODIFY, `${first}${MODIFY}`);
 const twoLocks = (one: number, other: number): string =>
-  `  yield* spinLock(m, spinlockAt(m.inode.iMmapLock, ${one})); yield* spinLock(m, spinlockAt(m.inode.iMmapLock, ${other})); yield* spinUnlock(m, spinlockAt(m.inode.iMmapLock, ${other})); yield* spinUnlock(m, spinlockAt(m.inode.iMmapLock, ${one}));\n`;
+  `  yield* spinLock(m, spinlockAt(m.page.ptl, ${one})); yield* spinLock(m, spinlockAt(m.page.ptl, ${other})); yield* spinUnlock(m, spinlockAt(m.page.ptl, ${other})); yield* spinUnlock(m, spinlockAt(m.page.ptl, ${one}));\n`;
 /** In zapPteRange, before ptes go. */
 const ZAP = '  let ptep = pteOffset(m, pmdp, start);\n';
 const ZAP_IMPORT = edited('memory.ts', "import { spinLock, spinUnlock } from '@mmun/locking';", "import { spinLock, spinUnlock, spinlockAt } from '@mmun/locking';");
@@ -57,9 +57,12 @@ function* writeTwice(t: RaceContext, { a }: Page): Task<MaySleep> {
   yield* t.write(a, 2);
 }
 
-function* protectThenUnmap(t: RaceContext, page: Page): Task<MaySleep> {
-  yield* mprotect(t, page);
-  yield* munmap(t, page);
+function* thereAndBack(t: RaceContext, page: Page): Task<MaySleep> {
+  const { a, to } = page as Page & { readonly to: Vaddr };
+  yield* t.mremap(a, to);
+  yield* t.mremap(to, a);
+  yield* t.mprotect(a, PROT_READ);
+  yield* t.madvise(a, MADV_DONTNEED);
 }
 
 const programs: Readonly<Record<string, Program>> = {
@@ -116,10 +119,19 @@ const programs: Readonly<Record<string, Program>> = {
     rightEdit: [LOCK_IMPORT, edited('mprotect.ts', '  let nrPages = 0;\n  let mmunStart', `${SLEEPS}  let nrPages = 0;\n  let mmunStart`)],
     race: { actors: { cpu0: mprotect } },
   },
-  'lock-order.kernel': {
+  // both orders of two PT locks; the right kernel takes them in both orders too, but under mmap_sem held for writing
+  'lock-order.gate': {
     edit: [LOCK_IMPORT, ZAP_IMPORT, inModify(twoLocks(1, 2)), inZap(twoLocks(2, 1))],
-    rightEdit: [LOCK_IMPORT, ZAP_IMPORT, inModify(twoLocks(1, 2)), inZap(twoLocks(1, 2))],
-    race: { actors: { cpu0: protectThenUnmap } },
+    race: {
+      setup: (t) => {
+        const a = t.mmap(1);
+        t.room(4);
+        const to = t.room();
+        t.write(a, 7);
+        return { a, to };
+      },
+      actors: { cpu0: thereAndBack },
+    },
   },
   'deadlock.kernel': {
     edit: edited('mprotect.ts', "  yield* mmuNotifier(m, mm, 'invalidatePages', start, end);\n  yield* spinUnlock(m, ptl);\n", "  yield* mmuNotifier(m, mm, 'invalidatePages', start, end);\n"),

@@ -65,6 +65,8 @@ async function explore(lab: Lab, { call, access, design, plugin, cpus }: Omit<Ce
   if (cpus === 3 && (call === 'exit' || plugin !== 'kvm' || TOO_LARGE.has(`${race} ${design}`))) return null;
   const found = await exploreOne(lab, {
     race, variant: variantOf(call, design, plugin), says: `${race} under ${design}`,
+    // start, end and a copy: fewer states than orderings
+    ...(race === 'cow-write' && design === 'range' && cpus === 2 ? { strategy: 'stateful' as const } : {}),
     ...(cpus === 3 ? { set: { writers: 1 }, strategy: 'stateful' as const, maxMillis: DEEP_MILLIS } : {}),
   });
   if (found.counterexample === null && !found.exhaustive) throw new Unsettled(`${race}, ${design}, ${cpus} CPUs: not every interleaving was covered`);
