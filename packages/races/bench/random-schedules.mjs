@@ -15,6 +15,9 @@ const RIGHT = ['fixed', 'range'];
 /** Of one task: each variant gets the same time, and as many schedules as fit into it. */
 const SLICE_MILLIS = 2000;
 
+/** Linked once, whatever becomes of the sources meanwhile. @type {Map<string, Promise<any>>} */
+const linked = new Map();
+
 /** @typedef {{ race: string, variant: string, seed: number }} Task */
 /** @typedef {{ task: Task, executions: number, findings: { code: string, message: string, replay: string }[], failure?: string }} Done */
 
@@ -95,9 +98,6 @@ async function rightVariants(filter) {
   return allRaces.filter((/** @type {{ id: string }} */ { id }) => id.includes(filter)).flatMap((/** @type {{ id: string, variants: Map<string, unknown> }} */ { id, variants }) =>
     RIGHT.filter((variant) => variants.has(variant)).map((variant) => ({ race: id, variant })));
 }
-
-/** Linked once, whatever becomes of the sources meanwhile. @type {Map<string, Promise<any>>} */
-const linked = new Map();
 
 /** @param {string} image @param {readonly unknown[]} edits @returns {Promise<any>} */
 function link(image, edits) {
