@@ -211,9 +211,9 @@ export const wrong: readonly Race[] = WRONG.flatMap(({ on, edit, plugin = gru, c
 /** Several contexts of one process, and their comings and goings beside its own. */
 const TOGETHER: readonly Pick<Race<Page>, 'id' | 'title' | 'source' | 'finds' | 'setup' | 'actors'>[] = [
   {
-    id: 'two-contexts', title: 'two contexts miss on a page that goes', source: 'sgi-gru', finds: STALE,
+    id: 'two-contexts', title: 'two contexts are loaded and miss on one page at once', source: 'sgi-gru grumain.c', finds: STALE,
     setup: (t) => ({ ...onePage(t), other: t.dev.open() }),
-    actors: { cpu0: (t, { a }) => t.madvise(a, MADV_DONTNEED), dev0: (t, { a }) => t.dev.read(a), dev1: (t, { a, other }) => t.dev.fault(a, false, other) },
+    actors: { dev0: (t, { a }) => t.dev.read(a), dev1: (t, { a, other }) => t.dev.fault(a, false, other) },
   },
   {
     id: 'close-beside-open', title: 'the last context closes while another opens', source: '1926ee85a90', finds: ['use-after-free'],
