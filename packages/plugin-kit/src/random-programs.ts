@@ -49,6 +49,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   g: { weight: 4, text: 'reads', actor: 'dev0', run: (t, s, at) => { if (s.instance > 0) t.dev.read(at, s.instance); } },
   G: { weight: 4, text: 'writes', actor: 'dev0', run: (t, s, at) => { if (s.instance > 0) t.dev.write(at, s.instance); } },
   k: { weight: 1, text: 'reclaims', actor: 'kswapd', run: (t, _s, at) => { t.reclaim(at); } },
+  K: { weight: 1, text: 'looks for idle pages near', actor: 'kswapd', run: (t) => { t.kswapd(1); } },
   v: { weight: 1, text: 'mremap', actor: 'cpu0', run: (t, _s, at, n) => { if (n * PAGE_SIZE !== at) t.mremap(at, (n * PAGE_SIZE) as Vaddr); } },
   x: { weight: 1, text: 'closes, opens again', actor: 'dev0', run: reopen },
   f: { weight: 1, text: 'fork', actor: 'cpu0', designs: ['range'], run: (t, s) => { if (s.child === 0) s.child = Math.max(t.fork(), 0) as TaskStruct; } },

@@ -134,7 +134,7 @@ export function scenariosOf(plugin: SecondaryMmu, calls: readonly DeviceCall[] =
   return designs.flatMap((design) => [
     ...OPERATIONS.filter((operation) => operation.designs?.includes(design) !== false).flatMap((operation) => waysOf(operation).map((way) => scenario(design, operation, way))),
     ...calls.flatMap((call) => ['munmap', 'dontneed', 'exit'].map((name) => withCall(design, OPERATIONS.find((operation) => operation.name === name) as Operation, call))),
-    failing(design), twoPlugins(design),
+    failing(design), twoPlugins(design), pagesApart(design),
   ]);
 }
 
@@ -186,6 +186,28 @@ function failing(design: DesignName): Scenario {
     race: (plugin) => ({
       ...raceOf(id, design, { plugin }, { faultInjection: true }, { cpu0: (t, { a }) => t.munmap(a), dev0: openTouchClose }, page as (t: Setup) => Stage),
       opensDevices: true,
+    }),
+  };
+}
+
+/** Two pages that are far apart by a power of two: a device that has one place for both must not take one for the other. */
+function pagesApart(design: DesignName): Scenario {
+  const id = `${design}-two-pages`;
+  return {
+    id, design, isQuick: true,
+    race: (plugin) => raceOf(id, design, { plugin }, {}, {
+      // once each: two pages that take one place in turn are no livelock
+      dev0: (t, { b }) => t.dev.access(b, false),
+      * dev1(t, { b }): Task<MaySleep> {
+        yield* t.dev.fault(b, false);
+        yield* t.dev.access(b, false);
+      },
+    }, (t) => {
+      const [a, b] = [t.mmap(1, { at: PAGE_SIZE as Vaddr }), t.mmap(1, { at: (9 * PAGE_SIZE) as Vaddr })];
+      t.write(a, 7);
+      t.write(b, 8);
+      t.dev.read(a);
+      return { a, b, file: null, child: 0 as TaskStruct, other: 0 };
     }),
   };
 }

@@ -17,8 +17,8 @@ export interface Effort {
   readonly maxMillis: number;
 }
 
-export const QUICK: Effort = { orderings: 60, bounded: 0, preemptions: 1, random: 32, maxMillis: 1000 };
-export const FULL: Effort = { orderings: 5000, bounded: 2000, preemptions: 2, random: 500, maxMillis: 4000 };
+export const QUICK: Effort = { orderings: 60, bounded: 0, preemptions: 1, random: 32, maxMillis: 20_000 };
+export const FULL: Effort = { orderings: 5000, bounded: 2000, preemptions: 2, random: 500, maxMillis: 10_000 };
 
 export async function search(scenario: Scenario, plugin: SecondaryMmu, effort: Effort, seed: number, signal?: AbortSignal): Promise<CheckReport> {
   const { orderings, preemptions, bounded, random, maxMillis } = effort;

@@ -11,7 +11,7 @@ import type {
 import { whereOf } from '@mmun/lib';
 
 /** Entries of a device: page n goes to entry n % SLOTS, and takes the place of what was there. */
-const SLOTS = 16;
+const SLOTS = 8;
 /** One row per device. The lock guards `isReleased`, `ranges` and every store to the device's entries. */
 const deviceSpec = { mm: 'u32', mn: 'u32', lock: 'i32', isReleased: 'u32', ranges: 'u32' } as const;
 /** What the hardware reads without a lock: 2 * pfn, plus 1 where it may write; 0 is empty. */
