@@ -13,4 +13,6 @@ export { Stateful } from './stateful.js';
 export { LevelSearch } from './level-search.js';
 export { Sampling } from './sampling.js';
 export { hasFrames } from './cursor.js';
+export { auditSteps } from './audit-steps.js';
+export type { StepAudit } from './audit-steps.js';
 export { Rng } from './rng.js';

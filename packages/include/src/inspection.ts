@@ -21,6 +21,8 @@ export interface InspectedImage<M extends BootedMachine = BootedMachine> {
   translationWhere(m: M, mm: Mm, address: Vaddr): Where;
   /** The word that changes whenever the frame is given out or taken back. */
   frameWhere(m: M, pfn: Pfn): Where;
+  /** The word that counts its references: isFrameLive looks at it too. */
+  refcountWhere(m: M, pfn: Pfn): Where;
   /** The value of that word: odd while the frame is in use, never the same for two owners. */
   frameGeneration(m: M, pfn: Pfn): number;
   /** The word of the frame's content that stands for `address`. */

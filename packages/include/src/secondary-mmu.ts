@@ -312,7 +312,8 @@ export interface KernelServices {
   refcountDecAndTest(ref: Refcount): Task<Step, boolean>;
 
   /**
-   * Sleeps until `(column[row] & mask) === value`; whoever stores it wakes. The store needs a step() before it, or a lock.
+   * Sleeps until `(column[row] & mask) === value`; whoever stores it wakes. The store needs a step() before it that
+   * names the word, under a lock too: the one who waits takes none.
    * wait_event()
    */
   waitEvent(column: Int32Array | Uint32Array, row: number, mask: number, value: number): Task<Sleep<'wait_event'>>;

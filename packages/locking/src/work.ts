@@ -147,7 +147,12 @@ export function* workerThread(m: WorkMachine): Task<MaySleep> {
 
 /** Everything that is queued, on the current thread. @context process; a machine without a worker thread */
 export function* runWork(m: WorkMachine): Task<MaySleep> {
-  while (m.work.queue.head[0] !== 0) yield* runOldest(m);
+  const { hasItems } = m.work.queue;
+  for (;;) {
+    yield* point(m, READ, whereOf(hasItems, 0));
+    if (hasItems[0] === 0) return;
+    yield* runOldest(m);
+  }
 }
 
 /** Work is queued. */

@@ -35,6 +35,6 @@ export { TASK_SIZE } from '#asm';
 export { attachSecondaryMmu, attachedSecondaries, isFrameLive, isMmAlive, primaryTranslation, secondaryMmuRefusal, vmaAfter } from './services.js';
 export { userRead, userWrite } from './uaccess.js';
 export {
-  auditTlb, contentWhere, describeWord, frameGeneration, frameWhere, heldLocks, isPageDirty, isPageOfFile, isPageStored, kernelThread, nameOfWhere, taskCpu, tlbTranslation, translationWhere, wordAt,
+  auditTlb, contentWhere, describeWord, frameGeneration, frameWhere, heldLocks, isPageDirty, isPageOfFile, isPageStored, kernelThread, nameOfWhere, refcountWhere, taskCpu, tlbTranslation, translationWhere, wordAt,
 } from './inspect.js';
 export { hasWorker, workerThread } from '@mmun/locking';

@@ -32,6 +32,10 @@ export function frameWhere(m: Machine, pfn: Pfn): Where {
   return whereOf(m.framePool.rows.gen, pfn);
 }
 
+export function refcountWhere(m: Machine, pfn: Pfn): Where {
+  return whereOf(m.page.refcount, pfn);
+}
+
 export function frameGeneration(m: Machine, pfn: Pfn): number {
   return m.framePool.rows.gen[pfn];
 }

@@ -1,8 +1,9 @@
 // Models do_wp_page of mm/memory.c (2.6.24 locks; hooks of v5 and of 4.12; reuse as in 6.18).
 /** Lock order: mmap_sem > ptl > what a notifier takes. */
-import { PAGE_SIZE, VM_FAULT_OOM, VM_SHARED, VM_WRITE } from '@mmun/include';
+import { PAGE_SIZE, READ, VM_FAULT_OOM, VM_SHARED, VM_WRITE } from '@mmun/include';
 import type { MaySleep, Mm, Pfn, Pte, Ptep, Spinlock, Step, Task, Vaddr, Vma } from '@mmun/include';
-import { spinLock, spinUnlock } from '@mmun/locking';
+import { whereOf } from '@mmun/lib';
+import { spinLock, spinUnlock, touch } from '@mmun/locking';
 import { pfnPte, pteMkdirty, pteMkwrite, pteMkyoung, ptePfn, pteSame, ptepClearFlush, ptepGet, ptepSetAccessFlags, setPteAt, vmGetPageProt } from '#asm';
 import { mmuNotifierChangePte, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';
 import { vmaMm } from './mm-types.js';
@@ -20,6 +21,7 @@ import { tryToFreeSwap } from './swapfile.js';
  */
 export function* doWpPage(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl: Spinlock, seen: Pte): Task<MaySleep, number> {
   const pfn = vmNormalPage(m, vma, ptePfn(seen));
+  touch(m, READ, whereOf(m.page.flags, pfn));
   if (pfn !== 0 && (m.page.flags[pfn] & PG_SWAPCACHE) !== 0) yield* leaveSwapCache(m, pfn);
   const isShared = (m.vma.vmFlags[vma] & VM_SHARED) !== 0;
   if (pfn !== 0 && (isShared || isExclusive(m, pfn))) {

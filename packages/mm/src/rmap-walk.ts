@@ -11,7 +11,7 @@ import { bugOn, whereOf } from '@mmun/lib';
 import { lockdepAssertHeld, spinLock, spinUnlock, touch } from '@mmun/locking';
 import {
   pmdNone, pteDirty, pteMkclean, pteNone, pteOffset, pteWrite, pteWrprotect, ptepClearFlush, ptepClearFlushYoung, ptepGet, ptepPfn, ptepPresent, pageClearDirty, pageTestAndClearYoung,
-  pageTestDirty, setPteAt, swpEntryToPte,
+  pageTestDirty, setPteAt, swpEntryToPte, whereOfSlot,
 } from '#asm';
 import { MMU_NOTIFIER, mmuNotifierClearFlushYoung, mmuNotifierInvalidatePage, rmapLock, rmapUnlock } from '#mmu-notifier';
 import { iMmapLockOf, vmaIntervalNext } from './i-mmap.js';
@@ -21,7 +21,7 @@ import {
   MM_ANONPAGES, MM_SWAPENTS, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_LAZYFREE, PG_REFERENCED, PG_SWAPCACHE, addMmCounter, mmCounter, pageIsAnon, trylockPage, unlockPage,
 } from './page-flags.js';
 import { mmFindPmd, pteLockptr } from './pgalloc.js';
-import { anonVmaLock, pageRemoveRmap } from './rmap.js';
+import { anonVmaLock, pageMapped, pageRemoveRmap } from './rmap.js';
 import { putPage } from './swap.js';
 import { swapDuplicate } from './swapfile.js';
 
@@ -42,7 +42,7 @@ export function* pageReferenced(m: Machine, pfn: Pfn, isLocked: boolean): Task<M
   if (testAndClearFlag(m, pfn, PG_REFERENCED)) referenced++;
   touch(m, READ, whereOf(m.page.mapcount, pfn));
   touch(m, READ, whereOf(m.page.mapping, pfn));
-  if (m.page.mapcount[pfn] === 0 || m.page.mapping[pfn] === 0) return referenced;
+  if (!pageMapped(m, pfn) || m.page.mapping[pfn] === 0) return referenced;
   if (pageIsAnon(m, pfn)) return referenced + (yield* pageReferencedAnon(m, pfn));
   if (isLocked) return referenced + (yield* pageReferencedFile(m, pfn));
   if (!(yield* trylockPage(m, pfn))) return referenced + 1;
@@ -62,7 +62,7 @@ export function* pageReferenced(m: Machine, pfn: Pfn, isLocked: boolean): Task<M
 export function* tryToUnmap(m: Machine, pfn: Pfn, isForced: boolean): Task<MaySleep, number> {
   const result = pageIsAnon(m, pfn) ? yield* tryToUnmapAnon(m, pfn, isForced) : yield* tryToUnmapFile(m, pfn, isForced);
   touch(m, READ, whereOf(m.page.mapcount, pfn));
-  return m.page.mapcount[pfn] === 0 ? SWAP_SUCCESS : result;
+  return pageMapped(m, pfn) ? result : SWAP_SUCCESS;
 }
 
 /**
@@ -71,7 +71,7 @@ export function* tryToUnmap(m: Machine, pfn: Pfn, isForced: boolean): Task<MaySl
  * @returns whether some pte was dirty or could be written @owes PG_DIRTY where it was
  */
 export function* pageMkclean(m: Machine, pfn: Pfn): Task<MaySleep, boolean> {
-  if (m.page.mapcount[pfn] === 0 || m.page.mapping[pfn] === 0 || pageIsAnon(m, pfn)) return false;
+  if (!pageMapped(m, pfn) || m.page.mapping[pfn] === 0 || pageIsAnon(m, pfn)) return false;
   const inode = (m.page.mapping[pfn] >>> 1) as Inode;
   const index = m.page.index[pfn];
   const lock = iMmapLockOf(m, inode);
@@ -100,8 +100,11 @@ export function vmaAddress(m: Machine, pfn: Pfn, vma: Vma): number {
 export function* pageCheckAddress(m: Machine, pfn: Pfn, mm: Mm, address: Vaddr): Task<Step, Ptep> {
   const none = 0 as Ptep;
   const pmdp = mmFindPmd(m, mm, address);
-  if (pmdp === 0 || pmdNone(m, pmdp)) return none;
+  if (pmdp === 0) return none;
+  touch(m, READ, whereOfSlot(m, pmdp));
+  if (pmdNone(m, pmdp)) return none;
   const ptep = pteOffset(m, pmdp, address);
+  touch(m, READ, whereOfSlot(m, ptep));
   if (!ptepPresent(m, ptep)) return none;
   const ptl = pteLockptr(m, mm, pmdp);
   yield* spinLock(m, ptl);
@@ -118,11 +121,13 @@ export function* pageCheckAddress(m: Machine, pfn: Pfn, mm: Mm, address: Vaddr):
 export function* pageLockAnonVma(m: Machine, pfn: Pfn): Task<MaySleep, AnonVma> {
   const none = 0 as AnonVma;
   const mapping = m.page.mapping[pfn];
-  if ((mapping & 1) === 0 || m.page.mapcount[pfn] === 0) return none;
+  touch(m, READ, whereOf(m.page.mapping, pfn));
+  if ((mapping & 1) === 0 || !pageMapped(m, pfn)) return none;
   const anonVma = (mapping >>> 1) as AnonVma;
   const lock = anonVmaLock(m, anonVma);
   yield* rmapLock(m, lock);
-  if (m.page.mapping[pfn] === mapping && m.page.mapcount[pfn] > 0 && anonVmaLock(m, anonVma) === lock) return anonVma;
+  touch(m, READ, whereOf(m.page.mapping, pfn));
+  if (m.page.mapping[pfn] === mapping && pageMapped(m, pfn) && anonVmaLock(m, anonVma) === lock) return anonVma;
   yield* rmapUnlock(m, lock);
   return none;
 }
@@ -174,7 +179,7 @@ function* tryToUnmapAnon(m: Machine, pfn: Pfn, isForced: boolean): Task<MaySleep
   const anonVma = yield* pageLockAnonVma(m, pfn);
   if (anonVma === 0) return SWAP_AGAIN;
   let result = SWAP_AGAIN;
-  for (let avc = m.anonVma.rbRoot[anonVma]; avc !== 0 && result !== SWAP_FAIL && m.page.mapcount[pfn] > 0; avc = m.avc.sameAnonVma[avc]) {
+  for (let avc = m.anonVma.rbRoot[anonVma]; avc !== 0 && result !== SWAP_FAIL && pageMapped(m, pfn); avc = m.avc.sameAnonVma[avc]) {
     result = yield* tryToUnmapOne(m, pfn, m.avc.vma[avc] as Vma, isForced);
   }
   yield* rmapUnlock(m, anonVmaLock(m, anonVma));
@@ -189,7 +194,7 @@ function* tryToUnmapFile(m: Machine, pfn: Pfn, isForced: boolean): Task<MaySleep
   yield* rmapLock(m, lock);
   for (let vma = vmaIntervalNext(m, inode, 0 as Vma, index, index + 1); vma !== 0; vma = vmaIntervalNext(m, inode, vma, index, index + 1)) {
     result = yield* tryToUnmapOne(m, pfn, vma, isForced);
-    if (result === SWAP_FAIL || m.page.mapcount[pfn] === 0) break;
+    if (result === SWAP_FAIL || !pageMapped(m, pfn)) break;
   }
   yield* rmapUnlock(m, lock);
   return result;
@@ -212,7 +217,7 @@ function* tryToUnmapOne(m: Machine, pfn: Pfn, vma: Vma, isForced: boolean): Task
   if (!isKept && !isForced) isKept = (yield* clearFlushYoung(m, vma, address, ptep)) !== 0;
   if (!isKept) yield* unmapPte(m, pfn, vma, address, ptep);
   yield* spinUnlock(m, ptl);
-  return isKept || (m.page.mapcount[pfn] > 0 && isRedirtied(m, pfn)) ? SWAP_FAIL : SWAP_AGAIN;
+  return isKept || (pageMapped(m, pfn) && isRedirtied(m, pfn)) ? SWAP_FAIL : SWAP_AGAIN;
 }
 
 /** Whoever pins does so under the ptl of the pte. folio_maybe_dma_pinned() */
@@ -243,7 +248,7 @@ function* unmapPte(m: Machine, pfn: Pfn, vma: Vma, address: Vaddr, ptep: Ptep): 
     }
   } else addMmCounter(m, mm, mmCounter(m, pfn), -1);
   pageRemoveRmap(m, pfn);
-  if (m.page.mapcount[pfn] === 0 && pageTestDirty(m, pfn)) {
+  if (!pageMapped(m, pfn) && pageTestDirty(m, pfn)) {
     yield* pageClearDirty(m, pfn);
     setFlag(m, pfn, PG_DIRTY);
   }

@@ -6,7 +6,7 @@
  *
  * Lock order: mmap_sem, then the lock of the root anon_vma, which spins or sleeps as the notifier design needs it.
  */
-import { ACQUIRE_SHARED, ENOMEM, VM_ACCESS_FLAGS, WRITE } from '@mmun/include';
+import { ACQUIRE_SHARED, ENOMEM, READ, VM_ACCESS_FLAGS, WRITE } from '@mmun/include';
 import type { AnonVma, AnonVmaChain, MaySleep, Mm, Pfn, Spinlock, Task, Vaddr, Vma } from '@mmun/include';
 import { bugOn, poolAlloc, poolFree, whereOf } from '@mmun/lib';
 import { spinLock, spinUnlock, spinlockAt, touch } from '@mmun/locking';
@@ -261,4 +261,10 @@ function anonVmaChainUnlink(m: Machine, anonVma: AnonVma, avc: number): void {
   let at = m.anonVma.rbRoot[anonVma];
   while (m.avc.sameAnonVma[at] !== avc) at = m.avc.sameAnonVma[at];
   m.avc.sameAnonVma[at] = next;
+}
+
+/** Some pte maps it. Read without a lock, so it is named. page_mapped() */
+export function pageMapped(m: Machine, pfn: Pfn): boolean {
+  touch(m, READ, whereOf(m.page.mapcount, pfn));
+  return m.page.mapcount[pfn] > 0;
 }

@@ -10,9 +10,10 @@
  * Deviation: one lock, swapLock, for the map of slots and for the cache; 2.6.24 has swap_lock and a tree_lock.
  * Lock order: page lock > ptl > swapLock.
  */
+import { READ, WRITE } from '@mmun/include';
 import type { Pfn, Spinlock, Step, Task } from '@mmun/include';
-import { bugOn, poolAlloc, poolFree, poolUsed } from '@mmun/lib';
-import { lockdepAssertHeld, refcountAt, refcountInc, spinLock, spinUnlock, spinlockAt } from '@mmun/locking';
+import { bugOn, poolAlloc, poolFree, poolUsed, whereOf } from '@mmun/lib';
+import { lockdepAssertHeld, refcountAt, refcountInc, spinLock, spinUnlock, spinlockAt, touch } from '@mmun/locking';
 import type { Machine } from './mm-types.js';
 import { PG_DIRTY, PG_SWAPCACHE, trylockPage, unlockPage } from './page-flags.js';
 import { swapReadpage } from './page-io.js';
@@ -99,6 +100,7 @@ export function* freeSwapAndCache(m: Machine, slot: number): Task<Step> {
 
 /** putPage() of a mapping's reference; a page that only the swap cache wants leaves that too. */
 export function* freePageAndSwapCache(m: Machine, pfn: Pfn): Task<Step> {
+  touch(m, READ, whereOf(m.page.flags, pfn));
   if ((m.page.flags[pfn] & PG_SWAPCACHE) !== 0 && (yield* trylockPage(m, pfn))) {
     yield* tryToFreeSwap(m, pfn);
     yield* unlockPage(m, pfn);
@@ -154,6 +156,7 @@ function* swapCacheInsert(m: Machine, slot: number, pfn: Pfn): Task<Step> {
   m.swap.count[slot] = m.swap.count[slot] + 1;
   m.swap.page[slot] = pfn;
   m.page.swapSlot[pfn] = slot;
+  touch(m, WRITE, whereOf(m.page.flags, pfn));
   m.page.flags[pfn] = m.page.flags[pfn] | PG_SWAPCACHE;
   yield* refcountInc(m, refcountAt(m.page.refcount, pfn));
 }
@@ -163,6 +166,7 @@ function swapCacheDelete(m: Machine, pfn: Pfn): void {
   const slot = m.page.swapSlot[pfn];
   m.swap.page[slot] = 0;
   m.page.swapSlot[pfn] = 0;
+  touch(m, WRITE, whereOf(m.page.flags, pfn));
   m.page.flags[pfn] = m.page.flags[pfn] & ~PG_SWAPCACHE;
   swapCountDec(m, slot);
 }

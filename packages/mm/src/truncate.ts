@@ -11,6 +11,7 @@ import type { Machine } from './mm-types.js';
 import { deleteFromPageCache, findGetPage, pageCacheLookup, truncateBlocks } from './page-cache.js';
 import { lockPage, unlockPage } from './page-flags.js';
 import { putPage } from './swap.js';
+import { pageMapped } from './rmap.js';
 
 /**
  * The file has a new size: what lies behind it is unmapped everywhere, private copies too, and leaves the cache.
@@ -85,7 +86,7 @@ function* truncatePage(m: Machine, inode: Inode, index: number): Task<MaySleep> 
   yield* lockPage(m, pfn);
   if (m.page.mapping[pfn] === inode * 2 && m.page.index[pfn] === index) {
     // a fault that came between the unmapping and the lock has mapped it again; the next one waits for the lock (d00806b18315)
-    if (m.page.mapcount[pfn] > 0) yield* unmapMappingRange(m, inode, index, index + 1, false);
+    if (pageMapped(m, pfn)) yield* unmapMappingRange(m, inode, index, index + 1, false);
     yield* deleteFromPageCache(m, pfn);
     yield* putPage(m, pfn);
   }

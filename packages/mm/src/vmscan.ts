@@ -29,6 +29,7 @@ import { writePage } from './page-writeback.js';
 import { SWAP_FAIL, SWAP_SUCCESS, isPinned, pageReferenced, tryToUnmap } from './rmap-walk.js';
 import { freePage, isolateLruPage, isolatePage, lruAddDrain, pageRefFreeze, pageRefUnfreeze, putbackLruPage } from './swap.js';
 import { addToSwap, removeFromSwapCache, tryToFreeSwap, vmSwapFull } from './swapfile.js';
+import { pageMapped } from './rmap.js';
 
 /** From a 4096th of each list up to all of it. */
 const DEF_PRIORITY = 12;
@@ -91,8 +92,7 @@ export function* deactivatePage(m: Machine, pfn: Pfn): Task<Step> {
 function* shrinkActive(m: Machine): Task<MaySleep> {
   const pfn = yield* isolateLruPage(m, LRU_ACTIVE);
   if (pfn === 0) return;
-  touch(m, READ, whereOf(m.page.mapcount, pfn));
-  const isUsed = m.page.mapcount[pfn] > 0 && (yield* pageReferenced(m, pfn, false)) > 0;
+  const isUsed = pageMapped(m, pfn) && (yield* pageReferenced(m, pfn, false)) > 0;
   yield* putbackLruPage(m, pfn, isUsed ? LRU_ACTIVE : LRU_INACTIVE);
 }
 
@@ -130,12 +130,12 @@ function* shrinkPage(m: Machine, pfn: Pfn, isForced: boolean): Task<MaySleep, nu
 
 /** @locks page lock; it goes with the page where FREED is returned */
 function* shrinkLockedPage(m: Machine, pfn: Pfn, isForced: boolean): Task<MaySleep, number> {
-  const { flags, mapcount, mapping } = m.page;
+  const { flags, mapping } = m.page;
   if (isPinned(m, pfn)) return KEEP;
   const isReferenced = !isForced && (yield* pageReferenced(m, pfn, true)) > 0;
-  if (isReferenced && (mapcount[pfn] > 0 || (flags[pfn] & PG_SWAPCACHE) !== 0)) return ACTIVATE;
+  if (isReferenced && (pageMapped(m, pfn) || (flags[pfn] & PG_SWAPCACHE) !== 0)) return ACTIVATE;
   if (pageIsAnon(m, pfn) && (flags[pfn] & (PG_SWAPCACHE | PG_LAZYFREE)) === 0 && !(yield* addToSwap(m, pfn))) return ACTIVATE;
-  if (mapcount[pfn] > 0) {
+  if (pageMapped(m, pfn)) {
     if (mapping[pfn] === 0) return KEEP;
     const unmapped = yield* tryToUnmap(m, pfn, isForced);
     if (unmapped === SWAP_FAIL) {

@@ -17,6 +17,7 @@ import type { WatchedImage, WatchedMachine } from './watched.js';
 export function judgeAccess<M extends WatchedMachine>(image: WatchedImage<M>, m: M, reach: Reach, own: number): void {
   const { mm, address, pfn, isWrite } = reach;
   m.sched.touch(READ, image.frameWhere(m, pfn));
+  m.sched.touch(READ, image.refcountWhere(m, pfn));
   if (!image.isFrameLive(m, pfn)) throw new Violation(reachesFreeFrame(reach));
   if (!isSettled(m, mm, address, own)) return;
   m.sched.touch(READ, image.translationWhere(m, mm, address));

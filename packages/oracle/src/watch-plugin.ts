@@ -84,6 +84,7 @@ function watchServices<M extends WatchedMachine>(watch: Watch<M>, services: Kern
 function mustLive<M extends WatchedMachine>({ image, name, m: machine }: Watch<M>, what: string, pfn: Pfn): void {
   const m = machine();
   m.sched.touch(READ, image.frameWhere(m, pfn));
+  m.sched.touch(READ, image.refcountWhere(m, pfn));
   if (!image.isFrameLive(m, pfn)) throw new Violation(usesFreeFrame(name, what, pfn));
 }
 

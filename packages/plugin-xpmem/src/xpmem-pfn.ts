@@ -56,13 +56,15 @@ export function* endFault(x: Xpmem, tg: number, fault: number): Task<Step> {
  * Notes a range and marks the faults that it overlaps.
  * @locks tg.faultLock @owes rangeEnd @returns 0 where no row is left: then every fault waits until it is over
  */
-export function beginRange(x: Xpmem, tg: number, start: number, end: number): number {
+export function* beginRange(x: Xpmem, tg: number, start: number, end: number): Task<Step, number> {
   markFaults(x, tg, start, end);
   const range = poolAlloc(x.rangePool);
   if (range === 0) {
     x.tg.nrBlind[tg] += 1;
     return 0;
   }
+  // a fault may still wait for the range that had the row before
+  yield* x.s.step(WRITE, whereOf(x.range.state, range));
   x.range.start[range] = start;
   x.range.end[range] = end;
   x.range.pending[range] = 0;

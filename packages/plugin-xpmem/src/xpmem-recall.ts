@@ -47,8 +47,8 @@ const BY_WORKER: RecallOf = { isTold: true, isWorker: true };
 export function* recallRange(x: Xpmem, tg: number, start: number, end: number, by: RecallOf, state: number): Task<Step | Sleep, number> {
   const lock = faultLockOf(x, tg);
   yield* x.s.spinLock(lock);
+  const range = yield* beginRange(x, tg, start, end);
   x.tg.state[tg] = x.tg.state[tg] | state;
-  const range = beginRange(x, tg, start, end);
   let hasAny = false;
   for (let seg = x.tg.segs[tg]; seg !== 0; seg = x.seg.next[seg]) if (claimEntries(x, seg, start, end, range, by.isTold)) hasAny = true;
   yield* x.s.spinUnlock(lock);
@@ -83,7 +83,7 @@ export function* recallAll(x: Xpmem, tg: number): Task<Step | Sleep> {
 export function* closeRange(x: Xpmem, tg: number, start: number, end: number): Task<Step, number> {
   const lock = faultLockOf(x, tg);
   yield* x.s.spinLock(lock);
-  const range = beginRange(x, tg, start, end);
+  const range = yield* beginRange(x, tg, start, end);
   const hasAny = yield* leaveSegments(x, tg, start, end);
   yield* x.s.spinUnlock(lock);
   if (hasAny) yield* x.s.queueWork(x.work.lateRecall, tg);

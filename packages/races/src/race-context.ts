@@ -316,6 +316,7 @@ export class RaceContext {
 
   private mustLive(pfn: Pfn): void {
     this.m.sched.touch(READ, this.image.frameWhere(this.m, pfn));
+    this.m.sched.touch(READ, this.image.refcountWhere(this.m, pfn));
     this.assert(this.image.isFrameLive(this.m, pfn), 'use-after-free', `the kernel uses frame ${pfn}, which is free`);
   }
 

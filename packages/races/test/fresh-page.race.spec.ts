@@ -19,6 +19,11 @@ it('a page can be swapped out as soon as it is there', async () => {
   expect(await freshPage()).toMatchObject({ exhaustive: true, findings: [], ends: ['in memory', 'out'] });
 });
 
+it('that is found by whoever takes each state once, too', async () => {
+  const { user } = (await linkRace({ race: join(import.meta.dirname, 'fresh-page-program.ts'), image: 'toy' })) as { user: Program };
+  expect(user.freshPage({ strategy: 'stateful' })).toMatchObject({ exhaustive: true, findings: [], ends: ['in memory', 'out'] });
+});
+
 it('that is missed where reclaim does not say that it has looked which frames there are', async () => {
   expect((await freshPage(UNNAMED)).ends).toEqual(['in memory']);
 });

@@ -112,7 +112,7 @@ export const elsewhere: readonly Race[] = [
   defineRace<{ readonly b: Vaddr; readonly other: TaskStruct; readonly file: RaceFile }>({
     ...text, id: 'hole-in-another-process', finds: ['stale-translation', 'corruption', 'incoherent'],
     variants: {
-      buggy: { edit: { file: 'mm/src/truncate.ts', find: '    if (m.page.mapcount[pfn] > 0) yield* unmapMappingRange(m, inode, index, index + 1, false);\n', replace: '' } },
+      buggy: { edit: { file: 'mm/src/truncate.ts', find: '    if (pageMapped(m, pfn)) yield* unmapMappingRange(m, inode, index, index + 1, false);\n', replace: '' } },
       fixed: {},
     },
     setup: (t) => {

@@ -74,6 +74,7 @@ function entry(race) {
   const contents = [
     "export * as image from '@mmun/image';",
     "export { allRaces, catalogue, checkableOf, checkRace, validateRace } from '@mmun/races';",
+    "export { auditSteps } from '@mmun/explorer';",
     race ? `export * as user from ${JSON.stringify(race)};` : '',
   ].join('\n');
   return {

@@ -40,8 +40,8 @@ const BATCHED_FLUSH: readonly SourceEdit[] = [
   { file: RMAP, find: '  const pte = yield* ptepClearFlush(m, vma, address, ptep);\n  yield* mmuNotifierInvalidatePage(m, mm, address);\n', replace: '  const pte = yield* ptepGetAndClear(m, mm, address, ptep);\n  yield* mmuNotifierInvalidatePage(m, mm, address);\n' },
   { file: RMAP, find: "} from '#asm';\n", replace: "} from '#asm';\nimport { flushTlbMm, ptepGetAndClear } from '#asm';\n" },
   {
-    file: RMAP, find: '  return m.page.mapcount[pfn] === 0 ? SWAP_SUCCESS : result;\n',
-    replace: '  for (let mm = 1; mm <= m.bootConfig.nrMms; mm++) yield* flushTlbMm(m, mm as Mm);\n  return m.page.mapcount[pfn] === 0 ? SWAP_SUCCESS : result;\n',
+    file: RMAP, find: '  return pageMapped(m, pfn) ? result : SWAP_SUCCESS;\n',
+    replace: '  for (let mm = 1; mm <= m.bootConfig.nrMms; mm++) yield* flushTlbMm(m, mm as Mm);\n  return pageMapped(m, pfn) ? result : SWAP_SUCCESS;\n',
   },
 ];
 
