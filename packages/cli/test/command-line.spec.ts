@@ -8,7 +8,7 @@ describe('wrong usage is one line and exit code 2', () => {
   const cases: readonly (readonly [string, readonly string[], RegExp])[] = [
     ['an unknown command', ['rnu'], /^mmun: unknown command 'rnu' \(Did you mean run\?\)$/],
     ['an unknown option', ['run', '--jsn', TRUE], /^mmun run: unknown option '--jsn' \(Did you mean --json\?\)$/],
-    ['an option of a later time', ['run', TRUE, '--trace', 'x.json'], /^mmun run: unknown option '--trace'/],
+    ['an option of another command', ['run', TRUE, '--strategy', 'dpor'], /^mmun run: unknown option '--strategy'/],
     ['nothing to run', ['run'], /^mmun run: missing required argument 'recording'$/],
     ['an option without its value', ['run', TRUE, '--arch'], /^mmun run: option '--arch <arch>' argument missing$/],
     ['an arch that is none', ['run', TRUE, '--arch', 'arm'], /^mmun run: --arch arm: expected x86, s390 or generic$/],
@@ -36,7 +36,7 @@ describe('what is said without being asked for a run', () => {
 
   it('help teaches by example, the version is the package\'s', async () => {
     const [help, version] = await Promise.all([mmun(['run', '--help']), mmun(['--version'])]);
-    expect(help).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/Examples:\n {2}mmun run samples\/demo /) });
+    expect(help).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/Examples:\n {2}mmun run samples\/demo\n {6}a recording that ships with mmun\n/) });
     const { version: own } = JSON.parse(readFileSync(resolve(__dirname, '../package.json'), 'utf8'));
     expect(version).toEqual({ code: 0, err: '', out: `${own}\n` });
   });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { effort } from '@mmun/test-support';
 import { copyOfTrue, DEMO, mmun, mmunInterrupted, newFolder, refusal, removeFolders, TRUE } from './mmun.js';
 import type { Outcome } from './mmun.js';
 
@@ -87,7 +88,7 @@ describe('the sample', () => {
   });
 });
 
-describe.each([['s390', 'v5'], ['s390', 'range'], ['generic', 'v5'], ['x86', 'range']])('the sample on %s with %s', (arch, design) => {
+describe.each([['s390', 'range'], ['generic', 'v5'], ['x86', 'range'], ['s390', 'v5']].slice(0, effort(1, 4)) as [string, string][])('the sample on %s with %s', (arch, design) => {
   it('comes out as on x86: the same maps, flags and pages, with KVM attached', async () => {
     const { code, out, err } = await mmun(['run', DEMO, '--json', '--arch', arch, '--design', design, ...WITH_KVM]);
     const report = JSON.parse(out);

@@ -72,7 +72,7 @@ describe('README', () => {
 
 describe('specs', () => {
   it('have a known kind', () => {
-    expect(convicted('packages/lib/test/pool.races.spec.ts', '')).toEqual([': unknown kind of spec `races`: race, prop, variant, toy, type, linux, or none']);
+    expect(convicted('packages/lib/test/pool.races.spec.ts', '')).toEqual([': unknown kind of spec `races`: race, prop, variant, toy, type, kit, linux, or none']);
     expect(convicted('packages/lib/test/pool.race.spec.ts', '')).toEqual([]);
   });
 });
