@@ -212,6 +212,8 @@ export function* zap({ s, entry }: Tiny, instance: number, start: Vaddr, end: Va
   const last = Math.min(end, NR_PAGES * PAGE_SIZE);
   for (let address = start; address < last; address = (address + PAGE_SIZE) as Vaddr) {
     const row = entryRow(instance, address);
+    // named under the lock too: a wrong driver makes its entries without it
+    yield* s.step(READ, whereOf(entry.word, row));
     if (entry.word[row] === 0) continue;
     yield* s.step(WRITE, whereOf(entry.word, row));
     const pfn = (entry.word[row] >>> 1) as Pfn;
