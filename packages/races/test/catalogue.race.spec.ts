@@ -20,18 +20,22 @@ async function check(id: string, options: CheckOptions): Promise<CheckReport> {
 
 const CALLS = ['munmap', 'mprotect', 'dontneed', 'cow', 'exit', 'fork', 'mremap', 'reclaim', 'truncate', 'unregister'];
 const onTheRealMm = CALLS.flatMap((call) => [`${call}-read`, `${call}-write`]);
+const isWhole = effort(0, 1) === 1;
+/** Each call once, but for fork: what is right there is a kernel that is edited. */
+const RIGHT_TODAY = ['munmap-read', 'mprotect-write', 'dontneed-read', 'cow-read', 'exit-write', 'mremap-read', 'reclaim-read', 'truncate-write', 'unregister-read'];
+const WRONG_TODAY = ['munmap-read', 'cow-read', 'fork-write', 'mremap-read', 'unregister-write'];
 
 it('holds device reads and writes against every call that changes a pte', () => {
   expect(catalogue.map(({ id }) => id)).toEqual(expect.arrayContaining(onTheRealMm));
 });
 
 describe.each(onTheRealMm)('%s', (id) => {
-  it('is clean in every interleaving where it is right', async () => {
+  (isWhole || RIGHT_TODAY.includes(id) ? it : it.skip)('is clean in every interleaving where it is right', async () => {
     const { findings, exhaustive } = await check(id, { variant: 'fixed' });
     expect({ findings, exhaustive }).toEqual({ findings: [], exhaustive: true });
   });
 
-  it('is convicted where it is wrong, with a counterexample that names kernel functions, lines, locks and the reason', async () => {
+  (isWhole || WRONG_TODAY.includes(id) ? it : it.skip)('is convicted where it is wrong, with a counterexample that names kernel functions, lines, locks and the reason', async () => {
     const { findings: [finding] } = await check(id, { variant: 'buggy' });
     expect(catalogue.find((race) => race.id === id)?.finds).toContain(finding?.code);
     expect(finding?.minimal).toBe(true);
@@ -57,7 +61,7 @@ it('says where a replay string no longer fits, and does not call that well', asy
 });
 
 it('gives one verdict by dpor and by stateful', async () => {
-  for (const id of ['munmap-write', 'cow-read', 'exit-write']) {
+  for (const id of ['cow-read', 'munmap-write', 'exit-write'].slice(0, effort(1, 3))) {
     for (const variant of ['buggy', 'fixed']) {
       const codes = async (strategy: 'dpor' | 'stateful'): Promise<string[]> => (await check(id, { variant, strategy, findsAll: true })).findings.map(({ code }) => code).sort();
       expect([id, variant, await codes('dpor')]).toEqual([id, variant, await codes('stateful')]);
@@ -66,7 +70,7 @@ it('gives one verdict by dpor and by stateful', async () => {
 });
 
 it('stays clean with another thread of the process writing to the page', async () => {
-  for (const id of ['munmap-write', 'mprotect-write', 'dontneed-read', 'cow-read']) {
+  for (const id of ['mprotect-write', 'munmap-write', 'dontneed-read', 'cow-read'].slice(0, effort(1, 4))) {
     const { findings, exhaustive } = await check(id, { variant: 'fixed', strategy: 'stateful', set: { writers: 1 } });
     expect([id, findings, exhaustive]).toEqual([id, [], true]);
   }
@@ -89,7 +93,8 @@ const MEASURED: ReadonlyMap<string, number> = new Map([
 ]);
 
 const bugs = catalogue.filter(({ id }) => !onTheRealMm.includes(id) && id !== 'unmap-fault');
-const isWhole = effort(0, 1) === 1;
+/** Wrong kernels of every day, of v5 and of range; the others are linked in full effort. */
+const EDITED: ReadonlySet<string> = new Set(['uffd-wp-deferred-flush', 'end-names-another-range']);
 
 /** Right variants of an image that is linked anyway, and yet too many states for every day. */
 const SLOW: ReadonlySet<string> = new Set([
@@ -119,9 +124,11 @@ it('has every public bug that was measured', () => {
 
 describe.each(bugs.map(({ id }) => id))('%s', (id) => {
   const { finds, variants } = catalogue.find((race) => race.id === id) as Checkable;
+  // an edited kernel has to be linked first, which takes longer than to explore it
+  const isLinked = (variant: string): boolean => variants.get(variant)?.edits.length === 0;
 
   // proving that a schedule is the shortest takes longer than finding it
-  it(`is found, with the code${isWhole ? ' and hardly more preemptions than it needs' : ''}`, async () => {
+  (isWhole || isLinked('buggy') || EDITED.has(id) ? it : it.skip)(`is found, with the code${isWhole ? ' and hardly more preemptions than it needs' : ''}`, async () => {
     const { findings: [finding] } = await check(id, { variant: 'buggy', keepsLong: !isWhole });
     expect(finds).toContain(finding?.code);
     if (!isWhole) return;
@@ -129,9 +136,7 @@ describe.each(bugs.map(({ id }) => id))('%s', (id) => {
     expect(finding?.replay.length).toBeLessThanOrEqual(80);
   });
 
-  // an edited kernel has to be linked first, which takes longer than to explore it
-  const isCheap = variants.get('fixed')?.edits.length === 0 && !SLOW.has(id);
-  (isWhole || isCheap ? it : it.skip)('is clean in every interleaving once it is put right', async () => {
+  (isWhole || (isLinked('fixed') && !SLOW.has(id)) ? it : it.skip)('is clean in every interleaving once it is put right', async () => {
     const { findings, exhaustive } = await check(id, { variant: 'fixed', maxMillis: 120_000 });
     expect({ findings, exhaustive }).toEqual({ findings: [], exhaustive: true });
   });
