@@ -5,7 +5,7 @@ import { linkRace } from '@mmun/build/link-race';
 import * as image from '@mmun/image';
 import type { Design } from '@mmun/include';
 import { gru } from '@mmun/plugin-gru';
-import type { checkRace, checkableOf, Race, RaceImage } from '@mmun/races';
+import type { checkRace, checkableOf, Race, RaceImage, SourceEdit } from '@mmun/races';
 import { effort } from '@mmun/test-support';
 import { calls, together, wrong } from './gru-races.js';
 
@@ -18,16 +18,23 @@ interface Linked {
 
 const design = image.config.design as Design;
 /** What tells the rest; all of them with MMUN_EFFORT=full. */
-const QUICK = /^[a-z0-9]*-gru-(munmap-read|mprotect-read|dontneed-read|exit-write|fork-read|mremap-read)$|-close-beside-open$|-kvm-and-gru$/;
-const QUICK_WRONG = /uncancelled|m50|asid-changed/;
-const isAsked = (id: string, quick: RegExp): boolean => id.startsWith(`${design}-`) && (effort(0, 1) === 1 || quick.test(id));
-
-/** What `auto` gives up before dpor is through, which takes it a minute. */
+const QUICK = /^[a-z0-9]*-gru-(munmap-read|dontneed-read|exit-write|fork-read)$|-close-beside-open$/;
+const QUICK_WRONG = /asid-changed/;
+/** What `auto` gives up before dpor is through, which takes it a minute: for a night. */
 const HARD = /^range-[a-z-]*(dontneed|cow|truncate)-(read|write)$/;
+const DEPTH = effort(0, 1, 2);
+const isAsked = (id: string, quick: RegExp): boolean => id.startsWith(`${design}-`) && (quick.test(id) || DEPTH === 2 || (DEPTH === 1 && !HARD.test(id)));
+
+/** What is linked unchanged; once. */
+let unchanged: Promise<Linked> | null = null;
+
+async function link(edits: readonly SourceEdit[]): Promise<Linked> {
+  return (await linkRace({ race: join(__dirname, 'gru-races.ts'), image: design === 'v5' ? 'toy' : 'toy-range', edits: [...edits] })) as Linked;
+}
 
 async function check(id: string, variant: 'buggy' | 'fixed', strategy: 'auto' | 'dpor' = 'auto'): Promise<Awaited<ReturnType<typeof checkRace>>> {
   const edit = variant === 'buggy' ? wrong.find((race) => race.id === id)?.variants.buggy.edit : undefined;
-  const linked = (await linkRace({ race: join(__dirname, 'gru-races.ts'), image: image.config.design === 'v5' ? 'toy' : 'toy-range', edits: edit === undefined ? [] : [edit].flat() })) as Linked;
+  const linked = await (edit === undefined ? unchanged ??= link([]) : link([edit].flat()));
   const race = linked.user.races.find((one) => one.id === id) as Race;
   return linked.checkRace(linked.checkableOf(race), linked.image, { variant, strategy, maxMillis: 600_000 });
 }

@@ -10,7 +10,7 @@ import { edited, removeEdited } from './edited.js';
 afterAll(removeEdited);
 
 describe.each<readonly [string, SecondaryMmu]>([['kvm', kvm], ['gru', gru], ['xpmem', xpmem]])('%s', (_name, plugin) => {
-  it.each(effort(0, 1) === 1 ? [''] : ['rule', 'exit-close'])('stands: %s', async (filter) => {
+  it.each(effort(0, 1) === 1 ? [''] : ['range-rule', 'range-exit-write'])('stands: %s', async (filter) => {
     const { findings, rows } = await runTorture(plugin, { filter, findsAll: true, effort: 'quick' });
     expect(findings.map((finding) => findingText(finding))).toEqual([]);
     expect(rows.length).toBeGreaterThan(0);

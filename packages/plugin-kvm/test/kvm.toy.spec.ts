@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { linkRace } from '@mmun/build/link-race';
 import * as image from '@mmun/image';
 import type { Design } from '@mmun/include';
-import type { checkRace, checkableOf, Race, RaceImage } from '@mmun/races';
+import type { checkRace, checkableOf, Race, RaceImage, SourceEdit } from '@mmun/races';
 import { effort } from '@mmun/test-support';
 import { kvm } from '@mmun/plugin-kvm';
 import { january2008, protocols, wrong } from './kvm-races.js';
@@ -17,16 +17,23 @@ interface Linked {
 
 const design = image.config.design as Design;
 /** What tells the rest, `pt-lock` under v5 and `retry` under range being those of the catalogue; all of them with MMUN_EFFORT=full. */
-const QUICK = /^v5-retry-(mprotect-read|dontneed-read|exit-read|mremap-read)$|^range-pt-lock-(munmap-write|mprotect-write|fork-read|exit-write)$|^range-pinned-(munmap-read|mprotect-read|fork-read|exit-write)$/;
-const QUICK_WRONG = /no-flush|m45|age-by-store/;
-const isAsked = (id: string, quick: RegExp): boolean => id.startsWith(`${design}-`) && (effort(0, 1) === 1 || quick.test(id));
-
-/** What `auto` gives up before dpor is through, which takes it a minute. */
+const QUICK = /^v5-retry-(dontneed-read|exit-read|mremap-read)$|^range-pt-lock-(mprotect-write|fork-read)$|^range-pinned-(munmap-read|exit-write)$/;
+const QUICK_WRONG = /no-flush/;
+/** What `auto` gives up before dpor is through, which takes it a minute: for a night. */
 const HARD = /^range-[a-z-]*(dontneed|cow|truncate)-(read|write)$/;
+const DEPTH = effort(0, 1, 2);
+const isAsked = (id: string, quick: RegExp): boolean => id.startsWith(`${design}-`) && (quick.test(id) || DEPTH === 2 || (DEPTH === 1 && !HARD.test(id)));
+
+/** What is linked unchanged; once. */
+let unchanged: Promise<Linked> | null = null;
+
+async function link(edits: readonly SourceEdit[]): Promise<Linked> {
+  return (await linkRace({ race: join(__dirname, 'kvm-races.ts'), image: design === 'v5' ? 'toy' : 'toy-range', edits: [...edits] })) as Linked;
+}
 
 async function check(id: string, variant: 'buggy' | 'fixed', strategy: 'auto' | 'dpor' = 'auto'): Promise<Awaited<ReturnType<typeof checkRace>>> {
   const edit = variant === 'buggy' ? wrong.find((race) => race.id === id)?.variants.buggy.edit : undefined;
-  const linked = (await linkRace({ race: join(__dirname, 'kvm-races.ts'), image: design === 'v5' ? 'toy' : 'toy-range', edits: edit === undefined ? [] : [edit].flat() })) as Linked;
+  const linked = await (edit === undefined ? unchanged ??= link([]) : link([edit].flat()));
   const race = linked.user.races.find((one) => one.id === id) as Race;
   return linked.checkRace(linked.checkableOf(race), linked.image, { variant, strategy, maxMillis: 600_000, findsAll: january2008.some((one) => one.id === id) });
 }
