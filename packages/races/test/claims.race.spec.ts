@@ -18,8 +18,8 @@ const VERDICTS: Readonly<Record<string, ClaimRow['verdict']>> = {
   C12: 'holds', C13: 'holds', C14: 'refuted', C15: 'holds', C16: 'holds', C17: 'holds', C18: 'holds', C19: 'holds', C20: 'holds', C21: 'holds', C22: 'holds', C23: 'refuted',
   C24: 'refuted', C25: 'holds',
 };
-/** Where nobody waits: one by numbers, one by a proof and its mutant, two by counterexamples. */
-const QUICK: readonly string[] = ['C7', 'C9', 'C15', 'C23'];
+/** Where nobody waits: one by numbers, one by a proof and its mutant, one by a counterexample. */
+const QUICK: readonly string[] = ['C7', 'C15', 'C23'];
 
 it('every numbered claim is there, in its order', () => {
   expect(claims.map(({ id }) => id)).toEqual(Object.keys(VERDICTS));

@@ -35,7 +35,8 @@ describe.each(['toy', 'generic'])('on %s', (image) => {
   });
 });
 
-it('without the second look at the pte a thread gets a page that is someone else\'s by now', async () => {
+// links an image of its own, as those below
+(effort(0, 1) === 1 ? it : it.skip)('without the second look at the pte a thread gets a page that is someone else\'s by now', async () => {
   expect((await linked('generic', NO_RECHECK)).gupFast('truncate', true, {}).got).toContain('another page');
 });
 
