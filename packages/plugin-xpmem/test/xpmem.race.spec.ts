@@ -35,7 +35,7 @@ const MORE: readonly string[] = [
 ];
 
 /** Many states: none of these is through in six seconds. */
-const LONG = /^xpmem-(cow-write|unregister-(read|write))(-kworker)?$|^two-(recalls|partitions)$|^close-recall$|^exit-close$/;
+const LONG = /^xpmem-(cow-write|unregister-(read|write))(-kworker)?$|^two-(recalls|partitions)$|^close-recall$|^exit-close$|^area-detach$|^only-range-end$/;
 const isNight = effort(0, 0, 1) === 1;
 const ALL = [...new Set([...CLEAN, ...MORE])].filter((id) => isNight || !LONG.test(id));
 /** Without those that take longest and say what another one says. */
