@@ -200,7 +200,7 @@ function reportOf(plugin: SecondaryMmu, options: TortureOptions, rows: readonly 
 }
 
 function effortOf({ effort }: TortureOptions): 'quick' | 'full' {
-  return effort ?? (process.env['MMUN_EFFORT'] === 'full' ? 'full' : 'quick');
+  return effort ?? (process.env['MMUN_EFFORT'] === 'full' || process.env['MMUN_EFFORT'] === 'night' ? 'full' : 'quick');
 }
 
 function since(started: number): number {
