@@ -2,6 +2,7 @@
 // that look at several files, then the medians.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ROOT, workspace } from '@mmun/build/workspace';
@@ -51,12 +52,12 @@ export function badSubjects(subjects, scopes) {
   });
 }
 
-/** What must not stand in any file: where this tree lies, and the registry that this machine uses. @param {string} root */
+/** What must not stand in any file: where this tree lies (anyone may name the folder of temporary files), and the registry that this machine uses. @param {string} root */
 function strangersOf(root) {
   const registry = process.env['npm_config_registry'] ?? '';
   const host = URL.canParse(registry) ? new URL(registry).host : '';
   const parent = dirname(root.replace(/\/$/, ''));
-  return [root.replace(/\/$/, ''), ...(parent === '/' ? [] : [`${parent}/`]), ...(host === '' || host === 'registry.npmjs.org' ? [] : [host])];
+  return [root.replace(/\/$/, ''), ...(['/', tmpdir()].includes(parent) ? [] : [`${parent}/`]), ...(host === '' || host === 'registry.npmjs.org' ? [] : [host])];
 }
 
 /** @param {string} root @returns {string[]} */
