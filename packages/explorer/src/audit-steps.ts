@@ -67,9 +67,9 @@ function visit(x: Execution, maxStates: number): StepAudit {
         if (!x.isEnabled(t)) continue;
         const [kind, where] = [x.kind[t], x.where[t]];
         cursor.take(t, []);
+        const to = arrive();
         // a step with choices goes several ways: only those without are compared
-        next.taken[t] = cursor.options.length > 0 ? null : { to: arrive(), step: { kind, where, also: x.also.length > 0 ? x.also.slice() : NO_WORDS } };
-        if (cursor.options.length > 0) arrive();
+        next.taken[t] = cursor.options.length > 0 ? null : { to, step: { kind, where, also: x.also.length > 0 ? x.also.slice() : NO_WORDS } };
       }
     }
   } finally {

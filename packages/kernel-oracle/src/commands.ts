@@ -1,5 +1,5 @@
 /** Commands for the server (server-program.ts) and the lengths of its answers. */
-import { COMMAND_BYTES, EMIT, PAGES, WALK } from './server-program.js';
+import { COMMAND_BYTES, EMIT, PAGES, STORE, WALK } from './server-program.js';
 
 /** Numbers of x86-64. */
 export const SYS = {
@@ -45,6 +45,22 @@ export class CommandBuffer {
     this.#bytes = larger;
     this.#words = new Uint32Array(larger.buffer);
   }
+}
+
+/** Stores a text that ends in a zero, from `address` on: an answer for each four bytes. */
+export function addString(commands: CommandBuffer, address: number, text: string): void {
+  addBytes(commands, address, [...new TextEncoder().encode(text), 0]);
+}
+
+/** The bytes, filled up to whole words. */
+export function addBytes(commands: CommandBuffer, address: number, bytes: readonly number[]): void {
+  const padded = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+  padded.set(bytes);
+  addWords(commands, address, [...new Uint32Array(padded.buffer)]);
+}
+
+export function addWords(commands: CommandBuffer, address: number, words: readonly number[]): void {
+  words.forEach((word, i) => { commands.add(STORE, address + i * 4, word); });
 }
 
 /** Where the answer ends that begins at `at`, if the bytes say so; -1 where there are too few of them. */

@@ -3,13 +3,13 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { PAGE_SIZE } from '@mmun/include';
-import { AnswerReader, CommandBuffer, SYS } from './commands.js';
+import { AnswerReader, CommandBuffer, SYS, addString, addWords } from './commands.js';
 import { OracleUnavailable } from './kernel-process.js';
 import type { KernelProcess } from './kernel-process.js';
 import { fileSystemOf, kernelSettings } from './kernel-settings.js';
 import { FILE_RO, FILE_RW, FIRST_FD, MEMFD } from './operation.js';
 import { parseMaps } from './proc-text.js';
-import { LOAD, MAPS_FD, PAGEMAP_FD, PAGES, SCRATCH, SHARED, SHARED_BYTES, STORE, WALK } from './server-program.js';
+import { LOAD, MAPS_FD, PAGEMAP_FD, PAGES, SCRATCH, SHARED, SHARED_BYTES, WALK } from './server-program.js';
 import type { World } from './world.js';
 import { NR_HUGE_NEEDED, topZone } from './zones.js';
 
@@ -133,14 +133,4 @@ async function findZeroFrame(process: KernelProcess, commands: CommandBuffer): P
 /** Bits 0 to 54 of a pagemap entry. */
 export function frameOf(view: DataView, at: number): number {
   return (view.getUint32(at + 4, true) & 0x7fffff) * 2 ** 32 + view.getUint32(at, true);
-}
-
-function addString(commands: CommandBuffer, address: number, text: string): void {
-  const bytes = new Uint8Array(Math.ceil((text.length + 1) / 4) * 4);
-  bytes.set(new TextEncoder().encode(text));
-  addWords(commands, address, [...new Uint32Array(bytes.buffer)]);
-}
-
-function addWords(commands: CommandBuffer, address: number, words: readonly number[]): void {
-  words.forEach((word, i) => { commands.add(STORE, address + i * 4, word); });
 }

@@ -9,10 +9,10 @@
  * accesses and no shadow pte appears. Its program touches pages one after the other and leaves by an `out`.
  * Documentation/virt/kvm/api.rst
  */
-import { AnswerReader, CommandBuffer, SYS } from './commands.js';
+import { AnswerReader, CommandBuffer, SYS, addBytes, addString, addWords } from './commands.js';
 import { OracleUnavailable } from './kernel-process.js';
 import type { KernelProcess } from './kernel-process.js';
-import { EMIT, LOAD, SCRATCH, STORE } from './server-program.js';
+import { EMIT, LOAD, SCRATCH } from './server-program.js';
 
 const PAGE = 4096;
 /** Host addresses of what belongs to the guest. */
@@ -169,18 +169,18 @@ class Asker {
   }
 
   async words(address: number, words: readonly number[]): Promise<void> {
-    words.forEach((word, i) => { this.#commands.add(STORE, address + i * 4, word >>> 0); });
+    addWords(this.#commands, address, words);
     await this.#process.ask(this.#commands);
   }
 
   async bytes(address: number, bytes: readonly number[]): Promise<void> {
-    const padded = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
-    padded.set(bytes);
-    await this.words(address, [...new Uint32Array(padded.buffer)]);
+    addBytes(this.#commands, address, bytes);
+    await this.#process.ask(this.#commands);
   }
 
-  string(address: number, text: string): Promise<void> {
-    return this.bytes(address, [...new TextEncoder().encode(text), 0]);
+  async string(address: number, text: string): Promise<void> {
+    addString(this.#commands, address, text);
+    await this.#process.ask(this.#commands);
   }
 
   async read(address: number, bytes: number): Promise<DataView> {
@@ -190,15 +190,17 @@ class Asker {
   }
 }
 
+/** Low and high. */
+function halves(quad: number): [number, number] {
+  return [quad % 2 ** 32, Math.floor(quad / 2 ** 32)];
+}
+
 function addQuads(commands: CommandBuffer, address: number, quads: readonly number[]): void {
-  quads.forEach((quad, i) => {
-    commands.add(STORE, address + i * 8, quad % 2 ** 32);
-    commands.add(STORE, address + i * 8 + 4, Math.floor(quad / 2 ** 32));
-  });
+  addWords(commands, address, quads.flatMap(halves));
 }
 
 async function writeLow(machine: Asker, { nrPages }: KvmSlot): Promise<void> {
-  const entry = (table: number, index: number, value: number): Promise<void> => machine.words(LOW + table + index * 8, [value % 2 ** 32, Math.floor(value / 2 ** 32)]);
+  const entry = (table: number, index: number, value: number): Promise<void> => machine.words(LOW + table + index * 8, halves(value));
   await entry(PML4, 0, PDPT | TABLE_BITS);
   await entry(PDPT, 0, PD_LOW | TABLE_BITS);
   await entry(PDPT, GUEST_BASE / 2 ** 30, PD_ARENA | TABLE_BITS);
@@ -217,7 +219,7 @@ interface Region {
 }
 
 async function region(machine: Asker, vm: number, { slot, flags, guest, bytes, host }: Region): Promise<void> {
-  await machine.words(BUFFER, [slot, flags, ...[guest, bytes, host].flatMap((value) => [value % 2 ** 32, Math.floor(value / 2 ** 32)])]);
+  await machine.words(BUFFER, [slot, flags, ...[guest, bytes, host].flatMap(halves)]);
   await machine.must('KVM_SET_USER_MEMORY_REGION', SYS.ioctl, vm, KVM.userMemoryRegion, BUFFER);
 }
 
