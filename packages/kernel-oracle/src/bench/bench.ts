@@ -39,20 +39,25 @@ export interface BenchResult {
 }
 
 export interface BenchOptions {
-  /** Of each row; the first WARM_UP of them are not counted. */
+  /** Of each row, after it has warmed up. */
   readonly samples: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (fraction: number) => void;
 }
 
-/** Until compilers and caches have settled; a compiler takes longer than a cache. */
-const WARM_UP = 60;
+/**
+ * Until compilers and caches have settled. Rows share code, and what a row shows the compiler for the first time makes it
+ * start anew: so all rows are run in turn first, and each for a while again before it counts.
+ */
+const WARM_UP_ROUNDS = 100;
+const WARM_UP_MS = 150;
 
 /** @throws OracleUnavailable where the kernel cannot be asked */
 export async function bench<M extends BootedMachine>(image: KernelImage<M>, { samples, signal, onProgress }: BenchOptions): Promise<BenchResult> {
   const process = await KernelProcess.start();
   try {
     const sides = { kernel: await KernelRows.start(process), model: new ModelRows(image), floor: new FloorRows() };
+    for (let i = 0; i < WARM_UP_ROUNDS && signal?.aborted !== true; i++) for (const row of ROWS) sides.model.sample(row);
     const rows: BenchRow[] = [];
     for (const row of ROWS) {
       if (signal?.aborted === true) break;
@@ -76,7 +81,7 @@ async function benchRow<M extends BootedMachine>({ kernel, model, floor }: Sides
   const ofKernel: Samples = { wall: [], cpu: [] };
   const ofModel: Samples = { wall: [], cpu: [] };
   const ofFloor: number[] = [];
-  for (let i = 0; i < WARM_UP; i++) {
+  for (const start = performance.now(); performance.now() - start < WARM_UP_MS;) {
     model.sample(row);
     floor.sample(row);
   }
