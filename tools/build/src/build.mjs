@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildCli, buildPackages, buildViewer, clean } from './dist.mjs';
+import { buildCli, buildPackages, buildViewer, clean, copyLicences } from './dist.mjs';
 import { buildImages, ImageError } from './images.mjs';
 import { isBuilt, setBuilt, sourcesHash } from './stamp.mjs';
 import { VARIANTS } from './variants.mjs';
@@ -25,7 +25,10 @@ async function main() {
   const sources = sourcesHash();
   if (options.has('--clean')) await clean();
   else if (isQuick && isBuilt(sources)) return console.log('built: nothing has changed');
-  if (!isQuick) declarations();
+  if (!isQuick) {
+    declarations();
+    await copyLicences();
+  }
   const images = existsSync(join(ROOT, 'packages/image/src/linked.ts')) ? buildImages(isQuick ? VARIANTS.filter((variant) => variant.isQuick) : VARIANTS) : Promise.resolve([]);
   const lines = (await Promise.all([buildPackages(), images, buildCli(), buildViewer()])).flat();
   setBuilt(sources);

@@ -1,7 +1,7 @@
 // Per-package output: what npm publishes beside the images. `dist/` holds the checked form as written, `dist/fast/` the
 // straightened one, file by file and unbundled, so that a consumer's own conditions choose.
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { copyFile, cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { tasks } from './esbuild-tasks.mjs';
@@ -71,7 +71,8 @@ export async function buildCli() {
     external: [...thirdParty, '@mmun/viewer', '@mmun/image/*', '@mmun/plugin-*', '@mmun/build/*'],
     logLevel: 'error',
   });
-  return ['cli: packages/cli/dist/main.js'];
+  await cp(join(ROOT, 'samples/demo'), join(cli, 'dist/samples/demo'), { recursive: true });
+  return ['cli: packages/cli/dist/main.js, with the recording to begin with'];
 }
 
 /**
@@ -109,6 +110,12 @@ function browserTexts(app) {
       pluginBuild.onLoad({ filter: /.*/, namespace: 'browser-text' }, async ({ path }) => ({ contents: await text(path === '#app' ? 'main.ts' : 'style.css'), loader: 'text' }));
     },
   };
+}
+
+/** The licence goes where its packages go. */
+export async function copyLicences() {
+  const published = workspace().filter(({ manifest }) => manifest.private !== true);
+  await Promise.all(published.map(({ directory }) => copyFile(join(ROOT, 'LICENSE'), join(directory, 'LICENSE'))));
 }
 
 /** Removes every dist folder, so that nothing stale is published. */

@@ -1,17 +1,27 @@
-// What somebody has who is no part of this repository: the packages are packed, installed into an empty folder elsewhere, and used there as the
-// README and the docs promise. Run by .ci/run, because it needs a full build and the registry; `node tools/check/src/consumer.mjs --no-build`
-// packs what is built.
+// What somebody has who is no part of this repository: a release of what is committed goes to a registry of this machine (release.mjs), is installed
+// from there into an empty folder elsewhere, and used as the README and the docs promise. Run by .ci/run: it takes minutes and the npm registry.
+//   --keep   leaves the folder, and says where it is
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ROOT, workspace } from '@mmun/build/workspace';
+import { ROOT } from '@mmun/build/workspace';
+import { startRegistry } from './local-registry.mjs';
+import { release } from './release.mjs';
 
 const FIXTURES = fileURLToPath(new URL('../test/fixtures/consumer/', import.meta.url));
 /** What the stranger's driver may take, and how long the verdict on it. */
 const MAX_LINES = 40;
 const MAX_SECONDS = 30;
+
+/** What an application says to node and tsc, and what one-page.ts then prints. */
+const CHOICES = [
+  { title: 'on', conditions: ['@mmun/arch-x86'], config: 'x86 v5 checked: 7 0, a notifier' },
+  { title: 'off', conditions: ['@mmun/arch-x86', '@mmun/notifier-off'], config: 'x86 off checked: 7 0, no notifier' },
+  { title: 'straight', conditions: ['@mmun/arch-x86', '@mmun/fast'], config: 'x86 v5 fast: 7 0, a notifier' },
+  { title: 'off and straight', conditions: ['@mmun/arch-s390', '@mmun/notifier-off', '@mmun/fast'], config: 's390 off fast: 7 0, no notifier' },
+];
 
 const folder = mkdtempSync(join(tmpdir(), 'mmun-consumer-'));
 /** @type {string[]} */
@@ -19,11 +29,11 @@ const wrong = [];
 
 /**
  * Runs a command, prints what it took, and keeps what it ended with where that is not expected.
- * @param {string} what @param {readonly string[]} command @param {{ cwd?: string, code?: number }} [options]
+ * @param {string} what @param {readonly string[]} command @param {{ cwd?: string, code?: number, env?: Record<string, string> }} [options]
  */
-function step(what, [program = '', ...args], { cwd = folder, code = 0 } = {}) {
+function step(what, [program = '', ...args], { cwd = folder, code = 0, env = {} } = {}) {
   const started = performance.now();
-  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, encoding: 'utf8', maxBuffer: 1 << 28 });
+  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, encoding: 'utf8', maxBuffer: 1 << 28, env: { ...process.env, NO_COLOR: '1', ...env } });
   const seconds = (performance.now() - started) / 1000;
   console.log(`${seconds.toFixed(1).padStart(6)} s  ${what}`);
   if (status !== code) wrong.push(`${what}: exit code ${status}, expected ${code}\n${error?.message ?? ''}${stdout.slice(-4000)}${stderr.slice(-4000)}`);
@@ -35,21 +45,50 @@ function expect(isTrue, message) {
   if (!isTrue) wrong.push(message);
 }
 
-function pack() {
-  const published = workspace().filter((p) => p.folder.startsWith('packages/') && p.manifest.private !== true);
-  const tarballs = join(folder, 'tarballs');
-  mkdirSync(tarballs);
-  step(`pack ${published.length} packages`, ['npm', 'pack', '--ignore-scripts', '--silent', '--pack-destination', tarballs, ...published.flatMap((p) => ['-w', p.folder])], { cwd: ROOT });
-  return readdirSync(tarballs).map((file) => join(tarballs, file));
-}
-
-/** @param {readonly string[]} tarballs @returns {string} the folder that they are installed in */
-function install(tarballs) {
+/** @param {Map<string, string>} versions @param {Record<string, string>} env @returns {string} the folder that they are installed in */
+function install(versions, env) {
   const home = join(folder, 'home');
   mkdirSync(home);
   writeFileSync(join(home, 'package.json'), '{ "name": "consumer", "version": "1.0.0", "private": true, "type": "module" }\n');
-  step('npm install', ['npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', ...tarballs, 'typescript@6.0.3'], { cwd: home });
+  const packages = [...versions].map(([name, version]) => `${name}@${version}`);
+  step(`npm install ${packages.length} packages from it`, ['npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', ...packages, 'typescript@6.0.3'], { cwd: home, env });
+  for (const [name, version] of versions) {
+    const path = join(home, 'node_modules', name, 'package.json');
+    expect(existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).version === version, `${name}@${version} is not what was installed`);
+    expect(existsSync(join(home, 'node_modules', name, 'LICENSE')), `${name} comes without its licence`);
+  }
   return home;
+}
+
+/** The two commands that the README begins with, where there is nothing but what was installed. @param {string} home */
+function commands(home) {
+  const run = JSON.parse(step('npx mmun run samples/demo', ['npx', 'mmun', 'run', 'samples/demo', '--plugin', 'kvm', '--json'], { cwd: home }).stdout || '{}');
+  expect(run.ok === true && run.recordings?.[0]?.processes?.length === 5, `npx mmun run: ok is ${run.ok}`);
+  const buggy = JSON.parse(step('npx mmun check munmap-read', ['npx', 'mmun', 'check', 'munmap-read', '--json'], { cwd: home, code: 1 }).stdout || '{}');
+  expect(buggy.findings?.[0]?.code === 'stale-translation', `npx mmun check munmap-read finds ${buggy.findings?.[0]?.code}`);
+  const fixed = JSON.parse(step('npx mmun check munmap-read --variant fixed', ['npx', 'mmun', 'check', 'munmap-read', '--variant', 'fixed', '--json'], { cwd: home }).stdout || '{}');
+  expect(fixed.ok === true && fixed.exhaustive === true, 'npx mmun check munmap-read --variant fixed: not clean in every interleaving');
+}
+
+/** Each entry point of each package alone: it loads, and its declarations hold, under every choice that an application has. @param {string} home @param {readonly string[]} names */
+function singles(home, names) {
+  /** @type {{ entry: string, runs: boolean }[]} */
+  const entries = names.flatMap((name) => Object.entries(JSON.parse(readFileSync(join(home, 'node_modules', name, 'package.json'), 'utf8')).exports)
+    .filter(([, target]) => typeof target === 'object' && 'types' in target)
+    .map(([key, target]) => ({ entry: name + key.slice(1), runs: 'default' in target })));
+  writeFileSync(join(home, 'singles.mjs'), `for (const entry of ${JSON.stringify(entries.filter(({ runs }) => runs).map(({ entry }) => entry))}) {
+  if (Object.keys(await import(entry)).length === 0 && entry !== '@mmun/include') throw new Error(\`\${entry} exports nothing\`);
+}\n`);
+  writeFileSync(join(home, 'singles.ts'), `${entries.map(({ entry }, i) => `import * as m${i} from '${entry}';\n`).join('')}export const all: readonly object[] = [${entries.map((_, i) => `m${i}`).join(', ')}];\n`);
+  copyFileSync(join(FIXTURES, 'one-page.ts'), join(home, 'one-page.ts'));
+  const tsc = ['npx', 'tsc', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', '', '--outDir', '.', '--rootDir', '.'];
+  step(`the types of ${entries.length} entry points`, [...tsc, '--noEmit', 'singles.ts'], { cwd: home });
+  step('each loads', ['node', 'singles.mjs'], { cwd: home });
+  for (const { title, conditions, config } of CHOICES) {
+    step(`one page, ${title}: its types`, [...tsc, ...(conditions.length === 0 ? [] : ['--customConditions', conditions.join(',')]), 'one-page.ts'], { cwd: home });
+    const { stdout } = step(`one page, ${title}: run`, ['node', ...conditions.flatMap((condition) => ['-C', condition]), 'one-page.js'], { cwd: home });
+    expect(stdout.trim() === config, `one page, ${title}: prints ${stdout.trim()}, expected ${config}`);
+  }
 }
 
 /** A new plugin, as it is: types, tests, verdict. @param {string} home */
@@ -89,9 +128,13 @@ function stranger(home) {
   expect(seconds <= MAX_SECONDS, `the verdict took ${seconds.toFixed(1)} s, expected at most ${MAX_SECONDS}`);
 }
 
-function main() {
-  if (!process.argv.includes('--no-build')) step('npm run build', ['npm', 'run', 'build', '--silent'], { cwd: ROOT });
-  const home = install(pack());
+async function main() {
+  const registry = await startRegistry(folder);
+  const versions = release(folder, registry, step, expect);
+  const home = install(versions, { NPM_CONFIG_USERCONFIG: registry.userconfig });
+  registry.stop();
+  commands(home);
+  singles(home, [...versions.keys()]);
   newPlugin(home);
   image(home);
   stranger(home);
@@ -102,4 +145,4 @@ function main() {
   process.exitCode = wrong.length === 0 ? 0 : 1;
 }
 
-main();
+await main();

@@ -7,6 +7,7 @@ import { writePage } from '../report/write-page.js';
 import { ARCHS } from '../run/images.js';
 import { parseRate, parseSeed } from '../run/numbers.js';
 import { parsePluginNames } from '../run/plugins.js';
+import { recordingsOf } from '../run/shipped.js';
 import type { Terminal } from '../terminal.js';
 import { UsageError } from '../usage-error.js';
 
@@ -36,11 +37,12 @@ export const compare: Command = {
     { line: 'mmun compare samples/demo --arch s390', shows: 'the same where flushes come with the change' },
   ],
 
-  async run(sources: readonly string[], options: CompareOptions, terminal: Terminal): Promise<ExitCode> {
+  async run(given: readonly string[], options: CompareOptions, terminal: Terminal): Promise<ExitCode> {
     const [plugin = 'kvm'] = options.plugin ?? [];
     const progress = startProgress(terminal);
     const watcher = { signal: terminal.interrupt, onProgress: progress.update };
     const { arch, deviceRate, seed } = options;
+    const sources = recordingsOf(given);
     const report = await compareDesigns({ sources, arch, plugin, deviceRate, seed }, watcher).finally(() => progress.stop());
     if (options.report !== undefined) {
       writePage(options.report, comparisonPage(report));

@@ -4,6 +4,7 @@ import { renderRun } from '../render/render-run.js';
 import { ARCHS, BUILDS, DESIGNS, loadImage } from '../run/images.js';
 import { parseRate, parseSeed } from '../run/numbers.js';
 import { loadPlugins, parsePluginNames } from '../run/plugins.js';
+import { recordingsOf } from '../run/shipped.js';
 import { runRecordings } from '../run/run-recordings.js';
 import { runVerdict } from '../render/run-verdict.js';
 import type { RunLog } from '../report/run-log.js';
@@ -56,8 +57,9 @@ export const run: Command = {
     { line: 'mmun run trace.log --json | jq .recordings', shows: 'a strace log alone, for a script' },
   ],
 
-  async run(sources: readonly string[], options: RunOptions, terminal: Terminal): Promise<ExitCode> {
+  async run(given: readonly string[], options: RunOptions, terminal: Terminal): Promise<ExitCode> {
     if (options.deviceRate !== undefined && options.plugin === undefined) throw new UsageError('--device-rate needs a --plugin whose accesses it counts');
+    const sources = recordingsOf(given);
     const image = await loadImage(options);
     const plugins = await loadPlugins(options.plugin ?? [], image);
     const deviceRate = options.deviceRate ?? DEFAULT_DEVICE_RATE;
