@@ -8,7 +8,7 @@
  * words, so that the one who judges can tell the scheduler (`Scheduler.touch`), and no order of steps that would have been
  * judged otherwise is left out of a search.
  */
-import type { Mm, Pfn, TaskStruct, Vaddr, Where } from './handles.js';
+import type { Inode, Mm, Pfn, TaskStruct, Vaddr, Where } from './handles.js';
 import type { BootedMachine } from './image.js';
 import type { MaySleep, Task } from './task.js';
 
@@ -33,6 +33,13 @@ export interface InspectedImage<M extends BootedMachine = BootedMachine> {
   isPageDirty(m: M, pfn: Pfn): boolean;
   /** The page belongs to a file, which must get what was written to it. */
   isPageOfFile(m: M, pfn: Pfn): boolean;
+  /** The file that a small page belongs to, 0 where it belongs to none; `pageIndex` is its place there, in pages. */
+  inodeOfPage(m: M, pfn: Pfn): Inode;
+  pageIndex(m: M, pfn: Pfn): number;
+  /** Odd while the file is in use, never the same for two that had the same row. */
+  inodeGeneration(m: M, inode: Inode): number;
+  /** The first word of a file's page as a reader would find it, in memory or on its disk; undefined where the file ends before it. */
+  fileWordAt(m: M, inode: Inode, index: number): number | undefined;
   /** What the page of a file holds is on its disk: it was written back, and not changed since. */
   isPageStored(m: M, pfn: Pfn): boolean;
   /** /proc/PID/pagemap: 0 without a present pte, whatever the VMA allows; else 4 * pfn, plus 2 where nothing else maps the page, plus 1 where it is a file's. */

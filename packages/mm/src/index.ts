@@ -35,6 +35,7 @@ export { TASK_SIZE } from '#asm';
 export { attachSecondaryMmu, attachedSecondaries, isFrameLive, isMmAlive, primaryTranslation, secondaryMmuRefusal, vmaAfter } from './services.js';
 export { userRead, userWrite } from './uaccess.js';
 export {
-  auditTlb, contentWhere, describeWord, frameGeneration, frameWhere, heldLocks, isPageDirty, isPageOfFile, isPageStored, kernelThread, nameOfWhere, refcountWhere, taskCpu, tlbTranslation, translationWhere, wordAt,
+  auditTlb, contentWhere, describeWord, fileWordAt, frameGeneration, frameWhere, heldLocks, inodeGeneration, inodeOfPage, isPageDirty, isPageOfFile, isPageStored, kernelThread, nameOfWhere,
+  pageIndex, refcountWhere, taskCpu, tlbTranslation, translationWhere, wordAt,
 } from './inspect.js';
 export { hasWorker, workerThread } from '@mmun/locking';

@@ -11,8 +11,10 @@ import {
 import { newTask } from './fork.js';
 import { hugeOrSmallPte, translationAt } from './hugetlb-gup.js';
 import { compoundHead } from './hugetlb-pool.js';
+import { INODE_HUGETLB } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { PG_DIRTY, pageIsAnon } from './page-flags.js';
+import { pageCacheLookup } from './page-cache.js';
 import { blockLookup } from './page-io.js';
 
 export function translationWhere(m: Machine, mm: Mm, address: Vaddr): Where {
@@ -77,6 +79,28 @@ export function isPageStored(m: Machine, pfn: Pfn): boolean {
 export function isPageOfFile(m: Machine, pfn: Pfn): boolean {
   const head = compoundHead(m, pfn);
   return m.page.mapping[head] !== 0 && !pageIsAnon(m, head);
+}
+
+export function inodeOfPage(m: Machine, pfn: Pfn): Inode {
+  const inode = pageIsAnon(m, pfn) ? 0 : m.page.mapping[pfn] >>> 1;
+  return (m.inode.kind[inode] === INODE_HUGETLB ? 0 : inode) as Inode;
+}
+
+export function pageIndex(m: Machine, pfn: Pfn): number {
+  return m.page.index[pfn];
+}
+
+export function inodeGeneration(m: Machine, inode: Inode): number {
+  return m.inodePool.rows.gen[inode];
+}
+
+export function fileWordAt(m: Machine, inode: Inode, index: number): number | undefined {
+  const { pageContentWords: words } = m.bootConfig;
+  if (!poolIsLive(m.inodePool, inode) || index * PAGE_SIZE >= m.inode.size[inode]) return undefined;
+  const pfn = pageCacheLookup(m, inode, index);
+  if (pfn !== 0) return m.pageContent[pfn * words];
+  const slot = blockLookup(m, inode, index);
+  return slot === 0 ? 0 : m.swapContent[slot * words];
 }
 
 export function tlbTranslation(m: Machine, cpu: number, mm: Mm, address: Vaddr): number {

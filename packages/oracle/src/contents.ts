@@ -1,9 +1,9 @@
 /** What is written must be read again, by the process and by its devices, and by nobody else. */
 import { READ, WRITE } from '@mmun/include';
-import type { Mm, Pfn, Vaddr } from '@mmun/include';
+import type { Mm, Vaddr } from '@mmun/include';
 import type { Report } from '@mmun/explorer';
 import { KNOWN, KNOWN_SINCE_FORK, UNKNOWN, UNTRACKED, busyWhere, ghostOf, pageRow, spaceWhere, valueWhere } from './ghost.js';
-import { Violation, dirtyForgotten, pageVanished, readsOther, readsRelative } from './reports.js';
+import { Violation, pageVanished, readsOther, readsRelative } from './reports.js';
 import type { WatchedImage, WatchedMachine } from './watched.js';
 
 /** `who` has written; in the step of the access. */
@@ -59,23 +59,6 @@ export function auditContents<M extends WatchedMachine>(image: WatchedImage<M>, 
 
 /** VM_READ | VM_WRITE | VM_EXEC */
 const ACCESSIBLE = 7;
-
-/** A CPU or a device has written to the frame: it must come out dirty. */
-export function noteFrameWrite<M extends WatchedMachine>(image: WatchedImage<M>, m: M, pfn: Pfn): void {
-  ghostOf(m).frame.written[pfn] = image.frameGeneration(m, pfn);
-}
-
-/** At rest: a page of a file that was written to, and for which no device has an entry any more, is dirty, or was written back as it is. */
-export function auditDirty<M extends WatchedMachine>(image: WatchedImage<M>, m: M, report: (found: Report) => void): void {
-  const { written } = ghostOf(m).frame;
-  const followed = new Set<number>();
-  for (const { driver } of image.attachedSecondaries(m)) driver.audit((_instance, _mm, _address, pfn) => { followed.add(pfn); });
-  for (let pfn = 1; pfn < written.length; pfn++) {
-    if (written[pfn] === 0 || written[pfn] !== image.frameGeneration(m, pfn as Pfn) || followed.has(pfn)) continue;
-    if (!image.isFrameLive(m, pfn as Pfn) || !image.isPageOfFile(m, pfn as Pfn)) continue;
-    if (!image.isPageDirty(m, pfn as Pfn) && !image.isPageStored(m, pfn as Pfn)) report(dirtyForgotten(pfn as Pfn));
-  }
-}
 
 /** The wrong value: someone else's, or just not the last one. */
 function mismatch(m: WatchedMachine, who: string, mm: Mm, address: Vaddr, got: number): Report {

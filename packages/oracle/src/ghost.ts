@@ -6,7 +6,7 @@
  *   space     row mm                      calls under way on the whole address space
  *   thread    row thread                  which device instance it is playing, and where it is
  *   instance  row instance                of each device: is it open, was it released, are ops running for it
- *   frame     row frame                   written by a device, as which generation
+ *   frame     row frame                   written as which generation, and as which page of a file
  *   range     row of thread, device and instance   brackets of the range design that are open
  */
 import type { MachineConfig, Mm, SecondaryMachine, SecondaryMmu, SecondaryTable, Table, Vaddr, Where } from '@mmun/include';
@@ -31,7 +31,15 @@ const spaceSpec = { busy: 'u32', forking: 'u32', parent: 'u32' } as const;
 /** Row 0 is no thread's: `begun` says that the execution has. */
 const threadSpec = { instance: 'u32', begun: 'u32' } as const;
 const instanceSpec = { state: 'u32', running: 'u32', released: 'u32', mm: 'u32' } as const;
-const frameSpec = { written: 'u32' } as const;
+const frameSpec = {
+  /** Its generation when a device or a CPU wrote to it last. */
+  written: 'u32',
+  /** The page of a file that it was then, and what was written; 0: none, or thrown away since. */
+  inode: 'u32',
+  inodeGeneration: 'u32',
+  index: 'f64',
+  value: 'u32',
+} as const;
 
 /** Ranges that a thread has begun and not ended, for one instance of one device. The thread's own. */
 type RangeSpec = { readonly depth: 'u32'; readonly start: readonly ['f64', number]; readonly end: readonly ['f64', number] };

@@ -5,6 +5,7 @@ export type { Code } from './codes.js';
 export { Violation, livelock } from './reports.js';
 export { beginCall, beginOnSpace, endCall, endOnSpace, inheritContents, isSettled, leaveUntracked } from './calls.js';
 export type { CallName } from './calls.js';
+export { discardFilePages } from './files.js';
 export type { WatchedObjects } from './objects.js';
 export { LockGraph } from './lock-graph.js';
 export { ghostTables } from './ghost.js';

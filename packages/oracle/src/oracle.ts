@@ -3,8 +3,9 @@ import { ACQUIRE, ACQUIRE_SHARED } from '@mmun/include';
 import type { Finding, MachineConfig, Mm, PointKind, SecondaryDriver, SecondaryMmu, TaskStruct, Vaddr, Where } from '@mmun/include';
 import type { Report } from '@mmun/explorer';
 import { codeOf } from './codes.js';
-import { auditContents, auditDirty, judgeRead, noteFrameWrite, noteWrite } from './contents.js';
+import { auditContents, judgeRead, noteWrite } from './contents.js';
 import { DataRaces } from './data-race.js';
+import { auditFiles, noteFrameWrite } from './files.js';
 import { ghostOf, ghostTables } from './ghost.js';
 import { LockGraph } from './lock-graph.js';
 import type { OrderSeen } from './lock-graph.js';
@@ -82,7 +83,7 @@ export class Oracle<M extends WatchedMachine> {
   private judgeAtRest(m: M, report: (found: Report) => void): void {
     auditEntries(this.image, m, report);
     auditContents(this.image, m, report);
-    auditDirty(this.image, m, report);
+    auditFiles(this.image, m, report);
     auditInstances(this.image, m, report);
     auditRanges(m, report);
     this.auditSpaces(m, report);

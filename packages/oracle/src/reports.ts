@@ -48,6 +48,8 @@ export const readsRelative = (who: string, mm: Mm, address: Vaddr, got: number, 
   report('cow-leak', `${who} reads ${got} at ${hex(address)} of mm ${mm}: mm ${other} wrote that, to its own private page`);
 export const pageVanished = (mm: Mm, address: Vaddr, expected: number): Report => report('lost-write', `the page at ${hex(address)} of mm ${mm} is gone, and with it the ${expected} written to it`);
 export const dirtyForgotten = (pfn: Pfn): Report => report('lost-dirty', `frame ${pfn}, a page of a file, was written to; no entry of a device is left and neither a pte nor the page is dirty`);
+export const freedUnwritten = (pfn: Pfn, at: number, expected: number, got: number): Report =>
+  report('lost-dirty', `frame ${pfn} was freed as if it were clean: at ${hex(at)} of its file ${expected} was written last, and ${got} is read`);
 
 export const usesFreeFrame = (who: string, what: string, pfn: Pfn): Report => report('use-after-free', `${who} calls ${what} for frame ${pfn}, which is free`);
 export const opAfterClose = (driver: string, op: string, instance: number): Report =>

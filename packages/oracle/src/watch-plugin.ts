@@ -5,7 +5,8 @@ import type {
 } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { beginCall, endCall } from './calls.js';
-import { judgeRead, noteFrameWrite, noteWrite } from './contents.js';
+import { judgeRead, noteWrite } from './contents.js';
+import { noteFrameWrite } from './files.js';
 import { CLOSED, LEFT, INSTANCES_PER_DRIVER, OPEN, UNREGISTERED, ghostOf, instanceRow } from './ghost.js';
 import type { Ghost } from './ghost.js';
 import { fromOutside } from './objects.js';

@@ -1,7 +1,7 @@
 /** Calls that change mappings of more than one process: files, reclaim. Each tells the oracles which pages are in the open meanwhile. */
 import { PAGE_SIZE, READ } from '@mmun/include';
 import type { File, Inode, MaySleep, Mm, Pfn, Task, Vaddr } from '@mmun/include';
-import { beginCall, endCall } from '@mmun/oracle';
+import { beginCall, discardFilePages, endCall } from '@mmun/oracle';
 import type { CallName } from '@mmun/oracle';
 import type { RaceContext } from './race-context.js';
 
@@ -53,7 +53,9 @@ export function* onSpace<R>(t: RaceContext, call: CallName, mm: Mm, run: () => T
 export function* onFile<R>(t: RaceContext, call: CallName, file: RaceFile, from: number, to: number, run: () => Task<MaySleep, R>): Task<MaySleep, R> {
   const spans = spansOfFile(t, file, from, to);
   for (const { mm, start, end } of spans) yield* beginCall(t.m, call, mm, start, end);
+  if (call === 'truncate') discardFilePages(t.m, file.inode, from, to);
   const result = yield* run();
+  if (call === 'truncate') discardFilePages(t.m, file.inode, from, to);
   for (const { mm, start, end } of spans) endCall(t.m, call, mm, start, end, true);
   return result;
 }

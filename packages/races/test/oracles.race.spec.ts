@@ -41,7 +41,7 @@ const DESIGNS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Looked at where MMUN_EFFORT=full: kernels that have to be linked, and searches of a second or more. */
-const LONG = /-(v5|range)-(cpu|page|kernel)$|-range(-mm)?$|^(lost-write|cow-leak|incoherent|retry-livelock)-|-off-(kernel|page)$|^(excess-permission|stale-after-return)-off|^lock-order-(range|off)-gate|^stale-translation-off|^(use-after-free-range|deadlock|lost-dirty-v5|stale-after-return-v5)/;
+const LONG = /-(v5|range)-(cpu|page|kernel)$|-range(-mm)?$|^(lost-write|cow-leak|incoherent|retry-livelock)-|-off-(kernel|page)$|^(excess-permission|stale-after-return)-off|^lock-order-(range|off)-gate|^stale-translation-off|^(use-after-free-range|deadlock|lost-dirty-v5|lost-dirty-range-reclaimed|stale-after-return-v5)/;
 const SHORT = /^(unbalanced-range|missed-release|double-free|sleep-in-atomic|callback-after-unregister|self-deadlock)-range(-range)?$/;
 
 it('has a program for each code and design', () => {

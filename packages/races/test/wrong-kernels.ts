@@ -94,6 +94,11 @@ const programs: Readonly<Record<string, Program>> = {
     edit: edited('memory.ts', '      if (pteDirty(ptent)) flags[pfn] = flags[pfn] | PG_DIRTY;\n', ''),
     race: { setup: written, actors: { * cpu0(t: RaceContext, { a }: Page): Task<MaySleep> { yield* t.write(a, 9); yield* t.madvise(a, MADV_DONTNEED); } } },
   },
+  'lost-dirty.reclaimed': {
+    // reclaim lets the page go as a clean one, and nobody is left who could be asked whether it was
+    edit: edited('rmap-walk.ts', '  if (pteDirty(pte) || ((m.page.flags', '  if (((m.page.flags'),
+    race: { config: { nrSwapSlots: 2 }, setup: written, actors: { * cpu0(t: RaceContext, { a }: Page): Task<MaySleep> { yield* t.write(a, 9); yield* t.reclaim(a); } } },
+  },
   'lost-write': {
     // two threads fault a page in, and the second maps its own over the first one's
     edit: edited('memory-fault.ts', 'isStable && ptepNone(m, ptep);\n  if (isOurs) yield* setAnonPte(m, vma, address, ptep, pfn)', 'isStable;\n  if (isOurs) yield* setAnonPte(m, vma, address, ptep, pfn)'),
