@@ -11,7 +11,9 @@ import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { linkRace } from '@mmun/build/link-race';
 
 /** Variants that are right, by name; the others of a race are wrong, or wrong in part. */
-const RIGHT = ['fixed', 'range'];
+const RIGHT = ['fixed', 'range', 'v5-gru', 'range-gru', 'range-xpmem'];
+/** v5 has no hook in fork: whatever the driver. */
+const FORGOTTEN = { race: /^fork-/, variant: 'v5-gru' };
 /** Of one task: each variant gets the same time, and as many schedules as fit into it. */
 const SLICE_MILLIS = 2000;
 
@@ -96,7 +98,7 @@ function run(next, take) {
 async function rightVariants(filter) {
   const { allRaces } = await link('toy', []);
   return allRaces.filter((/** @type {{ id: string }} */ { id }) => id.includes(filter)).flatMap((/** @type {{ id: string, variants: Map<string, unknown> }} */ { id, variants }) =>
-    RIGHT.filter((variant) => variants.has(variant)).map((variant) => ({ race: id, variant })));
+    RIGHT.filter((variant) => variants.has(variant) && !(FORGOTTEN.race.test(id) && variant === FORGOTTEN.variant)).map((variant) => ({ race: id, variant })));
 }
 
 /** @param {string} image @param {readonly unknown[]} edits @returns {Promise<any>} */
