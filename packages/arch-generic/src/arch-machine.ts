@@ -101,6 +101,6 @@ export function viewArch(buffer: ArrayBuffer, reserved: ReservedArch): ArchTable
 }
 
 /** The word that points about a slot of any level name. */
-export function whereOfSlot(m: ArchTables, slot: number): Where {
+/* @__NO_SIDE_EFFECTS__ */ export function whereOfSlot(m: ArchTables, slot: number): Where {
   return whereOf(m.pgtable.entries, 2 * slot);
 }

@@ -8,6 +8,7 @@ import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { build, transform } from 'esbuild';
+import { bindOnce } from './bind-once.mjs';
 import { tasks } from './esbuild-tasks.mjs';
 import { conditionsOf, configOf, formOf, VARIANTS } from './variants.mjs';
 import { ROOT } from './workspace.mjs';
@@ -85,7 +86,8 @@ function describe(error) {
  * Inlining empty functions leaves helpers that nobody calls any more; a second look at the bundle drops them. Only the
  * fast images need it: they are the ones that promise to hold no byte of what was left out. Bundling makes variables of the
  * sources' constants; as constants again, before all else (on its first line: lines are mapped), they are put in where
- * they are used, and what `MMU_NOTIFIER` guards goes.
+ * they are used, and what `MMU_NOTIFIER` guards goes. At last functions and what was
+ * computed once become constants too (bind-once.mjs); of the map that moves no line, only columns in the heads of functions.
  * @param {Variant} variant @param {{ code: string, map: string }} linked
  * @returns {Promise<{ code: string, map: string }>}
  */
@@ -93,7 +95,8 @@ async function settle({ build: kind }, { code, map }) {
   if (kind !== 'fast') return { code, map };
   const constants = [...code.matchAll(CONSTANTS)].map(([, declared]) => `const ${declared};`).join('');
   const inline = `${constants}${code.replaceAll(CONSTANTS, '')}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString('base64')}`;
-  return transform(inline, { format: 'esm', target: 'node20', minifySyntax: true, treeShaking: true, sourcemap: 'external', sourcesContent: true });
+  const settled = await transform(inline, { format: 'esm', target: 'node20', minifySyntax: true, treeShaking: true, sourcemap: 'external', sourcesContent: true });
+  return { code: bindOnce(settled.code), map: settled.map };
 }
 
 /** A line of a bundle that declares nothing but primitive constants. */
