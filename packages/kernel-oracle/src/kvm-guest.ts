@@ -6,7 +6,7 @@
  *                    GUEST_BASE ..       the arena: page i of the guest is page i of the process's arena
  *
  * The guest runs in 64-bit mode at CPL 3 over identity page tables of 2 MiB entries; anywhere else some hosts emulate its
- * accesses and no shadow pte appears. Its program touches pages one after the other and leaves by an `out`.
+ * accesses and no shadow pte appears. Its program touches the pages of a list, one after the other, and leaves by an `out`.
  * Documentation/virt/kvm/api.rst
  */
 import { AnswerReader, CommandBuffer, SYS, addBytes, addString, addWords } from './commands.js';
@@ -23,27 +23,34 @@ export const GUEST_BASE = 0x4000_0000;
 const SHARED_FIXED = 0x31;
 
 const KVM = {
-  createVm: 0xae01, vcpuMmapSize: 0xae04, supportedCpuid: 0xc008ae05, createVcpu: 0xae41, userMemoryRegion: 0x4020ae46, dirtyLog: 0x4010ae42, run: 0xae80,
+  getApiVersion: 0xae00, createVm: 0xae01, vcpuMmapSize: 0xae04, supportedCpuid: 0xc008ae05, createVcpu: 0xae41, userMemoryRegion: 0x4020ae46, dirtyLog: 0x4010ae42, run: 0xae80,
   getSregs: 0x8138ae83, setSregs: 0x4138ae84, setRegs: 0x4090ae82, setCpuid2: 0x4008ae90, statsFd: 0xaece,
 } as const;
 const MEM_LOG_DIRTY_PAGES = 1;
 const EXIT_IO = 2;
 
-/** Buffers of ioctls, behind what operations use of the scratch. */
+/** Buffers of ioctls, behind what operations use of the scratch: of the preparations, of the registers, of the log, of the count. */
 const BUFFER: number = SCRATCH + 0x2000;
 const BUFFER_BYTES = 0x2000;
+const REGS: number = BUFFER + BUFFER_BYTES;
+const LOG: number = REGS + 0x200;
+const LOG_BITS: number = LOG + 0x40;
+const COUNT: number = REGS + 0x800;
 const PATH: number = SCRATCH + 0x1200;
 
 /** Guest physical addresses of the tables and the code. */
-const PML4 = 0x1000, PDPT = 0x2000, PD_LOW = 0x3000, PD_ARENA = 0x4000, CODE_AT = 0x8000;
+const PML4 = 0x1000, PDPT = 0x2000, PD_LOW = 0x3000, PD_ARENA = 0x4000, CODE_AT = 0x8000, LIST = 0x9000;
 /** Present, writable, for the user; and a page of 2 MiB. */
 const TABLE_BITS = 7;
 const LARGE = 0x80;
 
-/** rdi: the address, rcx: how many pages; reads or writes a word of each, then leaves. */
-const WRITE_CODE = [0x89, 0x07, 0x48, 0x81, 0xc7, 0x00, 0x10, 0x00, 0x00, 0x48, 0xff, 0xc9, 0x75, 0xf2, 0xe6, 0x10];
-const READ_CODE = [0x8b, 0x07, ...WRITE_CODE.slice(2)];
+/** rsi: a list of addresses, rcx: how many; writes a word at each, or reads it, then leaves. */
+const NEXT_CODE = [0x48, 0x83, 0xc6, 0x04, 0x48, 0xff, 0xc9, 0x75, 0xf3, 0xe6, 0x10];
+const WRITE_CODE = [0x8b, 0x06, 0x89, 0x00, ...NEXT_CODE];
+const READ_CODE = [0x8b, 0x06, 0x8b, 0x18, ...NEXT_CODE];
 const READ_AT = CODE_AT + 0x40;
+/** Where in kvm_regs. */
+const RCX_AT = 16, RIP_AT = 128;
 
 export interface KvmSlot {
   /** In the process. */
@@ -63,11 +70,11 @@ export class KvmGuest {
   readonly #runAt: number;
   readonly #slot: KvmSlot;
 
-  /** @param slot memory that the process has mapped already, 2 MiB aligned @throws OracleUnavailable */
-  static async start(process: KernelProcess, slot: KvmSlot): Promise<KvmGuest> {
+  /** @param slot memory that the process has mapped already, 2 MiB aligned @param device for tests @throws OracleUnavailable */
+  static async start(process: KernelProcess, slot: KvmSlot, device: string = '/dev/kvm'): Promise<KvmGuest> {
     const machine = new Asker(process);
-    await machine.string(PATH, '/dev/kvm');
-    const kvm = await machine.must('opening /dev/kvm', SYS.open, PATH, 2, 0);
+    await machine.string(PATH, device);
+    const kvm = await openDevice(machine, device);
     const vm = await machine.must('KVM_CREATE_VM', SYS.ioctl, kvm, KVM.createVm, 0);
     const runBytes = await machine.must('KVM_GET_VCPU_MMAP_SIZE', SYS.ioctl, kvm, KVM.vcpuMmapSize, 0);
     const vcpu = await machine.must('KVM_CREATE_VCPU', SYS.ioctl, vm, KVM.createVcpu, 0);
@@ -82,6 +89,8 @@ export class KvmGuest {
     await machine.must('KVM_GET_SREGS', SYS.ioctl, vcpu, KVM.getSregs, BUFFER);
     await longMode(machine);
     await machine.must('KVM_SET_SREGS', SYS.ioctl, vcpu, KVM.setSregs, BUFFER);
+    await machine.quads(REGS, [0, 0, 0, 0, LIST, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, CODE_AT, 0x3002]);
+    await machine.quads(LOG, [1, LOG_BITS]);
     const stats = await machine.must('KVM_GET_STATS_FD', SYS.ioctl, vm, KVM.statsFd, 0);
     return new KvmGuest({ vm, vcpu, stats, pages4k: await findPages4k(machine, stats), runAt }, slot);
   }
@@ -95,18 +104,21 @@ export class KvmGuest {
     this.#slot = slot;
   }
 
-  /** Commands that let the guest touch pages `first` up to `first + count`. Answers: addTouchAnswers of them. */
-  addTouch(commands: CommandBuffer, first: number, count: number, isWrite: boolean): void {
-    const regs = [0, 0, count, 0, 0, GUEST_BASE + first * PAGE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, isWrite ? CODE_AT : READ_AT, 0x3002];
-    addQuads(commands, BUFFER, regs);
-    commands.add(SYS.ioctl, this.#vcpu, KVM.setRegs, BUFFER);
+  /** Lets the guest touch some pages in one run. Answers: readTouch. */
+  addTouch(commands: CommandBuffer, pages: readonly number[], isWrite: boolean): void {
+    if (pages.length === 0) return;
+    addWords(commands, LOW + LIST, pages.map((page) => GUEST_BASE + page * PAGE));
+    addWords(commands, REGS + RCX_AT, [pages.length]);
+    addWords(commands, REGS + RIP_AT, [isWrite ? CODE_AT : READ_AT]);
+    commands.add(SYS.ioctl, this.#vcpu, KVM.setRegs, REGS);
     commands.add(SYS.ioctl, this.#vcpu, KVM.run, 0);
     commands.add(LOAD, this.#runAt + 8);
   }
 
   /** @returns how it ended; `fault` where the process has nothing there (KVM_RUN answers EFAULT) @throws OracleUnavailable for another end */
-  readTouch(answers: AnswerReader): GuestExit {
-    for (let i = 0; i < REGS_WORDS; i++) answers.number();
+  readTouch(answers: AnswerReader, pages: readonly number[]): GuestExit {
+    if (pages.length === 0) return 'done';
+    for (let i = 0; i < pages.length + 2; i++) answers.number();
     const set = answers.number();
     const ran = answers.number();
     const reason = answers.number();
@@ -117,8 +129,8 @@ export class KvmGuest {
 
   /** One answer and eight bytes: see readPages4k. */
   addPages4k(commands: CommandBuffer): void {
-    commands.add(SYS.pread64, this.#stats, BUFFER, 8, this.#pages4k);
-    commands.add(LOAD, BUFFER);
+    commands.add(SYS.pread64, this.#stats, COUNT, 8, this.#pages4k);
+    commands.add(LOAD, COUNT);
   }
 
   /** Shadow ptes of 4 KiB pages that the kernel holds now. */
@@ -129,14 +141,12 @@ export class KvmGuest {
 
   /** The next log begins here: the kernel forgets what was written until now. Answers: readDirtyLog. */
   addDirtyLog(commands: CommandBuffer): void {
-    addQuads(commands, BUFFER, [1, BUFFER + LOG_OFFSET]);
-    commands.add(SYS.ioctl, this.#vm, KVM.dirtyLog, BUFFER);
-    commands.add(EMIT, BUFFER + LOG_OFFSET, this.#logBytes);
+    commands.add(SYS.ioctl, this.#vm, KVM.dirtyLog, LOG);
+    commands.add(EMIT, LOG_BITS, this.#logBytes);
   }
 
   /** Which pages of the slot the guest wrote to since the last time, one bit a page. */
   readDirtyLog(answers: AnswerReader): Uint8Array {
-    for (let i = 0; i < 4; i++) answers.number();
     const result = answers.number();
     if (result < 0) throw new OracleUnavailable(`KVM cannot be asked: KVM_GET_DIRTY_LOG gave ${result}`);
     const at = answers.skip(this.#logBytes);
@@ -148,9 +158,10 @@ export class KvmGuest {
   }
 }
 
-const LOG_OFFSET = 64;
 const EFAULT = 14;
-const REGS_WORDS = 36;
+const EPERM = 1, ENOENT = 2, EACCES = 13;
+const O_RDWR = 2;
+const API_VERSION = 12;
 
 /** Asks one thing at a time: for setting up. */
 class Asker {
@@ -161,9 +172,13 @@ class Asker {
     this.#process = process;
   }
 
-  async must(what: string, command: number, ...args: readonly number[]): Promise<number> {
+  async ask(command: number, ...args: readonly number[]): Promise<number> {
     this.#commands.add(command, ...args);
-    const answer = new AnswerReader(await this.#process.ask(this.#commands)).number();
+    return new AnswerReader(await this.#process.ask(this.#commands)).number();
+  }
+
+  async must(what: string, command: number, ...args: readonly number[]): Promise<number> {
+    const answer = await this.ask(command, ...args);
     if (answer < 0) throw new OracleUnavailable(`KVM cannot be asked: ${what} gave ${answer}`);
     return answer;
   }
@@ -171,6 +186,10 @@ class Asker {
   async words(address: number, words: readonly number[]): Promise<void> {
     addWords(this.#commands, address, words);
     await this.#process.ask(this.#commands);
+  }
+
+  async quads(address: number, quads: readonly number[]): Promise<void> {
+    await this.words(address, quads.flatMap(halves));
   }
 
   async bytes(address: number, bytes: readonly number[]): Promise<void> {
@@ -190,13 +209,20 @@ class Asker {
   }
 }
 
+/** The three that a user can do something about are told in words. */
+async function openDevice(machine: Asker, device: string): Promise<number> {
+  const opened = await machine.ask(SYS.open, PATH, O_RDWR, 0);
+  if (opened === -ENOENT) throw new OracleUnavailable(`KVM cannot be asked: there is no ${device} (the kernel has no KVM, or the machine offers no virtualization)`);
+  if (opened === -EACCES || opened === -EPERM) throw new OracleUnavailable(`KVM cannot be asked: ${device} may not be opened for reading and writing (be root or in its group)`);
+  if (opened < 0) throw new OracleUnavailable(`KVM cannot be asked: opening ${device} gave ${opened}`);
+  const version = await machine.ask(SYS.ioctl, opened, KVM.getApiVersion, 0);
+  if (version !== API_VERSION) throw new OracleUnavailable(`KVM cannot be asked: ${device} is no KVM of version ${API_VERSION} (KVM_GET_API_VERSION gave ${version})`);
+  return opened;
+}
+
 /** Low and high. */
 function halves(quad: number): [number, number] {
   return [quad % 2 ** 32, Math.floor(quad / 2 ** 32)];
-}
-
-function addQuads(commands: CommandBuffer, address: number, quads: readonly number[]): void {
-  addWords(commands, address, quads.flatMap(halves));
 }
 
 async function writeLow(machine: Asker, { nrPages }: KvmSlot): Promise<void> {

@@ -39,13 +39,18 @@ const span = ({ first, end }: Range): [number, number] => [at(first), (end - fir
 const advise = (advice: number) => (range: Range): readonly Operation[] => [{ name: 'madvise', args: [...span(range), advice] }];
 const protect = (prot: number) => (range: Range): readonly Operation[] => [{ name: 'mprotect', args: [...span(range), prot] }];
 
-/** The slot as it is before each trial; the guest's pages are written to afterwards. */
+const FORGET: Operation = { name: 'munmap', args: [ELSEWHERE, KVM_PAGES * PAGE] };
+const FRESH: Readonly<Record<Backing, readonly Operation[]>> = {
+  anonymous: [FORGET, { name: 'mmap', args: [KVM_ARENA, KVM_PAGES * PAGE, PROT.readWrite, FIXED_ANONYMOUS, 0, 0] }],
+  memfd: [
+    FORGET, { name: 'ftruncate', args: [MEMFD, 0] }, { name: 'ftruncate', args: [MEMFD, KVM_PAGES * PAGE] },
+    { name: 'mmap', args: [KVM_ARENA, KVM_PAGES * PAGE, PROT.readWrite, FIXED_SHARED, MEMFD, 0] },
+  ],
+};
+
+/** The slot as it is before each trial. */
 export function fresh(backing: Backing): readonly Operation[] {
-  const bytes = KVM_PAGES * PAGE;
-  // the guest's faults are cheaper where the host has the pages already
-  const populate: Operation = { name: 'madvise', args: [KVM_ARENA, bytes, ADVICE.populateWrite] };
-  if (backing === 'anonymous') return [{ name: 'mmap', args: [KVM_ARENA, bytes, PROT.readWrite, FIXED_ANONYMOUS, 0, 0] }, populate];
-  return [{ name: 'ftruncate', args: [MEMFD, 0] }, { name: 'ftruncate', args: [MEMFD, bytes] }, { name: 'mmap', args: [KVM_ARENA, bytes, PROT.readWrite, FIXED_SHARED, MEMFD, 0] }, populate];
+  return FRESH[backing];
 }
 
 const OF_BOTH: readonly Omit<KvmKind, 'backing'>[] = [
@@ -79,6 +84,8 @@ export const KVM_KINDS: readonly KvmKind[] = [
   { name: 'MADV_REMOVE', backing: 'memfd', cuts: false, operations: advise(ADVICE.remove) },
   { name: 'ftruncate', backing: 'memfd', cuts: false, operations: ({ first }) => [{ name: 'ftruncate', args: [MEMFD, first * PAGE] }] },
 ];
+
+export const NR_KVM_KINDS: number = KVM_KINDS.length;
 
 /** Short ones, long ones, and ones that begin or end where a table does. */
 export function drawRange(random: Random): Range {

@@ -1,8 +1,9 @@
-/** The model as the other side of KVM: plugin-kvm over the same slot, with every page of it in the shadow page table. */
+/** The model as the other side of KVM: plugin-kvm over the same slot, with the same pages of it in the shadow page table. */
 import { PAGE_SIZE } from '@mmun/include';
-import type { BootedMachine, File, Inode, KernelImage, Mm, SecondaryImage, SecondaryMmu, TaskStruct, Vaddr } from '@mmun/include';
+import type { BootedMachine, File, Inode, KernelImage, Mm, SecondaryDriver, SecondaryImage, SecondaryMmu, TaskStruct, Vaddr } from '@mmun/include';
 import { KVM_ARENA, KVM_PAGES, fresh } from './kvm-kinds.js';
 import type { Backing } from './kvm-kinds.js';
+import type { Trial } from './kvm-trial.js';
 import type { Operation } from './operation.js';
 
 /** An image of design `range`, whose machines take a secondary MMU. */
@@ -22,8 +23,10 @@ export class KvmModel<M extends BootedMachine> {
   readonly #file: File;
   readonly #inode: Inode;
   readonly #leader: TaskStruct;
-  /** The machine with every page of the slot mapped for the guest, by what backs it. */
-  readonly #populated: Readonly<Record<Backing, Uint8Array>>;
+  readonly #guest: SecondaryDriver;
+  readonly #instance: number;
+  /** The machine with the slot mapped and nothing of it in the shadow page table, by what backs it. */
+  readonly #fresh: Readonly<Record<Backing, Uint8Array>>;
 
   constructor(image: KvmImage<M>, kvm: SecondaryMmu) {
     const m = image.boot({ ...image.defaultConfig, ...CAPACITIES, settings: { ...image.defaultConfig.settings, transparentHugepage: 'never' } }, [kvm]);
@@ -33,26 +36,30 @@ export class KvmModel<M extends BootedMachine> {
     image.setCurrent(m, this.#leader);
     this.#inode = image.newInode(m, { path: '/memfd:guest (deleted)', kind: 'shmem', major: 0, minor: 1, ino: 1, size: 0, thpAligned: false });
     this.#file = image.filpOpen(m, this.#inode, { isReadable: true, isWritable: true });
-    const driver = image.attachSecondaryMmu(m, kvm);
-    const instance = image.run(m, driver.create(this.#mm()));
+    this.#guest = image.attachSecondaryMmu(m, kvm);
+    this.#instance = image.run(m, this.#guest.create(this.#mm()));
     const before = new Uint8Array(m.buffer).slice();
-    const populate = (backing: Backing): Uint8Array => {
+    const mapped = (backing: Backing): Uint8Array => {
       new Uint8Array(m.buffer).set(before);
       for (const operation of fresh(backing)) this.#apply(operation);
-      for (let page = 0; page < KVM_PAGES; page++) image.run(m, driver.fault(instance, (KVM_ARENA + page * PAGE_SIZE) as Vaddr, true));
       return new Uint8Array(m.buffer).slice();
     };
-    this.#populated = { anonymous: populate('anonymous'), memfd: populate('memfd') };
+    this.#fresh = { anonymous: mapped('anonymous'), memfd: mapped('memfd') };
   }
 
-  /** @returns for each page of the slot: 1 where the guest's entry is gone */
-  dropped(backing: Backing, operations: readonly Operation[]): Uint8Array {
+  /** @returns for each page of the slot: 1 where the guest had an entry that is gone */
+  dropped({ kind, operations, sample }: Pick<Trial, 'kind' | 'operations' | 'sample'>): Uint8Array {
+    const image = this.#image;
     const m = this.#machine;
-    new Uint8Array(m.buffer).set(this.#populated[backing]);
-    this.#image.setCurrent(m, this.#leader);
+    new Uint8Array(m.buffer).set(this.#fresh[kind.backing]);
+    image.setCurrent(m, this.#leader);
+    const gone = new Uint8Array(KVM_PAGES);
+    for (const page of sample) {
+      image.run(m, this.#guest.fault(this.#instance, (KVM_ARENA + page * PAGE_SIZE) as Vaddr, true));
+      gone[page] = 1;
+    }
     for (const operation of operations) this.#apply(operation);
-    const gone = new Uint8Array(KVM_PAGES).fill(1);
-    for (const { driver } of this.#image.attachedSecondaries(m)) {
+    for (const { driver } of image.attachedSecondaries(m)) {
       driver.audit((_instance, _mm, address) => {
         const page = (address - KVM_ARENA) / PAGE_SIZE;
         if (page >= 0 && page < KVM_PAGES) gone[page] = 0;

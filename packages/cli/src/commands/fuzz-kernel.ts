@@ -1,4 +1,4 @@
-import { Fuzzer, KernelSide, OracleUnavailable, WITHOUT_HUGE_PAGES, fuzzKvm } from '@mmun/kernel-oracle';
+import { Fuzzer, KernelSide, NR_KVM_KINDS, OracleUnavailable, WITHOUT_HUGE_PAGES, fuzzKvm } from '@mmun/kernel-oracle';
 import type { FuzzedImage, FuzzResult, KvmImage, KvmKindResult } from '@mmun/kernel-oracle';
 import type { Command, ExitCode } from '../command.js';
 import { renderFuzz } from '../render/render-fuzz.js';
@@ -20,8 +20,9 @@ interface FuzzKernelOptions {
 
 const BUILDS = ['fast', 'checked'] as const;
 const DEFAULT_OPS = 100_000;
-/** Trials of --kvm: a thousand ranges for each kind of operation would be forty times this. */
-const DEFAULT_TRIALS = 1000;
+/** Of --kvm, for each kind of operation of the host. */
+const DEFAULT_RANGES = 1000;
+const DEFAULT_TRIALS = NR_KVM_KINDS * DEFAULT_RANGES;
 
 /** design.md 8; what is not in the contract may change. */
 export interface FuzzReport {
@@ -55,7 +56,7 @@ export const fuzzKernel: Command = {
   summary: 'make random mm operations on the model and on the running kernel, and compare',
   args: '',
   options: [
-    { flags: '--ops <number>', description: `operations to compare (default: ${DEFAULT_OPS}, with --kvm ${DEFAULT_TRIALS})`, parse: (text) => parseCount('--ops', text) },
+    { flags: '--ops <number>', description: `operations to compare (default: ${DEFAULT_OPS}, with --kvm ${DEFAULT_RANGES} ranges for each of ${NR_KVM_KINDS} kinds)`, parse: (text) => parseCount('--ops', text) },
     { flags: '--seed <number>', description: 'what random choices are made from', defaultValue: 1, parse: (text) => parseCount('--seed', text) },
     { flags: '--build <build>', description: 'without assertions, or with', choices: BUILDS },
     { flags: '--kvm', description: 'compare what the running kernel\'s KVM drops of a guest with what the model\'s does' },

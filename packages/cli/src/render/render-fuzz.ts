@@ -18,13 +18,14 @@ export function renderFuzz(report: FuzzReport, { paint }: Pick<Screen, 'paint'>)
 }
 
 const KIND_COLUMNS: readonly Column[] = [
-  { title: 'the host does', align: 'left' }, { title: 'slot', align: 'left' }, { title: 'times', align: 'right' }, { title: 'model drops', align: 'right' }, { title: 'kernel drops', align: 'right' },
+  { title: 'the host does', align: 'left' }, { title: 'slot', align: 'left' }, { title: 'ranges', align: 'right' }, { title: 'model drops', align: 'right' }, { title: 'kernel drops', align: 'right' },
+  { title: 'differ', align: 'right' },
 ];
 
 /** More than the model is what lies around a cut; less would be a difference. */
 function renderKinds({ kinds, widensAtCuts }: NonNullable<FuzzReport['kvm']>, paint: Screen['paint']): string[] {
-  const rows = kinds.filter(({ trials }) => trials > 0).map(({ kind, backing, trials, modelDropped, kernelDropped }) =>
-    [{ text: kind }, { text: backing }, { text: grouped(trials) }, { text: grouped(modelDropped) }, { text: grouped(kernelDropped) }]);
+  const rows = kinds.filter(({ trials }) => trials > 0).map(({ kind, backing, trials, modelDropped, kernelDropped, differences }) =>
+    [{ text: kind }, { text: backing }, ...[trials, modelDropped, kernelDropped, differences].map((number) => ({ text: grouped(number) }))]);
   return ['', ...textTable(KIND_COLUMNS, rows, { width: KIND_TABLE_WIDTH, title: paint.dim }), paint.dim(widensAtCuts ? '  this kernel drops two megabytes around each cut of a VMA, as predicted' : '  this kernel drops what was asked and no more')];
 }
 
