@@ -2,6 +2,8 @@ export { unmapFault } from './unmap-fault.js';
 export type { Protocol, UnmapFaultMachine, UnmapFaultOptions } from './unmap-fault.js';
 export { defineRace } from './define.js';
 export type { Actor, ActorTask, Race, Setup, SourceEdit, Variant } from './define.js';
+export { cachedPage, onePage, sharedPage } from './set-ups.js';
+export type { Page } from './set-ups.js';
 export { RaceContext } from './race-context.js';
 export type { MapOptions, Parameters } from './race-context.js';
 export { RaceDevice } from './race-device.js';

@@ -5,19 +5,10 @@
 import { MADV_PAGEOUT, PROT_READ, READ, WRITE } from '@mmun/include';
 import type { MaySleep, Mm, Pfn, SecondaryDriver, Task, TaskStruct, Vaddr } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
-import { RANGE, defineRace, install, kernelAssert, kvm, mmOfTiny, rangeOps, tinyMmu } from '@mmun/races';
-import type { Race, RaceContext, RaceFile, TinyMmu } from '@mmun/races';
-
-interface Page {
-  readonly a: Vaddr;
-}
+import { RANGE, defineRace, install, kernelAssert, kvm, mmOfTiny, onePage, rangeOps, tinyMmu } from '@mmun/races';
+import type { Page, Race, RaceContext, RaceFile, TinyMmu } from '@mmun/races';
 
 const text = { title: 'a test', source: 'none' };
-const onePage = (t: Parameters<Race['setup']>[0]): Page => {
-  const a = t.mmap(1);
-  t.write(a, 7);
-  return { a };
-};
 
 /** Starts and ends are counted, and the fault does not look. */
 const careless = tinyMmu('careless', {

@@ -1,15 +1,11 @@
 /** Programs whose driver is wrong: under v5 and range. */
 import { MADV_DONTNEED, PROT_READ } from '@mmun/include';
-import type { MaySleep, Mm, Pfn, SecondaryMmu, Step, Task, Vaddr } from '@mmun/include';
-import { defineRace, kvm, lookupThenInstall } from '@mmun/races';
-import type { Race, RaceContext, SourceEdit, Variant } from '@mmun/races';
+import type { MaySleep, Mm, Pfn, SecondaryMmu, Step, Task } from '@mmun/include';
+import { defineRace, kvm, lookupThenInstall, onePage, sharedPage } from '@mmun/races';
+import type { Page, Race, RaceContext, SourceEdit, Variant } from '@mmun/races';
 import {
   counting, invalidating, looksAgain, neverReady, neverRetries, nothing, pinning, queueing, syncing, through, twoLocks, underPteLock, withDriver, withServices,
 } from './tampered.js';
-
-interface Page {
-  readonly a: Vaddr;
-}
 
 interface Program {
   /** What the wrong variant changes; the right one is KVM, unless `right` says otherwise. */
@@ -18,12 +14,6 @@ interface Program {
   readonly wrongEdit?: SourceEdit;
   readonly race: Pick<Race<Page>, 'actors'> & Partial<Race<Page>>;
 }
-
-const onePage = (t: { mmap(pages: number): Vaddr; write(a: Vaddr, value: number): number }): Page => {
-  const a = t.mmap(1);
-  t.write(a, 7);
-  return { a };
-};
 
 const read = (t: RaceContext, { a }: Page): Task<MaySleep, Pfn> => t.dev.read(a);
 const write = (t: RaceContext, { a }: Page): Task<MaySleep, Pfn> => t.dev.write(a);
@@ -52,11 +42,7 @@ function programs(design: 'v5' | 'range'): Readonly<Record<string, Program>> {
     'lost-dirty': {
       wrong: withServices(() => ({ setPageDirty: nothing })),
       race: {
-        setup: (t) => {
-          const a = t.mmap(1, { isShared: true });
-          t.read(a);
-          return { a };
-        },
+        setup: sharedPage,
         actors: { dev0: write, cpu0: (t, { a }) => t.madvise(a, MADV_DONTNEED) },
       },
     },

@@ -1,13 +1,9 @@
 /** Programs whose kernel is wrong, a line each: under every design, and without a device. */
 import { MADV_DONTNEED, PROT_READ } from '@mmun/include';
 import type { MaySleep, Task, Vaddr } from '@mmun/include';
-import { defineRace, kvm } from '@mmun/races';
-import type { Race, RaceContext, SourceEdit } from '@mmun/races';
+import { defineRace, kvm, onePage, sharedPage } from '@mmun/races';
+import type { Page, Race, RaceContext, SourceEdit } from '@mmun/races';
 import { idOf } from './wrong-drivers.js';
-
-interface Page {
-  readonly a: Vaddr;
-}
 
 interface Program {
   readonly edit: SourceEdit | readonly SourceEdit[];
@@ -17,18 +13,6 @@ interface Program {
   readonly isWatched?: boolean;
   readonly race: Pick<Race<Page>, 'actors'> & Partial<Race<Page>>;
 }
-
-const onePage: Race<Page>['setup'] = (t) => {
-  const a = t.mmap(1);
-  t.write(a, 7);
-  return { a };
-};
-
-const written: Race<Page>['setup'] = (t) => {
-  const a = t.mmap(1, { isShared: true });
-  t.read(a);
-  return { a };
-};
 
 const edited = (file: string, find: string, replace: string): SourceEdit => ({ file: `mm/src/${file}`, find, replace });
 
@@ -92,12 +76,12 @@ const programs: Readonly<Record<string, Program>> = {
   },
   'lost-dirty.cpu': {
     edit: edited('memory.ts', '      if (pteDirty(ptent)) flags[pfn] = flags[pfn] | PG_DIRTY;\n', ''),
-    race: { setup: written, actors: { * cpu0(t: RaceContext, { a }: Page): Task<MaySleep> { yield* t.write(a, 9); yield* t.madvise(a, MADV_DONTNEED); } } },
+    race: { setup: sharedPage, actors: { * cpu0(t: RaceContext, { a }: Page): Task<MaySleep> { yield* t.write(a, 9); yield* t.madvise(a, MADV_DONTNEED); } } },
   },
   'lost-dirty.reclaimed': {
     // reclaim lets the page go as a clean one, and nobody is left who could be asked whether it was
     edit: edited('rmap-walk.ts', '  if (pteDirty(pte) || ((m.page.flags', '  if (((m.page.flags'),
-    race: { config: { nrSwapSlots: 2 }, setup: written, actors: { * cpu0(t: RaceContext, { a }: Page): Task<MaySleep> { yield* t.write(a, 9); yield* t.reclaim(a); } } },
+    race: { config: { nrSwapSlots: 2 }, setup: sharedPage, actors: { * cpu0(t: RaceContext, { a }: Page): Task<MaySleep> { yield* t.write(a, 9); yield* t.reclaim(a); } } },
   },
   'lost-write': {
     // two threads fault a page in, and the second maps its own over the first one's

@@ -6,10 +6,7 @@ import { defineRace } from '../define.js';
 import type { Race, SourceEdit } from '../define.js';
 import { RANGE, lockOf, rangeOps, tinyMmu, zap } from '../drivers/tiny-mmu.js';
 import type { RaceContext } from '../race-context.js';
-
-interface Page {
-  readonly a: Vaddr;
-}
+import type { Page } from '../set-ups.js';
 
 const WP = 'mm/src/memory-wp.ts';
 const GUP = 'mm/src/gup.ts';

@@ -8,16 +8,8 @@ import type { Race } from '../define.js';
 import { RANGE, entryRow, lockOf, mmOfTiny, mutexOf, rangeOps, tinyMmu } from '../drivers/tiny-mmu.js';
 import type { TinyMmu } from '../drivers/tiny-mmu.js';
 import type { RaceContext } from '../race-context.js';
-
-interface Page {
-  readonly a: Vaddr;
-}
-
-const onePage = (t: { mmap(pages: number): Vaddr; write(a: Vaddr, value: number): number }): Page => {
-  const a = t.mmap(1);
-  t.write(a, 7);
-  return { a };
-};
+import { cachedPage, onePage } from '../set-ups.js';
+import type { Page } from '../set-ups.js';
 
 const vsieSpec = { shadow: 'u32', isInvalidated: 'u32' } as const;
 
@@ -212,11 +204,7 @@ export const driverLevels: readonly Race[] = [
     source: '20260407162726.252141-2-imbrenda@linux.ibm.com',
     finds: ['stale-translation'],
     variants: { buggy: { plugin: vsie(false), image: 'toy-range' }, fixed: { plugin: vsie(true), image: 'toy-range' } },
-    setup: (t) => {
-      const page = onePage(t);
-      t.dev.read(page.a);
-      return page;
-    },
+    setup: cachedPage,
     actors: {
       cpu0: (t, { a }) => t.munmap(a),
       * dev0(t: RaceContext, { a }: Page): Task<Step> {

@@ -12,16 +12,8 @@ import {
 } from '../drivers/tiny-mmu.js';
 import type { Tiny, TinyMmu } from '../drivers/tiny-mmu.js';
 import type { RaceContext } from '../race-context.js';
-
-interface Page {
-  readonly a: Vaddr;
-}
-
-const onePage = (t: { mmap(pages: number): Vaddr; write(a: Vaddr, value: number): number }): Page => {
-  const a = t.mmap(1);
-  t.write(a, 7);
-  return { a };
-};
+import { onePage } from '../set-ups.js';
+import type { Page } from '../set-ups.js';
 
 /** hfi1: what was pinned is given back to the mm's account after unregister, whose reference was the last. */
 function accountant(holdsOwn: boolean): TinyMmu<SecondaryDriver> {

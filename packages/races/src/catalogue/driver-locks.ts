@@ -6,16 +6,8 @@ import { RANGE, entryRow, install, lockOf, mmOfTiny, mutexOf, openTiny, rangeOps
 import type { Tiny, TinyMmu } from '../drivers/tiny-mmu.js';
 import type { RaceContext } from '../race-context.js';
 import { BRACKETED_RECLAIM } from './bracketed-reclaim.js';
-
-interface Page {
-  readonly a: Vaddr;
-}
-
-const onePage = (t: { mmap(pages: number): Vaddr; write(a: Vaddr, value: number): number }): Page => {
-  const a = t.mmap(1);
-  t.write(a, 7);
-  return { a };
-};
+import { cachedPage, onePage } from '../set-ups.js';
+import type { Page } from '../set-ups.js';
 
 interface Svm extends SecondaryDriver {
   pageRequest(): Task<MaySleep>;
@@ -262,11 +254,7 @@ export const driverLocks: readonly Race[] = [
     finds: ['sleep-in-atomic'],
     variants: { buggy: { plugin: recaller, image: 'toy-range' }, fixed: { plugin: recaller, image: 'toy-range', edit: BRACKETED_RECLAIM } },
     config: { nrSwapSlots: 2 },
-    setup: (t) => {
-      const page = onePage(t);
-      t.dev.read(page.a);
-      return page;
-    },
+    setup: cachedPage,
     actors: { kswapd: (t, { a }) => t.reclaim(a), dev0: (t, { a }) => t.dev.access(a, false) },
   }),
   defineRace<Page>({

@@ -7,16 +7,8 @@ import type { Race } from '../define.js';
 import { RANGE, accessEntry, entryRow, install, lockOf, mmOfTiny, rangeOps, sampleSeq, tinyMmu, zap } from '../drivers/tiny-mmu.js';
 import type { Tiny, TinyMmu } from '../drivers/tiny-mmu.js';
 import type { RaceContext } from '../race-context.js';
-
-interface Page {
-  readonly a: Vaddr;
-}
-
-const onePage = (t: { mmap(pages: number): Vaddr; write(a: Vaddr, value: number): number }): Page => {
-  const a = t.mmap(1);
-  t.write(a, 7);
-  return { a };
-};
+import { cachedPage, onePage } from '../set-ups.js';
+import type { Page } from '../set-ups.js';
 
 /** radeon before 2019: range_start idles the GPU and drops its mapping; nothing tells a bind that is under way. */
 const startOnly = tinyMmu('radeon', {
@@ -145,11 +137,7 @@ export const driverRetry: readonly Race[] = [
     source: 'cover.1eca029b8603ef4eebe5b41eae51facfc5920c41.1690292440.git-series.apopple@nvidia.com',
     finds: ['retry-livelock'],
     variants: { buggy: { plugin: smmu(false), image: 'toy-range' }, fixed: { plugin: smmu(true), image: 'toy-range' } },
-    setup: (t) => {
-      const page = onePage(t);
-      t.dev.read(page.a);
-      return page;
-    },
+    setup: cachedPage,
     actors: { dev0: (t, { a }) => t.dev.write(a) },
   }),
 ] as unknown as readonly Race[];

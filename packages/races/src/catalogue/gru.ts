@@ -3,30 +3,15 @@
  * which ignores a fill that an invalidate overtook, and the order in which its driver looks at things (history 4.2).
  */
 import { MADV_DONTNEED } from '@mmun/include';
-import type { Vaddr } from '@mmun/include';
 import { gru } from '@mmun/plugin-gru';
 import { defineRace } from '../define.js';
-import type { Race, Setup, SourceEdit } from '../define.js';
-
-interface Page {
-  readonly a: Vaddr;
-}
+import type { Race, SourceEdit } from '../define.js';
+import { onePage, sharedPage } from '../set-ups.js';
+import type { Page } from '../set-ups.js';
 
 const FAULT = 'plugin-gru/src/grufault.ts';
 
-const writtenPage = (t: Setup): Page => {
-  const a = t.mmap(1);
-  t.write(a, 7);
-  return { a };
-};
-
 /** Of a file: what is written to it must come out dirty. */
-const readFilePage = (t: Setup): Page => {
-  const a = t.mmap(1, { isShared: true });
-  t.read(a);
-  return { a };
-};
-
 const FILLS_REGARDLESS: SourceEdit = {
   file: 'plugin-gru/src/gruhandles.ts', find: 'if (g.tfh.state[tfh] === TFH_READ && isMeant(', replace: 'if (g.tfh.state[tfh] < 0 && isMeant(',
 };
@@ -45,21 +30,21 @@ export const gruRaces: readonly Race[] = [
       buggy: { plugin: gru, edit: FILLS_REGARDLESS }, fixed: { plugin: gru },
       'range-buggy': { plugin: gru, image: 'toy-range', edit: FILLS_REGARDLESS }, range: { plugin: gru, image: 'toy-range' },
     },
-    setup: writtenPage,
+    setup: onePage,
     actors: { cpu0: (t, { a }) => t.madvise(a, MADV_DONTNEED), dev0: (t, { a }) => t.dev.read(a) },
   }) as Race,
   defineRace<Page>({
     id: 'gru-record-first', title: 'the fault record is read before the count of ranges, or a start falls between the two', source: '20080422152600.GP30298@sgi.com',
     finds: ['stale-translation', 'stale-after-return', 'incoherent'],
     variants: { buggy: { plugin: gru, image: 'toy-range', edit: RANGES_FIRST }, fixed: { plugin: gru, image: 'toy-range' } },
-    setup: writtenPage,
+    setup: onePage,
     actors: { cpu0: (t, { a }) => t.madvise(a, MADV_DONTNEED), dev0: (t, { a }) => t.dev.read(a) },
   }) as Race,
   defineRace<Page>({
     id: 'gru-write-dirty', title: 'a TLB that keeps no dirty mark is filled for a write only from a dirty pte', source: 'v2.6.27 drivers/misc/sgi-gru/grufault.c',
     finds: ['lost-dirty'],
     variants: { buggy: { plugin: gru, edit: CLEAN_WILL_DO }, fixed: { plugin: gru }, range: { plugin: gru, image: 'toy-range' } },
-    setup: readFilePage,
+    setup: sharedPage,
     actors: { cpu0: (t, { a }) => t.madvise(a, MADV_DONTNEED), dev0: (t, { a }) => t.dev.write(a) },
   }) as Race,
 ];

@@ -5,10 +5,7 @@ import { defineRace } from '../define.js';
 import type { Race, SourceEdit } from '../define.js';
 import { V5, install, lockOf, mmOfTiny, tinyMmu, zapLocked } from '../drivers/tiny-mmu.js';
 import type { TinyMmu } from '../drivers/tiny-mmu.js';
-
-interface Page {
-  readonly a: Vaddr;
-}
+import type { Page } from '../set-ups.js';
 
 const HUGE_SIZE = 2 * PAGE_SIZE;
 

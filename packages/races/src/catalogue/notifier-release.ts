@@ -8,10 +8,7 @@ import { defineRace } from '../define.js';
 import type { Race, SourceEdit } from '../define.js';
 import { RANGE, freeInstance, lockOf, mutexOf, newInstance, notifierOf, rangeOps, tinyMmu, zapLocked } from '../drivers/tiny-mmu.js';
 import type { Tiny } from '../drivers/tiny-mmu.js';
-
-interface Page {
-  readonly a: Vaddr;
-}
+import type { Page } from '../set-ups.js';
 
 const NOTIFIER = 'mmu-notifier/src/mmu-notifier-range.ts';
 const REGISTER = 'mmu-notifier/src/mmu-notifier-register.ts';

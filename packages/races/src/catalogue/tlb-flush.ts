@@ -5,10 +5,7 @@ import { defineRace } from '../define.js';
 import type { Race, SourceEdit } from '../define.js';
 import type { RaceContext } from '../race-context.js';
 import type { RaceFile } from '../race-files.js';
-
-interface Page {
-  readonly a: Vaddr;
-}
+import type { Page } from '../set-ups.js';
 
 const MREMAP = 'mm/src/mremap.ts';
 const RMAP = 'mm/src/rmap-walk.ts';

@@ -7,10 +7,8 @@ import { kernelAssert } from '../assertion.js';
 import { defineRace } from '../define.js';
 import type { Race, SourceEdit } from '../define.js';
 import type { RaceContext } from '../race-context.js';
-
-interface Page {
-  readonly a: Vaddr;
-}
+import { onePage, sharedPage } from '../set-ups.js';
+import type { Page } from '../set-ups.js';
 
 /** Entries of a page table of arch toy. */
 const PTRS_PER_PTE = 4;
@@ -90,12 +88,6 @@ const emptyInside = looking((pte) => { kernelAssert(pte === 0, 'broken-claim', '
 const finalInside = looking((pte) => { kernelAssert(pte !== 0, 'broken-claim', 'invalidate_page found the pte empty: its final value comes later'); });
 const keepsDirty: KvmMmu = { ...kvm, attach: (s) => kvm.attach({ ...s, * setPageDirty(): Task<Step> { /* that is the bug */ } }) };
 
-const onePage: Race<Page>['setup'] = (t) => {
-  const a = t.mmap(1);
-  t.write(a, 7);
-  return { a };
-};
-
 function* writeTwice(t: RaceContext, { a }: Page): Task<MaySleep> {
   yield* t.dev.write(a);
   yield* t.dev.write((a + PAGE_SIZE) as Vaddr);
@@ -143,11 +135,7 @@ export const hookRaces: readonly Race[] = [
   defineRace<Page>({
     id: 'dirty-handed-over', title: 'what the device wrote until it was told is a dirty page', source: MAIL, finds: ['lost-dirty'],
     variants: { buggy: { plugin: keepsDirty }, fixed: { plugin: kvm } },
-    setup: (t) => {
-      const a = t.mmap(1, { isShared: true });
-      t.read(a);
-      return { a };
-    },
+    setup: sharedPage,
     actors: { dev0: (t, { a }) => t.dev.write(a), cpu0: (t, { a }) => t.madvise(a, MADV_DONTNEED) },
   }),
   defineRace<Page>({

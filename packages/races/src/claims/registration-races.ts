@@ -7,10 +7,7 @@ import type { Race, SourceEdit } from '../define.js';
 import { V5, freeInstance, tinyMmu, zapLocked } from '../drivers/tiny-mmu.js';
 import type { Tiny } from '../drivers/tiny-mmu.js';
 import type { RaceFile } from '../race-files.js';
-
-interface Page {
-  readonly a: Vaddr;
-}
+import type { Page } from '../set-ups.js';
 
 const MAIL = '20080131232842.GQ7185@v2.random';
 

@@ -5,10 +5,8 @@ import { defineRace } from '../define.js';
 import type { Race } from '../define.js';
 import { RANGE, mutexOf, rangeOps, tinyMmu } from '../drivers/tiny-mmu.js';
 import type { Tiny } from '../drivers/tiny-mmu.js';
-
-interface Page {
-  readonly a: Vaddr;
-}
+import { onePage } from '../set-ups.js';
+import type { Page } from '../set-ups.js';
 
 /** Listens to the end alone and holds no page: what the model of XPMEM is without its pins. */
 const endOnly: SecondaryMmu = tinyMmu('end-only', {
@@ -77,21 +75,13 @@ export const sleepingRaces: readonly Race[] = [
     id: 'end-without-pin', title: 'a driver that holds no page and listens to the end alone', source: '20080131171806.GN7185@v2.random',
     finds: ['stale-translation', 'stale-after-return', 'incoherent'], config: { tlbEntries: 0 },
     variants: { buggy: { plugin: endOnly, image: 'toy-range' }, fixed: { plugin: startAndEnd, image: 'toy-range' }, kvm: { plugin: kvm, image: 'toy-range' } },
-    setup: (t) => {
-      const a = t.mmap(1);
-      t.write(a, 7);
-      return { a };
-    },
+    setup: onePage,
     actors: { cpu0: (t, { a }) => t.munmap(a), dev0: (t, { a }) => t.dev.read(a) },
   }),
   defineRace<Page>({
     id: 'recall-under-a-mutex', title: 'a driver that must sleep to take its entries away', source: '20080131171806.GN7185@v2.random', finds: ['sleep-in-atomic'],
     variants: { buggy: { plugin: sleepsInV5 }, fixed: { plugin: sleepsInRange, image: 'toy-range' } },
-    setup: (t) => {
-      const a = t.mmap(1);
-      t.write(a, 7);
-      return { a };
-    },
+    setup: onePage,
     actors: { cpu0: (t, { a }) => t.munmap(a), dev0: (t, { a }) => t.dev.read(a) },
   }),
 ] as unknown as readonly Race[];
