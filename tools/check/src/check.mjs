@@ -7,7 +7,7 @@ import { ROOT } from '@mmun/build/workspace';
 
 /** @typedef {{ name: string, script: string, args?: string[] }} Gate */
 
-/** First: publint reads what was built. @type {Gate} */
+/** First: publint and api read what was built. @type {Gate} */
 const BUILD = { name: 'build', script: 'tools/build/src/build.mjs' };
 
 /** Long ones first. @type {Gate[]} */
@@ -18,6 +18,7 @@ const GATES = [
   { name: 'lint', script: 'node_modules/oxlint/bin/oxlint', args: ['--type-aware', '--quiet'] },
   { name: 'changesets', script: 'tools/check/src/changesets.mjs' },
   { name: 'lockfile', script: 'tools/check/src/lockfile.mjs' },
+  { name: 'api', script: 'tools/check/src/api.mjs' },
   { name: 'tidy', script: 'tools/tidy/src/tidy.mjs' },
   { name: 'layers', script: 'tools/check/src/layers.mjs' },
   { name: 'publint', script: 'tools/check/src/publint.mjs' },

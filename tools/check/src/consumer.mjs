@@ -6,7 +6,6 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ROOT } from '@mmun/build/workspace';
 import { startRegistry } from './local-registry.mjs';
 import { release } from './release.mjs';
 
@@ -14,6 +13,9 @@ const FIXTURES = fileURLToPath(new URL('../test/fixtures/consumer/', import.meta
 /** What the stranger's driver may take, and how long the verdict on it. */
 const MAX_LINES = 40;
 const MAX_SECONDS = 30;
+
+/** What brings no package of ours: the compiler, and node's types, for the packages that are node's. */
+const TYPES = ['typescript@6.0.3', '@types/node@20.19.43'];
 
 /** What an application says to node and tsc, and what one-page.ts then prints. */
 const CHOICES = [
@@ -51,7 +53,7 @@ function install(versions, env) {
   mkdirSync(home);
   writeFileSync(join(home, 'package.json'), '{ "name": "consumer", "version": "1.0.0", "private": true, "type": "module" }\n');
   const packages = [...versions].map(([name, version]) => `${name}@${version}`);
-  step(`npm install ${packages.length} packages from it`, ['npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', ...packages, 'typescript@6.0.3'], { cwd: home, env });
+  step(`npm install ${packages.length} packages from it`, ['npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', ...packages, ...TYPES], { cwd: home, env });
   for (const [name, version] of versions) {
     const path = join(home, 'node_modules', name, 'package.json');
     expect(existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).version === version, `${name}@${version} is not what was installed`);
@@ -81,11 +83,13 @@ function singles(home, names) {
 }\n`);
   writeFileSync(join(home, 'singles.ts'), `${entries.map(({ entry }, i) => `import * as m${i} from '${entry}';\n`).join('')}export const all: readonly object[] = [${entries.map((_, i) => `m${i}`).join(', ')}];\n`);
   copyFileSync(join(FIXTURES, 'one-page.ts'), join(home, 'one-page.ts'));
-  const tsc = ['npx', 'tsc', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', '', '--outDir', '.', '--rootDir', '.'];
-  step(`the types of ${entries.length} entry points`, [...tsc, '--noEmit', 'singles.ts'], { cwd: home });
+  // no types but theirs, and theirs are looked at too: no skipLibCheck
+  writeFileSync(join(home, 'tsconfig.json'), '{ "compilerOptions": { "strict": true, "module": "nodenext", "target": "es2023", "types": ["node"], "rootDir": "." }, "files": ["singles.ts", "one-page.ts"] }\n');
+  const tsc = ['npx', 'tsc', '--project', '.'];
+  step(`the types of ${entries.length} entry points`, tsc, { cwd: home });
   step('each loads', ['node', 'singles.mjs'], { cwd: home });
   for (const { title, conditions, config } of CHOICES) {
-    step(`one page, ${title}: its types`, [...tsc, ...(conditions.length === 0 ? [] : ['--customConditions', conditions.join(',')]), 'one-page.ts'], { cwd: home });
+    step(`one page, ${title}: its types`, [...tsc, ...(conditions.length === 0 ? [] : ['--customConditions', conditions.join(',')])], { cwd: home });
     const { stdout } = step(`one page, ${title}: run`, ['node', ...conditions.flatMap((condition) => ['-C', condition]), 'one-page.js'], { cwd: home });
     expect(stdout.trim() === config, `one page, ${title}: prints ${stdout.trim()}, expected ${config}`);
   }
