@@ -40,7 +40,7 @@ const tlbCpuSpec = {
 /** One row per frame, where the arch keeps referenced and changed there (s390); else none. @guardedBy nothing: the hardware sets bits */
 const storageKeySpec = { key: 'u32' } as const;
 
-export interface Pgtable {
+export interface PageTables {
   readonly entries: Uint32Array;
   /** The frame before the first table page. */
   readonly nrFrames: number;
@@ -54,7 +54,7 @@ export interface Tlb extends Table<typeof tlbSpec>, Table<typeof tlbCpuSpec> {
 
 /** What viewArch brings to a machine. */
 export interface ArchTables {
-  readonly pgtable: Pgtable;
+  readonly pgtable: PageTables;
   readonly tlb: Tlb;
   readonly storageKey: Table<typeof storageKeySpec>;
 }

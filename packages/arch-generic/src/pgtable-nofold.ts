@@ -6,11 +6,11 @@
  *   47      39 38      30 29      21 20      12 11         0
  *   | pgd 9  | pud 9    | pmd 9    | pte 9    | byte 12    |
  */
-import { WRITE } from '@mmun/include';
-import type { Mm, Pfn, Pgdp, Pmdp, Ptep, Pudp, Step, TableLevel, Task, Vaddr } from '@mmun/include';
-import { point } from '@mmun/locking';
-import { TABLE_ENTRIES, whereOfSlot } from './arch-machine.js';
+import { PAGE_SHIFT } from '@mmun/include';
+import type { Mm, Pfn, Pgdp, Pgtable, Pmdp, Ptep, Pudp, Step, TableLevel, Task, Vaddr } from '@mmun/include';
+import { TABLE_ENTRIES } from './arch-machine.js';
 import type { ArchMachine, ArchTables } from './arch-machine.js';
+import { entryTable, storeEntry } from './pgtable-entry.js';
 
 export const PTRS_PER_PTE: number = TABLE_ENTRIES;
 export const PTRS_PER_PMD: number = TABLE_ENTRIES;
@@ -24,6 +24,7 @@ export const PUD_SIZE: number = 0x40000000;
 export const PGDIR_SIZE: number = 0x8000000000;
 export const TASK_SIZE: Vaddr = 0x7ffffffff000 as Vaddr;
 export const HPAGE_PMD_NR: number = 512;
+export const PGTABLES_PER_PAGE: number = 1;
 
 /** Present, writable, user, accessed, dirty, as _KERNPG_TABLE | _PAGE_USER: permission is decided by the pte alone. */
 const TABLE_BITS = 0x67;
@@ -41,15 +42,15 @@ export function pgdOffset(m: ArchMachine, mm: Mm, address: Vaddr): Pgdp {
 }
 
 export function pudOffset(m: ArchTables, pgdp: Pgdp, address: Vaddr): Pudp {
-  return slotOf(m, tableOf(m, pgdp), (address * PER_PUD) & INDEX) as Pudp;
+  return slotOf(m, entryTable(m, pgdp), (address * PER_PUD) & INDEX) as Pudp;
 }
 
 export function pmdOffset(m: ArchTables, pudp: Pudp, address: Vaddr): Pmdp {
-  return slotOf(m, tableOf(m, pudp), (address * PER_PMD) & INDEX) as Pmdp;
+  return slotOf(m, entryTable(m, pudp), (address * PER_PMD) & INDEX) as Pmdp;
 }
 
 export function pteOffset(m: ArchTables, pmdp: Pmdp, address: Vaddr): Ptep {
-  return slotOf(m, tableOf(m, pmdp), (address * PER_PAGE) & INDEX) as Ptep;
+  return slotOf(m, entryTable(m, pmdp), (address * PER_PAGE) & INDEX) as Ptep;
 }
 
 export function walkPte(m: ArchMachine, mm: Mm, address: Vaddr): Ptep {
@@ -75,16 +76,9 @@ export function pmdNone(m: ArchTables, pmdp: Pmdp): boolean {
   return isNone(m, pmdp);
 }
 
-export function pgdPage(m: ArchTables, pgdp: Pgdp): Pfn {
-  return tableOf(m, pgdp) as Pfn;
-}
-
-export function pudPage(m: ArchTables, pudp: Pudp): Pfn {
-  return tableOf(m, pudp) as Pfn;
-}
-
-export function pmdPage(m: ArchTables, pmdp: Pmdp): Pfn {
-  return tableOf(m, pmdp) as Pfn;
+/** A table of ptes is a page. */
+export function pmdPgtable(m: ArchTables, pmdp: Pmdp): Pgtable {
+  return entryTable(m, pmdp) as number as Pgtable;
 }
 
 export function pgdPopulate(m: ArchMachine, pgdp: Pgdp, table: Pfn): Task<Step> {
@@ -95,7 +89,7 @@ export function pudPopulate(m: ArchMachine, pudp: Pudp, table: Pfn): Task<Step> 
   return populate(m, pudp, table);
 }
 
-export function pmdPopulate(m: ArchMachine, pmdp: Pmdp, table: Pfn): Task<Step> {
+export function pmdPopulate(m: ArchMachine, pmdp: Pmdp, table: Pgtable): Task<Step> {
   return populate(m, pmdp, table);
 }
 
@@ -118,50 +112,21 @@ export function tableInit(m: ArchTables, table: Pfn, _level: TableLevel): void {
 
 export function pmdIsEmpty(m: ArchTables, pmdp: Pmdp): boolean {
   const { entries } = m.pgtable;
-  const start = 2 * slotOf(m, tableOf(m, pmdp), 0);
+  const start = 2 * slotOf(m, entryTable(m, pmdp), 0);
   for (let i = start; i < start + 2 * TABLE_ENTRIES; i++) if (entries[i] !== 0) return false;
   return true;
 }
 
-export function pgdAddrEnd(address: Vaddr, end: Vaddr): Vaddr {
-  return addrEnd(address, end, PER_PGD, PGDIR_SIZE);
+function populate(m: ArchMachine, slot: number, table: number): Task<Step> {
+  return storeEntry(m, slot, (table << PAGE_SHIFT) | TABLE_BITS, table >>> 20);
 }
 
-export function pudAddrEnd(address: Vaddr, end: Vaddr): Vaddr {
-  return addrEnd(address, end, PER_PUD, PUD_SIZE);
-}
-
-export function pmdAddrEnd(address: Vaddr, end: Vaddr): Vaddr {
-  return addrEnd(address, end, PER_PMD, PMD_SIZE);
-}
-
-function addrEnd(address: Vaddr, end: Vaddr, perSize: number, size: number): Vaddr {
-  const boundary = (Math.floor(address * perSize) + 1) * size;
-  return boundary < end ? (boundary as Vaddr) : end;
-}
-
-function* populate(m: ArchMachine, slot: number, table: Pfn): Task<Step> {
-  const { entries } = m.pgtable;
-  yield* point(m, WRITE, whereOfSlot(m, slot));
-  entries[2 * slot] = (table << 12) | TABLE_BITS;
-  entries[2 * slot + 1] = table >>> 20;
-}
-
-function* clear(m: ArchMachine, slot: number): Task<Step> {
-  const { entries } = m.pgtable;
-  yield* point(m, WRITE, whereOfSlot(m, slot));
-  entries[2 * slot] = 0;
-  entries[2 * slot + 1] = 0;
+function clear(m: ArchMachine, slot: number): Task<Step> {
+  return storeEntry(m, slot, 0, 0);
 }
 
 function slotOf(m: ArchTables, table: number, index: number): number {
   return (table - m.pgtable.nrFrames) * TABLE_ENTRIES + index;
-}
-
-/** The frame that an entry above the pte holds. */
-function tableOf(m: ArchTables, slot: number): number {
-  const { entries } = m.pgtable;
-  return (entries[2 * slot] >>> 12) | (entries[2 * slot + 1] << 20);
 }
 
 function isNone(m: ArchTables, slot: number): boolean {

@@ -7,7 +7,7 @@ import { PAGE_SIZE, READ } from '@mmun/include';
 import type { Mm, Pfn, Pgprot, Pte, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { point } from '@mmun/locking';
 import {
-  flushTlbPage, pteClear, pteMkold, pteModify, ptePresent, pteSame, pteWrprotect, pteYoung, ptepGet, setPteAt, whereOfSlot,
+  PGDIR_SIZE, PMD_SIZE, PUD_SIZE, flushTlbPage, pteClear, pteMkold, pteModify, ptePresent, pteSame, pteWrprotect, pteYoung, ptepGet, setPteAt, whereOfSlot,
   ptepGetAndClear as asmPtepGetAndClear, ptepTestAndClearYoung as asmPtepTestAndClearYoung,
 } from '#asm';
 import { MMU_NOTIFIER, mmuNotifierAgePage, mmuNotifierPtep } from '#mmu-notifier';
@@ -77,6 +77,24 @@ export function* ptepModifyRange(m: ArchMachine, mm: Mm, address: Vaddr, ptep: P
     nrPresent++;
   }
   return nrPresent;
+}
+
+export function pgdAddrEnd(address: Vaddr, end: Vaddr): Vaddr {
+  return addrEnd(address, end, PGDIR_SIZE);
+}
+
+export function pudAddrEnd(address: Vaddr, end: Vaddr): Vaddr {
+  return addrEnd(address, end, PUD_SIZE);
+}
+
+export function pmdAddrEnd(address: Vaddr, end: Vaddr): Vaddr {
+  return addrEnd(address, end, PMD_SIZE);
+}
+
+/** @param size a power of two, so the quotient is exact */
+function addrEnd(address: Vaddr, end: Vaddr, size: number): Vaddr {
+  const boundary = (Math.floor(address / size) + 1) * size;
+  return boundary < end ? (boundary as Vaddr) : end;
 }
 
 /** The arch keeps no marks by frame. */

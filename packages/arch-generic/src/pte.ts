@@ -122,11 +122,22 @@ export function ptepPfn(m: ArchTables, ptep: Ptep): Pfn {
   return ((entries[2 * ptep] >>> 12) | (entries[2 * ptep + 1] << 20)) as Pfn;
 }
 
+export function ptepFlags(m: ArchTables, ptep: Ptep): Pte {
+  return (m.pgtable.entries[2 * ptep] & LOW) as Pte;
+}
+
 export function* setPteAt(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, pte: Pte): Task<Step> {
   const { entries } = m.pgtable;
   yield* point(m, WRITE, whereOfSlot(m, ptep));
   entries[2 * ptep] = pte;
   entries[2 * ptep + 1] = pte / TWO32;
+}
+
+export function* ptepCopy(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, src: Ptep, flags: Pte): Task<Step> {
+  const { entries } = m.pgtable;
+  yield* point(m, WRITE, whereOfSlot(m, ptep));
+  entries[2 * ptep] = (entries[2 * src] & ~LOW) | flags;
+  entries[2 * ptep + 1] = entries[2 * src + 1];
 }
 
 export function* pteClear(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep): Task<Step> {

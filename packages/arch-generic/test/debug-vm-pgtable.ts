@@ -3,7 +3,7 @@
  * linked. A new arch's main test is `debugVmPgtable(asm)`.
  */
 import { PAGE_SIZE, PF_PROT, PF_USER, PF_WRITE, TABLE_PGD, TABLE_PMD, TABLE_PTE, TABLE_PUD, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from '@mmun/include';
-import type { AsmPgtable, Design, Mm, MmuNotifierOps, Pfn, Pgprot, Pmdp, Pte, Ptep, Task, UnderPteLock, Vaddr, Vma } from '@mmun/include';
+import type { AsmPgtable, Design, Mm, MmuNotifierOps, Pfn, Pgprot, Pgtable, Pmdp, Pte, Ptep, Task, UnderPteLock, Vaddr, Vma } from '@mmun/include';
 import { allocate, newLayout } from '@mmun/lib';
 import { reserveLocking, run, runToCompletion, viewLocking } from '@mmun/locking';
 import type { LockingMachine } from '@mmun/locking';
@@ -83,7 +83,7 @@ function makeTables(asm: Arch, m: Machine, address: Vaddr): Ptep {
   const pmdp = asm.pmdOffset(m, pudp, address);
   expect(asm.pmdNone(m, pmdp)).toBe(true);
   expect(asm.walkPte(m, MM, address)).toBe(0);
-  run(m, asm.pmdPopulate(m, pmdp, next(TABLE_PTE)));
+  run(m, asm.pmdPopulate(m, pmdp, (next(TABLE_PTE) * asm.PGTABLES_PER_PAGE) as Pgtable));
   expect(asm.pmdPage(m, pmdp)).toBe(table);
   expect(asm.pmdIsEmpty(m, pmdp)).toBe(true);
   return asm.pteOffset(m, pmdp, address);
@@ -299,7 +299,7 @@ function hardwareTests(asm: Arch): void {
       t.run(asm.setPteAt(t.m, MM, t.address, t.ptep, writable(asm)));
       for (let cpu = 0; cpu < CPUS; cpu++) expect(t.access(cpu, true)).toBe(3);
       t.run(asm.pteClear(t.m, MM, t.address, t.ptep));
-      if (asm.ARCH !== 's390') expect(t.access(1, true)).toBe(3);
+      if (!asm.ARCH.startsWith('s390')) expect(t.access(1, true)).toBe(3);
       if (flush === 'page') t.run(asm.flushTlbPage(t.m, VMA, t.address));
       else if (flush === 'range') t.run(asm.flushTlbRange(t.m, VMA, t.address, (t.address + PAGE_SIZE) as Vaddr));
       else t.run(asm.flushTlbMm(t.m, MM));

@@ -17,12 +17,10 @@
  * Deviation: no shadow tables for executable code (CONFIG_S390_EXEC_PROTECT).
  */
 import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, WRITE } from '@mmun/include';
-import type { ImageConfig, Mm, Pfn, Pgprot, Pte, Ptep, Step, Task, Vaddr } from '@mmun/include';
+import type { Mm, Pfn, Pgprot, Pte, Ptep, Step, Task, Vaddr } from '@mmun/include';
 import { localFlushTlbPage, whereOfSlot } from '@mmun/arch-generic';
 import { point } from '@mmun/locking';
 import type { ArchMachine, ArchTables } from '@mmun/arch-generic';
-
-export const ARCH: ImageConfig['arch'] = 's390';
 
 export const PAGE_SWT = 0x001;
 export const PAGE_SWX = 0x002;
@@ -135,12 +133,23 @@ export function ptepPfn(m: ArchTables, ptep: Ptep): Pfn {
   return ((entries[2 * ptep] >>> 12) | (entries[2 * ptep + 1] << 20)) as Pfn;
 }
 
+export function ptepFlags(m: ArchTables, ptep: Ptep): Pte {
+  return (m.pgtable.entries[2 * ptep] & LOW) as Pte;
+}
+
 /** A plain store: the slot holds no valid entry, as the architecture demands. */
 export function* setPteAt(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, pte: Pte): Task<Step> {
   const { entries } = m.pgtable;
   yield* point(m, WRITE, whereOfSlot(m, ptep));
   entries[2 * ptep] = pte;
   entries[2 * ptep + 1] = pte / TWO32;
+}
+
+export function* ptepCopy(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, src: Ptep, flags: Pte): Task<Step> {
+  const { entries } = m.pgtable;
+  yield* point(m, WRITE, whereOfSlot(m, ptep));
+  entries[2 * ptep] = (entries[2 * src] & ~LOW) | flags;
+  entries[2 * ptep + 1] = entries[2 * src + 1];
 }
 
 /**

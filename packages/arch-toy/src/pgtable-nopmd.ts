@@ -8,7 +8,7 @@
  * huge entries may stand in it.
  */
 import { PAGE_SHIFT, WRITE } from '@mmun/include';
-import type { Mm, Pfn, Pgdp, Pmdp, Ptep, Pudp, Step, TableLevel, Task, Vaddr } from '@mmun/include';
+import type { Mm, Pfn, Pgdp, Pgtable, Pmdp, Ptep, Pudp, Step, TableLevel, Task, Vaddr } from '@mmun/include';
 import type { ArchMachine, ArchTables } from '@mmun/arch-generic';
 import { bugOn } from '@mmun/lib';
 import { point } from '@mmun/locking';
@@ -27,6 +27,7 @@ export const PUD_SIZE: number = 1 << PUD_SHIFT;
 export const PGDIR_SIZE: number = 1 << PGDIR_SHIFT;
 export const TASK_SIZE: Vaddr = (PTRS_PER_PGD * PGDIR_SIZE) as Vaddr;
 export const HPAGE_PMD_NR: number = 0;
+export const PGTABLES_PER_PAGE: number = 1;
 
 /** hugetlb.ts */
 export const PMD_HUGE = 0x80;
@@ -36,10 +37,6 @@ const INDEX = TABLE_ENTRIES - 1;
 
 export function pgdOffset(m: ArchMachine, mm: Mm, address: Vaddr): Pgdp {
   return slotOf(m, m.mm.pgd[mm], (address >>> PGDIR_SHIFT) & INDEX) as Pgdp;
-}
-
-export function pudOffset(_m: ArchTables, pgdp: Pgdp, _address: Vaddr): Pudp {
-  return pgdp as number as Pudp;
 }
 
 export function pmdOffset(_m: ArchTables, pudp: Pudp, _address: Vaddr): Pmdp {
@@ -57,10 +54,6 @@ export function walkPte(m: ArchMachine, mm: Mm, address: Vaddr): Ptep {
   if (pmdNone(m, pmdp)) return none;
   const ptep = pteOffset(m, pmdp, address);
   return (m.pgtable.entries[pmdp] & PMD_HUGE) !== 0 && (m.pgtable.entries[ptep & ~1] & PTE_HUGE) !== 0 ? none : ptep;
-}
-
-export function pgdNone(_m: ArchTables, _pgdp: Pgdp): boolean {
-  return false;
 }
 
 export function pudNone(_m: ArchTables, _pudp: Pudp): boolean {
@@ -83,21 +76,18 @@ export function pmdPage(m: ArchTables, pmdp: Pmdp): Pfn {
   return tableOf(m, pmdp) as Pfn;
 }
 
-export function* pgdPopulate(_m: ArchMachine, _pgdp: Pgdp, _table: Pfn): Task<Step> {
-  bugOn(true, 'folded-pgd-populated');
+/** A table of ptes is a page. */
+export function pmdPgtable(m: ArchTables, pmdp: Pmdp): Pgtable {
+  return tableOf(m, pmdp) as Pgtable;
 }
 
 export function* pudPopulate(_m: ArchMachine, _pudp: Pudp, _table: Pfn): Task<Step> {
   bugOn(true, 'folded-pud-populated');
 }
 
-export function* pmdPopulate(m: ArchMachine, pmdp: Pmdp, table: Pfn): Task<Step> {
+export function* pmdPopulate(m: ArchMachine, pmdp: Pmdp, table: Pgtable): Task<Step> {
   yield* point(m, WRITE, whereOfSlot(m, pmdp));
   m.pgtable.entries[pmdp] = (table << FRAME_SHIFT) | PAGE_PRESENT;
-}
-
-export function* pgdClear(_m: ArchMachine, _pgdp: Pgdp): Task<Step> {
-  // nop
 }
 
 export function* pudClear(_m: ArchMachine, _pudp: Pudp): Task<Step> {
@@ -118,19 +108,6 @@ export function pmdIsEmpty(m: ArchTables, pmdp: Pmdp): boolean {
   const start = slotOf(m, tableOf(m, pmdp), 0);
   for (let i = start; i < start + TABLE_ENTRIES; i++) if (m.pgtable.entries[i] !== 0) return false;
   return true;
-}
-
-export function pgdAddrEnd(address: Vaddr, end: Vaddr): Vaddr {
-  const boundary = ((address >>> PGDIR_SHIFT) + 1) * PGDIR_SIZE;
-  return boundary < end ? (boundary as Vaddr) : end;
-}
-
-export function pudAddrEnd(address: Vaddr, end: Vaddr): Vaddr {
-  return pgdAddrEnd(address, end);
-}
-
-export function pmdAddrEnd(address: Vaddr, end: Vaddr): Vaddr {
-  return pgdAddrEnd(address, end);
 }
 
 function slotOf(m: ArchTables, table: number, index: number): number {

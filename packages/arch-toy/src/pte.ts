@@ -22,6 +22,7 @@ export const PAGE_DIRTY = 0x10;
 /** Of an entry that is not present: a slot of swap, in place of a frame. */
 const PAGE_SWAP = 0x20;
 export const FRAME_SHIFT = 8;
+const FLAGS = 0xff;
 /** What pteModify keeps: the frame, accessed and dirty. */
 const CHANGE_KEEPS = (-1 << FRAME_SHIFT) | PAGE_ACCESSED | PAGE_DIRTY;
 
@@ -116,9 +117,18 @@ export function ptepPfn(m: ArchTables, ptep: Ptep): Pfn {
   return (m.pgtable.entries[ptep] >>> FRAME_SHIFT) as Pfn;
 }
 
+export function ptepFlags(m: ArchTables, ptep: Ptep): Pte {
+  return (m.pgtable.entries[ptep] & FLAGS) as Pte;
+}
+
 export function* setPteAt(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, pte: Pte): Task<Step> {
   yield* point(m, WRITE, whereOfSlot(m, ptep));
   m.pgtable.entries[ptep] = pte;
+}
+
+export function* ptepCopy(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, src: Ptep, flags: Pte): Task<Step> {
+  yield* point(m, WRITE, whereOfSlot(m, ptep));
+  m.pgtable.entries[ptep] = (m.pgtable.entries[src] & ~FLAGS) | flags;
 }
 
 export function* pteClear(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep): Task<Step> {

@@ -18,7 +18,7 @@
  * @template M the machine, as the arch sees it
  */
 import type { AsmHugetlb } from './asm-hugetlb.js';
-import type { Mm, Pfn, Pgdp, Pgprot, Pmdp, Pte, Ptep, Pudp, Vaddr, Vma } from './handles.js';
+import type { Mm, Pfn, Pgdp, Pgprot, Pgtable, Pmdp, Pte, Ptep, Pudp, Vaddr, Vma } from './handles.js';
 import type { ImageConfig } from './machine.js';
 import type { Step, Task } from './task.js';
 
@@ -49,6 +49,11 @@ export interface AsmGeometry {
   readonly TASK_SIZE: Vaddr;
   /** Pages that one transparent huge page stands for, 0 where the arch has none. HPAGE_PMD_NR */
   readonly HPAGE_PMD_NR: number;
+  /**
+   * Tables of ptes that fit in one page, 1 or 2. Where it is 2 an mm hands out both halves of a page before it takes another,
+   * and one split lock covers two ranges that have nothing to do with each other.
+   */
+  readonly PGTABLES_PER_PAGE: number;
 }
 
 /**
@@ -104,14 +109,16 @@ export interface AsmLevels<M> {
   pgdNone(m: M, pgdp: Pgdp): boolean;
   pudNone(m: M, pudp: Pudp): boolean;
   pmdNone(m: M, pmdp: Pmdp): boolean;
-  /** The frame of the table below. @holds the entry is not none */
+  /** The frame of the table below, or of the page that it lies in. @holds the entry is not none */
   pgdPage(m: M, pgdp: Pgdp): Pfn;
   pudPage(m: M, pudp: Pudp): Pfn;
   pmdPage(m: M, pmdp: Pmdp): Pfn;
+  /** The table itself, which may be a part of its page. @holds the entry is not none */
+  pmdPgtable(m: M, pmdp: Pmdp): Pgtable;
   /** Hangs in a table that `tableInit` has made empty. One atomic step. @locks pageTableLock of the mm */
   pgdPopulate(m: M, pgdp: Pgdp, table: Pfn): Task<Step>;
   pudPopulate(m: M, pudp: Pudp, table: Pfn): Task<Step>;
-  pmdPopulate(m: M, pmdp: Pmdp, table: Pfn): Task<Step>;
+  pmdPopulate(m: M, pmdp: Pmdp, table: Pgtable): Task<Step>;
   /**
    * Takes the table below out. One atomic step.
    * @locks mmapSem for writing, or no user of the mm is left
@@ -120,7 +127,7 @@ export interface AsmLevels<M> {
   pgdClear(m: M, pgdp: Pgdp): Task<Step>;
   pudClear(m: M, pudp: Pudp): Task<Step>;
   pmdClear(m: M, pmdp: Pmdp): Task<Step>;
-  /** Makes every entry of a new table page none. @context nobody else can see the page yet */
+  /** Makes every entry of a new table page none, all that fit in it. @context nobody else can see the page yet */
   tableInit(m: M, table: Pfn, level: TableLevel): void;
   /** Every entry of the table of ptes below is none. @locks its ptl */
   pmdIsEmpty(m: M, pmdp: Pmdp): boolean;
@@ -141,6 +148,8 @@ export interface AsmPtepOps<M> {
   ptepNone(m: M, ptep: Ptep): boolean;
   ptepPresent(m: M, ptep: Ptep): boolean;
   ptepPfn(m: M, ptep: Ptep): Pfn;
+  /** The flags of the entry alone, as a pte of frame 0: asked and changed like any pte, in integers. For loops. */
+  ptepFlags(m: M, ptep: Ptep): Pte;
 
   /**
    * Stores a pte into a slot that is none, or that the hardware cannot be using. One atomic step.
@@ -150,6 +159,11 @@ export interface AsmPtepOps<M> {
    * @absent own
    */
   setPteAt(m: M, mm: Mm, address: Vaddr, ptep: Ptep, pte: Pte): Task<Step>;
+  /**
+   * `setPteAt` of the pte in `src` with `flags`, which ptepFlags has told of it and the caller has changed: fork's loop.
+   * @context atomic @locks ptl(address), the ptl of `src` @holds, owes as setPteAt @absent own
+   */
+  ptepCopy(m: M, mm: Mm, address: Vaddr, ptep: Ptep, src: Ptep, flags: Pte): Task<Step>;
   /**
    * Empties a slot without saying what stood there. One atomic step.
    * @context atomic @locks ptl(address) @owes the flush, unless the pte was not present @absent own

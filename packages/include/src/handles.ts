@@ -21,6 +21,9 @@ export type Pmdp = Brand<'Pmdp'>;
 export type Pudp = Brand<'Pudp'>;
 export type Pgdp = Brand<'Pgdp'>;
 
+/** A table of ptes: PGTABLES_PER_PAGE * frame + its place in the page. Where a table is a page, the frame. pgtable_t */
+export type Pgtable = Brand<'Pgtable'>;
+
 /**
  * Value of a pte. The 64 bits of the hardware entry, exact in a double: bits 0 to
  * 51 stand where the hardware has them, bit 52 holds the hardware's bit 63 (NX on

@@ -1,6 +1,6 @@
 export type { GracePeriod, InRcuRead, InSrcuRead, MaySleep, Sleep, Step, Task, UnderPteLock } from './task.js';
 export type {
-  AnonVma, AnonVmaChain, File, Inode, Mm, MmuNotifier, Mutex, Pfn, Pgd, Pgdp, Pgprot, Pmd, Pmdp, Pte, Ptep, Pud, Pudp,
+  AnonVma, AnonVmaChain, File, Inode, Mm, MmuNotifier, Mutex, Pfn, Pgd, Pgdp, Pgprot, Pgtable, Pmd, Pmdp, Pte, Ptep, Pud, Pudp,
   Refcount, Rwsem, Seqcount, Spinlock, TaskStruct, Vaddr, Vma, Where,
 } from './handles.js';
 export { E2BIG, EACCES, EAGAIN, EBADF, EBUSY, EEXIST, EFAULT, EINTR, EFBIG, EINVAL, EIO, ENODEV, ENOENT, ENOMEM, ENOSYS, EOPNOTSUPP, EOVERFLOW, EPERM, ESRCH, ERRNO_NAMES, MAX_ERRNO } from './errno.js';
@@ -36,6 +36,6 @@ export type {
 } from './mmu-notifier.js';
 export { PTE_LOOKUP_DIRTY, PTE_LOOKUP_WRITE } from './secondary-mmu.js';
 export type {
-  AttachedSecondary, InstallEntry, KernelServices, MappedArea, SecondaryCounters, SecondaryDriver, SecondaryImage, SecondaryMachine, SecondaryMmu, SecondaryMmuFor,
-  SecondaryTable, TranslationVisitor,
+  AttachedSecondary, InstallEntry, KernelServices, MappedArea, OwnCall, SecondaryCounters, SecondaryDriver, SecondaryImage, SecondaryMachine, SecondaryMmu, SecondaryMmuFor,
+  SecondaryTable, Surroundings, TranslationVisitor,
 } from './secondary-mmu.js';

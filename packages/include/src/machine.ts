@@ -67,7 +67,8 @@ export interface KernelSettings {
 
 /** What an image was linked from. The builder compares it with what was asked. */
 export interface ImageConfig {
-  readonly arch: 'generic' | 'x86' | 's390' | 'toy';
+  /** s390-256: s390 with the tables of 256 ptes that came with 2.6.25. */
+  readonly arch: 'generic' | 'x86' | 's390' | 's390-256' | 'toy';
   readonly design: 'v5' | 'range' | 'off';
   readonly build: 'checked' | 'fast';
 }

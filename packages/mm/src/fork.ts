@@ -88,7 +88,7 @@ export function* mmAlloc(m: Machine, defFlags: number): Task<MaySleep, Mm | numb
   t.totalVm[mm] = t.lockedVm[mm] = t.dataVm[mm] = t.execVm[mm] = t.stackVm[mm] = 0;
   t.defFlags[mm] = defFlags & VM_NOHUGEPAGE;
   t.startBrk[mm] = t.brk[mm] = t.startStack[mm] = t.argStart[mm] = t.mmapBase[mm] = 0;
-  t.rssAnon[mm] = t.rssFile[mm] = t.rssShmem[mm] = t.nrSwapents[mm] = t.nrPgtables[mm] = 0;
+  t.rssAnon[mm] = t.rssFile[mm] = t.rssShmem[mm] = t.nrSwapents[mm] = t.nrPgtables[mm] = t.pgtableList[mm] = 0;
   mmuNotifierMmInit(m, mm);
   if (yield* pgdAlloc(m, mm)) return mm;
   poolFree(m.mmPool, mm);

@@ -20,11 +20,11 @@
  * Where no TLB is modelled (tlbEntries 0) nobody waits for anybody before a page is freed, so all goes the slow way.
  */
 import { EFAULT, READ } from '@mmun/include';
-import type { MaySleep, Mm, Pfn, Pmdp, Ptep, Step, Task, Vaddr } from '@mmun/include';
+import type { MaySleep, Mm, Pfn, Pgtable, Pmdp, Ptep, Step, Task, Vaddr } from '@mmun/include';
 import { bugOn, poolIsLive, whereOf } from '@mmun/lib';
 import { downRead, point, refcountAt, refcountIncNotZero, touch, upRead } from '@mmun/locking';
 import {
-  PTRS_PER_PMD, PTRS_PER_PUD, gupFastBegin, gupFastEnd, pgdNone, pgdOffset, pgdPage, pmdHuge, pmdNone, pmdOffset, pmdPage, pteOffset, ptePfn, ptePresent, pteSame,
+  PTRS_PER_PMD, PTRS_PER_PUD, gupFastBegin, gupFastEnd, pgdNone, pgdOffset, pgdPage, pmdHuge, pmdNone, pmdOffset, pmdPage, pmdPgtable, pteOffset, ptePfn, ptePresent, pteSame,
   pteWrite, ptepGet, pudNone, pudOffset, pudPage, smpProcessorId, whereOfSlot,
 } from '#asm';
 import { getUserPage } from './gup.js';
@@ -76,10 +76,11 @@ function* gupPmd(m: Machine, mm: Mm, address: Vaddr): Task<Step, Pmdp> {
 
 /** gup_fast_pte_range() for one page. @context gupFastBegin @holds pmdp was not none in the step under way */
 function* gupPte(m: Machine, pmdp: Pmdp, address: Vaddr, isWrite: boolean): Task<Step, number> {
-  const table = pmdPage(m, pmdp);
+  const table = pmdPgtable(m, pmdp);
+  const page = pmdPage(m, pmdp);
   const ptep = pteOffset(m, pmdp, address);
   yield* point(m, READ, whereOfSlot(m, ptep));
-  tableIsLive(m, table);
+  tableIsLive(m, page);
   const pte = ptepGet(m, ptep);
   if (!ptePresent(pte) || (isWrite && !pteWrite(pte))) return 0;
   const pfn = ptePfn(pte);
@@ -91,9 +92,9 @@ function* gupPte(m: Machine, pmdp: Pmdp, address: Vaddr, isWrite: boolean): Task
   return 0;
 }
 
-function* isStillPmd(m: Machine, pmdp: Pmdp, table: Pfn): Task<Step, boolean> {
+function* isStillPmd(m: Machine, pmdp: Pmdp, table: Pgtable): Task<Step, boolean> {
   yield* point(m, READ, whereOfSlot(m, pmdp));
-  return !pmdNone(m, pmdp) && pmdPage(m, pmdp) === table;
+  return !pmdNone(m, pmdp) && pmdPgtable(m, pmdp) === table;
 }
 
 function* isStillPte(m: Machine, ptep: Ptep, pte: ReturnType<typeof ptepGet>): Task<Step, boolean> {

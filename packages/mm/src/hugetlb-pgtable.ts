@@ -17,7 +17,7 @@
  * Lock order: mmap_sem > i_mmap_lock > page_table_lock.
  */
 import { PAGE_SIZE, TABLE_PTE, VM_LOCKED_MASK, VM_MAYSHARE } from '@mmun/include';
-import type { MaySleep, Mm, Pfn, Pgdp, Pmdp, Ptep, Pudp, Spinlock, Step, Task, Vaddr, Vma } from '@mmun/include';
+import type { MaySleep, Mm, Pfn, Pgdp, Pgtable, Pmdp, Ptep, Pudp, Spinlock, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { bugOn } from '@mmun/lib';
 import { lockdepAssertHeld, refcountAt, refcountDecAndTest, refcountInc, spinLock, spinUnlock } from '@mmun/locking';
 import {
@@ -157,7 +157,7 @@ function* hangIn(m: Machine, mm: Mm, address: Vaddr, table: Pfn): Task<Step> {
   const isOurs = hugeTable(m, mm, address) === 0;
   if (isOurs && IN_PTE_TABLE) {
     const pmdp = mmFindPmd(m, mm, address);
-    yield* pmdPopulate(m, pmdp, table);
+    yield* pmdPopulate(m, pmdp, table as number as Pgtable);
     yield* pmdMkhuge(m, pmdp);
   } else if (isOurs) yield* pudPopulate(m, pudOf(m, mm, address), table);
   if (isOurs) m.mm.nrPgtables[mm] = m.mm.nrPgtables[mm] + 1;

@@ -7,12 +7,12 @@ import type { MaySleep, Mm, Pfn, Pgdp, Pmdp, Pte, Ptep, Pudp, Step, Task, Vaddr,
 import { spinLock, spinUnlock } from '@mmun/locking';
 import {
   PGDIR_SIZE, PMD_SIZE, PTRS_PER_PMD, PTRS_PER_PUD, PUD_SIZE, TASK_SIZE, pgdAddrEnd, pgdClear, pgdNone, pgdOffset, pgdPage, pmdAddrEnd, pmdClear,
-  pmdNone, pmdOffset, pmdPage, pteDirty, pteOffset, ptePfn, pteToSwpEntry, pteYoung, ptepGet, ptepGetAndClearFull, ptepNone, ptepPfn, ptepPresent, pudAddrEnd, pudClear, pudNone,
+  pmdNone, pmdOffset, pmdPgtable, pteDirty, pteOffset, ptePfn, pteToSwpEntry, pteYoung, ptepGet, ptepGetAndClearFull, ptepNone, ptepPfn, ptepPresent, pudAddrEnd, pudClear, pudNone,
   pudOffset, pudPage,
 } from '#asm';
 import { MMU_NOTIFIER, mmuNotifier, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, mmuNotifierInvalidateRangeStartNonblock } from '#mmu-notifier';
 import { unmapHugepageRange } from './hugetlb-unmap.js';
-import { tlbFinishMmu, tlbGatherMmu, tlbGathering, tlbIsFull, tlbRemovePage, tlbRemoveTable } from './mmu-gather.js';
+import { tlbFinishMmu, tlbGatherMmu, tlbGathering, tlbIsFull, tlbRemovePage, tlbRemovePgtable, tlbRemoveTable } from './mmu-gather.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { MM_ANONPAGES, MM_SWAPENTS, PG_DIRTY, PG_REFERENCED, addMmCounter, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
@@ -194,9 +194,10 @@ function* freePmdRange(m: Machine, mm: Mm, pudp: Pudp, start: Vaddr, end: Vaddr,
     const next = pmdAddrEnd(address, end);
     const pmdp = pmdOffset(m, pudp, address);
     if (!pmdNone(m, pmdp) && liesBetween(address, PMD_SIZE, floor, ceiling)) {
-      const table = pmdPage(m, pmdp);
+      const table = pmdPgtable(m, pmdp);
       yield* pmdClear(m, pmdp);
-      yield* removeTable(m, mm, table);
+      m.mm.nrPgtables[mm] = m.mm.nrPgtables[mm] - 1;
+      yield* tlbRemovePgtable(m, table);
     }
     address = next;
   }

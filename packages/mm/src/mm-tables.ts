@@ -32,8 +32,10 @@ export const mmSpec = {
   rssAnon: 'i32', rssFile: 'i32', rssShmem: 'i32',
   /** Ptes that hold swap entries. */
   nrSwapents: 'i32',
-  /** @guardedBy pageTableLock. Page-table pages, all levels. */
+  /** @guardedBy pageTableLock. Page tables, all levels. */
   nrPgtables: 'i32',
+  /** @guardedBy pageTableLock. Where two tables of ptes share a page: the first page that has room for another. */
+  pgtableList: 'u32',
 } as const;
 
 export const vmaSpec = {

@@ -5,12 +5,12 @@
  *
  * Where nothing is cached (`tlbEntries` 0) pages go at once, as 2.6.24 does with a single CPU: tlb_fast_mode.
  */
-import type { Mm, Pfn, Step, Task } from '@mmun/include';
+import type { Mm, Pfn, Pgtable, Step, Task } from '@mmun/include';
 import { bugOn } from '@mmun/lib';
 import { current, waitForReaders } from '@mmun/locking';
-import { HAVE_RCU_TABLE_FREE, flushTlbMm } from '#asm';
+import { HAVE_RCU_TABLE_FREE, PGTABLES_PER_PAGE, flushTlbMm } from '#asm';
 import type { Machine } from './mm-types.js';
-import { freeTable } from './pgalloc.js';
+import { freeTable, pteFree } from './pgalloc.js';
 import { freePageAndSwapCache } from './swapfile.js';
 
 /** The current thread starts to gather. @param isFull the whole mm goes: no CPU uses its tables */
@@ -47,10 +47,15 @@ export function* tlbRemovePage(m: Machine, pfn: Pfn): Task<Step> {
   mmuGather.nr[row] = mmuGather.nr[row] + 1;
 }
 
-/** Hands over a table page that nothing leads to any more. pte_free_tlb(), tlb_remove_table() @context process, no spinlock held */
+/** Hands over a table page that nothing leads to any more. pmd_free_tlb(), tlb_remove_table() @context process, no spinlock held */
 export function* tlbRemoveTable(m: Machine, table: Pfn): Task<Step> {
   m.mmuGather.hasTable[current(m)] = 1;
   yield* tlbRemovePage(m, table);
+}
+
+/** The same for a table of ptes, which may be a part of a page. pte_free_tlb() @context process, no spinlock held */
+export function* tlbRemovePgtable(m: Machine, table: Pgtable): Task<Step> {
+  yield* tlbRemoveTable(m, (PGTABLES_PER_PAGE === 1 ? table : table + lastPfn(m)) as number as Pfn);
 }
 
 /**
@@ -75,7 +80,13 @@ export function* tlbFinishMmu(m: Machine): Task<Step> {
   m.mmuGather.mm[current(m)] = 0;
 }
 
+/** @param pfn a frame, a table page, or behind all of these a part of a page of tables */
 function* release(m: Machine, pfn: Pfn): Task<Step> {
-  if (pfn > m.bootConfig.nrFrames) yield* freeTable(m, pfn);
+  if (PGTABLES_PER_PAGE > 1 && pfn > lastPfn(m)) yield* pteFree(m, tlbGathering(m), (pfn - lastPfn(m)) as number as Pgtable);
+  else if (pfn > m.bootConfig.nrFrames) yield* freeTable(m, pfn);
   else yield* freePageAndSwapCache(m, pfn);
+}
+
+function lastPfn(m: Machine): number {
+  return m.bootConfig.nrFrames + m.bootConfig.nrTables;
 }

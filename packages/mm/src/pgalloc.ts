@@ -6,11 +6,11 @@
  * Lock order: pageTableLock and a split ptl are never held together, but for one ptl inside another in fork and mremap.
  */
 import { READ, TABLE_PGD, TABLE_PMD, TABLE_PTE, TABLE_PUD, WRITE } from '@mmun/include';
-import type { Mm, Pfn, Pgdp, Pmdp, Ptep, Pudp, Spinlock, Step, TableLevel, Task, Vaddr } from '@mmun/include';
+import type { Mm, Pfn, Pgdp, Pgtable, Pmdp, Ptep, Pudp, Spinlock, Step, TableLevel, Task, Vaddr } from '@mmun/include';
 import { bugOn, poolAlloc, poolFree, whereOf } from '@mmun/lib';
 import { point, spinLock, spinUnlock, spinlockAt, touch } from '@mmun/locking';
 import {
-  PGDIR_SIZE, PMD_SIZE, PUD_SIZE, pgdNone, pgdOffset, pgdPopulate, pmdNone, pmdOffset, pmdPage, pmdPopulate, pteOffset, pudNone, pudOffset, pudPopulate, tableInit, whereOfSlot,
+  PGDIR_SIZE, PGTABLES_PER_PAGE, PMD_SIZE, PUD_SIZE, pgdNone, pgdOffset, pgdPopulate, pmdNone, pmdOffset, pmdPage, pmdPopulate, pteOffset, pudNone, pudOffset, pudPopulate, tableInit, whereOfSlot,
 } from '#asm';
 import { pageTableLockOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -74,13 +74,15 @@ export function* pmdAlloc(m: Machine, mm: Mm, pudp: Pudp, address: Vaddr): Task<
 export function* pteAlloc(m: Machine, mm: Mm, pmdp: Pmdp): Task<Step, boolean> {
   touch(m, READ, whereOfSlot(m, pmdp));
   if (!pmdNone(m, pmdp)) return true;
-  const table = yield* allocTable(m, TABLE_PTE);
+  const table = yield* pteAllocOne(m, mm);
   if (table === 0) return false;
   const lock = pageTableLockOf(m, mm);
   yield* spinLock(m, lock);
   const isOurs = pmdNone(m, pmdp);
   if (isOurs) yield* pmdPopulate(m, pmdp, table);
-  yield* tableHung(m, mm, lock, table, isOurs);
+  if (isOurs) m.mm.nrPgtables[mm] = m.mm.nrPgtables[mm] + 1;
+  yield* spinUnlock(m, lock);
+  if (!isOurs) yield* pteFree(m, mm, table);
   return true;
 }
 
@@ -127,6 +129,15 @@ export function pteLockptr(m: Machine, mm: Mm, pmdp: Pmdp): Spinlock {
   return nrCpus >= settings.splitPtlockCpus ? spinlockAt(m.page.ptl, pmdPage(m, pmdp)) : pageTableLockOf(m, mm);
 }
 
+/**
+ * A table of ptes goes, and its page where nothing else of it is in use. pte_free()
+ * @context nobody can reach the table any more, no walker of the hardware either; takes pageTableLock where tables share pages
+ */
+export function* pteFree(m: Machine, mm: Mm, table: Pgtable): Task<Step> {
+  if (PGTABLES_PER_PAGE === 1) yield* freeTable(m, table as number as Pfn);
+  else yield* pageTableFree(m, mm, table);
+}
+
 /** @context nobody can reach the table any more, no walker of the hardware either */
 export function* freeTable(m: Machine, table: Pfn): Task<Step> {
   bugOn(m.page.ptl[table] !== 0, 'table-freed-locked');
@@ -146,6 +157,75 @@ function* allocTable(m: Machine, level: TableLevel): Task<Step, Pfn> {
   m.page.ptl[table] = 0;
   tableInit(m, table, level);
   return table;
+}
+
+/** @returns 0 where no table page is left. pte_alloc_one() */
+function* pteAllocOne(m: Machine, mm: Mm): Task<Step, Pgtable> {
+  if (PGTABLES_PER_PAGE === 1) return (yield* allocTable(m, TABLE_PTE)) as number as Pgtable;
+  return yield* pageTableAlloc(m, mm);
+}
+
+/** A free part of the first page of the mm that has one, else of a new page; all its parts are empty. page_table_alloc() */
+function* pageTableAlloc(m: Machine, mm: Mm): Task<Step, Pgtable> {
+  const { flags, refcount } = m.page;
+  const lock = pageTableLockOf(m, mm);
+  yield* spinLock(m, lock);
+  let page = m.mm.pgtableList[mm] as Pfn;
+  if (page === 0) {
+    yield* spinUnlock(m, lock);
+    page = yield* allocTable(m, TABLE_PTE);
+    if (page === 0) return 0 as Pgtable;
+    flags[page] = refcount[page] = 0;
+    yield* spinLock(m, lock);
+    pgtableListAdd(m, mm, page);
+  }
+  let part = 0;
+  while ((flags[page] & (1 << part)) !== 0) part++;
+  flags[page] = flags[page] | (1 << part);
+  refcount[page] = refcount[page] + 1;
+  if (flags[page] === ALL_PARTS) pgtableListDel(m, mm, page);
+  yield* spinUnlock(m, lock);
+  return (page * PGTABLES_PER_PAGE + part) as Pgtable;
+}
+
+/** page_table_free() */
+function* pageTableFree(m: Machine, mm: Mm, table: Pgtable): Task<Step> {
+  const { flags, refcount } = m.page;
+  const page = Math.floor(table / PGTABLES_PER_PAGE) as Pfn;
+  const lock = pageTableLockOf(m, mm);
+  yield* spinLock(m, lock);
+  const isListed = flags[page] !== ALL_PARTS;
+  flags[page] = flags[page] & ~(1 << (table % PGTABLES_PER_PAGE));
+  refcount[page] = refcount[page] - 1;
+  const isUnused = flags[page] === 0;
+  if (isListed) pgtableListDel(m, mm, page);
+  if (!isUnused) pgtableListAdd(m, mm, page);
+  yield* spinUnlock(m, lock);
+  if (isUnused) yield* freeTable(m, page);
+}
+
+/** FRAG_MASK: bits of a table page's flags, one for each of its tables that is in use. */
+const ALL_PARTS: number = 2 ** PGTABLES_PER_PAGE - 1;
+
+/** To the front. @locks pageTableLock */
+function pgtableListAdd(m: Machine, mm: Mm, page: Pfn): void {
+  const { lruNext, lruPrev } = m.page;
+  const next = m.mm.pgtableList[mm];
+  lruNext[page] = next;
+  lruPrev[page] = 0;
+  if (next !== 0) lruPrev[next] = page;
+  m.mm.pgtableList[mm] = page;
+}
+
+/** @locks pageTableLock */
+function pgtableListDel(m: Machine, mm: Mm, page: Pfn): void {
+  const { lruNext, lruPrev } = m.page;
+  const next = lruNext[page];
+  const prev = lruPrev[page];
+  if (next !== 0) lruPrev[next] = prev;
+  if (prev === 0) m.mm.pgtableList[mm] = next;
+  else lruNext[prev] = next;
+  lruNext[page] = lruPrev[page] = 0;
 }
 
 /** The end of hanging a table in: unlock, and give it back where another thread was first. */

@@ -1,6 +1,7 @@
 import * as image from '@mmun/image';
 import { MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PF_PROT, PF_USER, PROT_NONE, PROT_READ, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_FAULT_SIGSEGV, VM_HUGEPAGE, MADV_DONTNEED, MADV_HUGEPAGE } from '@mmun/include';
 import type { Vaddr } from '@mmun/include';
+import { HPAGE_PMD_NR, PTRS_PER_PTE } from '#asm';
 import { ANON, RW, WRITE_PROTECTED, world } from './page-world.js';
 import type { World } from './page-world.js';
 
@@ -73,11 +74,11 @@ describe('anonymous memory', () => {
 
   it('without table pages too', () => {
     const w = world({ nrTables: 12 });
-    const a = w.mmap(512 * 16);
+    const a = w.mmap(PTRS_PER_PTE * 32);
     let i = 0;
-    while (i < 16 && w.fault(a + i * 512 * P) === 0) i++;
-    expect(i).toBeLessThan(16);
-    expect(w.fault(a + i * 512 * P)).toBe(VM_FAULT_OOM);
+    while (i < 32 && w.fault(a + i * PTRS_PER_PTE * P) === 0) i++;
+    expect(i).toBeLessThan(32);
+    expect(w.fault(a + i * PTRS_PER_PTE * P)).toBe(VM_FAULT_OOM);
     consistent(w);
   });
 });
@@ -253,7 +254,7 @@ describe('files', () => {
 });
 
 describe('huge pages', () => {
-  const BLOCK = 512 * P;
+  const BLOCK = HPAGE_PMD_NR * P;
 
   it('the first write to an untouched aligned block of a VM_HUGEPAGE vma brings all of it', () => {
     const w = world();
@@ -262,9 +263,9 @@ describe('huge pages', () => {
     expect(w.row(a).vmFlags & VM_HUGEPAGE).not.toBe(0);
     const block = Math.ceil(a / BLOCK) * BLOCK;
     w.write(block + 5 * P, 1);
-    expect(w.row(a).anonymous).toBe(512);
-    expect(w.write(block + 511 * P, 2)).toBe(0);
-    expect(w.row(a).anonymous).toBe(512);
+    expect(w.row(a).anonymous).toBe(HPAGE_PMD_NR);
+    expect(w.write(block + (HPAGE_PMD_NR - 1) * P, 2)).toBe(0);
+    expect(w.row(a).anonymous).toBe(HPAGE_PMD_NR);
     consistent(w);
   });
 
@@ -276,15 +277,15 @@ describe('huge pages', () => {
     expect(w.read(block)).toBe(0);
     expect(w.row(a).rss).toBe(0);
     w.write(block + P, 1);
-    expect(w.row(a).anonymous).toBe(512);
+    expect(w.row(a).anonymous).toBe(HPAGE_PMD_NR);
     expect(w.read(block + 2 * P)).toBe(0);
     consistent(w);
   });
 
   it('not where the vma does not cover the block, nor without frames', () => {
-    const w = world({ nrFrames: 300 });
-    const a = w.mmap(700);
-    w.run(image.sysMadvise(w.m, a, 700 * P, MADV_HUGEPAGE));
+    const w = world({ nrFrames: HPAGE_PMD_NR - 100 });
+    const a = w.mmap(HPAGE_PMD_NR + 188);
+    w.run(image.sysMadvise(w.m, a, (HPAGE_PMD_NR + 188) * P, MADV_HUGEPAGE));
     const block = Math.ceil(a / BLOCK) * BLOCK;
     w.write(block, 1);
     expect(w.row(a).anonymous).toBe(1);

@@ -18,7 +18,7 @@ const DESIGN = image.config.design as Design;
 const on = gate('MMU_NOTIFIER');
 /** The fast build takes no locks. */
 /** `later`: the CPUs are flushed afterwards, for all of the range. On s390 IPTE has flushed before anyone is told. */
-const onArch = (seen: Seen): Seen => seen.replace('| later |', image.config.arch === 's390' ? '| 0 |' : '| 1 |');
+const onArch = (seen: Seen): Seen => seen.replace('| later |', image.config.arch.startsWith('s390') ? '| 0 |' : '| 1 |');
 const withLocks = (seen: Seen): Seen => (image.config.build === 'fast' ? seen.replace(/\| .*? \|/, '| none |') : seen);
 
 /** What was seen, `op pages | locks | pte | CPUs that translate | old page`. */
@@ -208,8 +208,8 @@ const SITES: readonly Site[] = [
     // the answers are asked for on every arch but s390, which overrides the macro; range asks at the call site
     name: 'ptep_clear_flush_young from page_referenced_one',
     act: ({ w, a }) => asReclaim(w, a, (pfn) => image.pageReferenced(w.m, pfn, false)),
-    v5: image.config.arch === 's390' ? [] : ['age 0..1 | lock ptl | old rw | 0 | live'],
-    range: [image.config.arch === 's390' ? 'young 0..1 | lock ptl | old rw | 1 | live' : 'young 0..1 | lock ptl | old rw | 0 | live'],
+    v5: image.config.arch.startsWith('s390') ? [] : ['age 0..1 | lock ptl | old rw | 0 | live'],
+    range: [image.config.arch.startsWith('s390') ? 'young 0..1 | lock ptl | old rw | 1 | live' : 'young 0..1 | lock ptl | old rw | 0 | live'],
   },
   {
     name: 'remap_pte_range',

@@ -3,6 +3,7 @@
  * held, the pte is empty or already changed, the old page is not free.
  */
 import * as image from '@mmun/image';
+import { HPAGE_PMD_NR, PTRS_PER_PTE } from '#asm';
 import { addNotifierOps, mmuNotifierAlloc, mmuNotifierRegister } from '#mmu-notifier';
 import { MADV_DONTNEED, MADV_HUGEPAGE, MAP_PRIVATE, MAP_SHARED, MREMAP_MAYMOVE, PAGE_SIZE, PF_USER, PROT_READ } from '@mmun/include';
 import type { MmuNotifierOps, Task, UnderPteLock, Vaddr } from '@mmun/include';
@@ -99,10 +100,12 @@ describe('calls of v5', () => {
     w.write(a, 1);
     w.write(a + 600 * P, 1);
     w.write(a + 1999 * P, 1);
+    const T = PTRS_PER_PTE;
+    const table = (page: number): number => page - page % T;
     calls.length = 0;
     w.run(image.sysMprotect(w.m, (a + P) as Vaddr, 1999 * P, PROT_READ));
     expect(calls.map(({ op, start, end }) => [op, (start - a) / P, (end - a) / P])).toEqual([
-      ['invalidatePages', 1, 512], ['invalidatePages', 512, 1024], ['invalidatePages', 1536, 2000],
+      ['invalidatePages', 1, T], ['invalidatePages', table(600), table(600) + T], ['invalidatePages', table(1999), 2000],
     ]);
     expect(calls.every(({ isAtomic }) => isAtomic)).toBe(true);
   });
@@ -177,10 +180,10 @@ describe('calls of v5', () => {
     const { w, ops } = watched();
     const a = w.mmap(1536, { prot: RW });
     w.run(image.sysMadvise(w.m, a, 1536 * P, MADV_HUGEPAGE));
-    const block = Math.ceil(a / (512 * P)) * 512 * P;
+    const block = Math.ceil(a / (HPAGE_PMD_NR * P)) * HPAGE_PMD_NR * P;
     w.read(block);
     w.write(block, 1);
-    expect(ops()).toEqual({ invalidatePage: 512 });
+    expect(ops()).toEqual({ invalidatePage: HPAGE_PMD_NR });
   });
 });
 

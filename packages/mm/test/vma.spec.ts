@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { EINVAL, ENOMEM, EOPNOTSUPP, MADV_DODUMP, MADV_DONTDUMP, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE,
   MAP_GROWSDOWN, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MREMAP_MAYMOVE, PF_USER, PF_WRITE, PROT_READ, PROT_WRITE } from '@mmun/include';
 import type { File, Vaddr } from '@mmun/include';
+import { HPAGE_PMD_NR } from '#asm';
 import * as image from '@mmun/image';
 
 const P = 4096;
@@ -120,7 +121,7 @@ describe('placement', () => {
   it('a whole number of huge pages without a hint is aligned to one', () => {
     const t = process();
     expect(t.place(1)).toBe(TOP - P);
-    expect((t.place(512) as number) % (512 * P)).toBe(0);
+    expect((t.place(HPAGE_PMD_NR) as number) % (HPAGE_PMD_NR * P)).toBe(0);
   });
 
   it('a stack keeps 256 pages below it; other gaps in there are passed over once the gap below the stack was tried', () => {

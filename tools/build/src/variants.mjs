@@ -5,7 +5,7 @@
 /**
  * @typedef {object} Variant
  * @property {string} name subpath of the image package, and name of the jest project
- * @property {'generic' | 'x86' | 's390' | 'toy'} arch
+ * @property {'generic' | 'x86' | 's390' | 's390-256' | 'toy'} arch
  * @property {'v5' | 'range' | 'off'} design of the notifier
  * @property {'checked' | 'fast'} build
  * @property {boolean} isQuick built by `npm run prepare` and `npm test`: what the command and the specs load. The others come with
@@ -16,9 +16,9 @@
 
 /**
  * `all`: the whole suite. `variant`: what an arch or a design can change, which is the specs of the archs and the
- * `*.variant.spec.ts` of all packages. `toy`: the specs of the archs and `*.toy.spec.ts`, which explore whole machines and
+ * `*.variant.spec.ts` of all packages. `arch`: the specs of the archs alone. `toy`: the specs of the archs and `*.toy.spec.ts`, which explore whole machines and
  * run on no other image. `none`.
- * @typedef {'all' | 'variant' | 'toy' | 'none'} Specs
+ * @typedef {'all' | 'variant' | 'arch' | 'toy' | 'none'} Specs
  */
 
 /** @type {readonly Variant[]} */
@@ -41,6 +41,12 @@ export const VARIANTS = [
   { name: 's390-fast', arch: 's390', design: 'v5', build: 'fast', isQuick: false, specs: 'none' },
   { name: 's390-off-fast', arch: 's390', design: 'off', build: 'fast', isQuick: false, specs: 'none' },
   { name: 's390-range-fast', arch: 's390', design: 'range', build: 'fast', isQuick: false, specs: 'none' },
+  { name: 's390-256', arch: 's390-256', design: 'v5', build: 'checked', isQuick: false, specs: 'arch' },
+  { name: 's390-256-off', arch: 's390-256', design: 'off', build: 'checked', isQuick: false, specs: 'none' },
+  { name: 's390-256-range', arch: 's390-256', design: 'range', build: 'checked', isQuick: false, specs: 'none' },
+  { name: 's390-256-fast', arch: 's390-256', design: 'v5', build: 'fast', isQuick: false, specs: 'none' },
+  { name: 's390-256-off-fast', arch: 's390-256', design: 'off', build: 'fast', isQuick: false, specs: 'none' },
+  { name: 's390-256-range-fast', arch: 's390-256', design: 'range', build: 'fast', isQuick: false, specs: 'none' },
   { name: 'toy', arch: 'toy', design: 'v5', build: 'checked', isQuick: true, specs: 'toy' },
   { name: 'toy-off', arch: 'toy', design: 'off', build: 'checked', isQuick: true, specs: 'toy' },
   { name: 'toy-range', arch: 'toy', design: 'range', build: 'checked', isQuick: true, specs: 'toy' },
@@ -52,6 +58,9 @@ export const VARIANTS = [
 /** The image that specs of image-independent packages run under. */
 export const FIRST = 'x86';
 
+/** @type {Partial<Record<Variant['arch'], readonly string[]>>} where it is not the one condition that has the arch's name */
+const ARCH_CONDITIONS = { generic: [], 's390-256': ['@mmun/arch-s390', '@mmun/s390-pgtable-256'] };
+
 /**
  * The package conditions that choose a variant. Defaults (generic, v5, untransformed) have no condition.
  * @param {Variant} variant
@@ -59,7 +68,7 @@ export const FIRST = 'x86';
  */
 export function conditionsOf({ arch, design, build }) {
   return [
-    ...(arch === 'generic' ? [] : [`@mmun/arch-${arch}`]),
+    ...(ARCH_CONDITIONS[arch] ?? [`@mmun/arch-${arch}`]),
     ...(design === 'v5' ? [] : [`@mmun/notifier-${design}`]),
     build === 'fast' ? '@mmun/fast' : '@mmun/explore',
   ];
@@ -89,7 +98,8 @@ export function gatesOf({ arch, design, build }) {
     FAST: build === 'fast',
     ARCH_GENERIC: arch === 'generic',
     ARCH_X86: arch === 'x86',
-    ARCH_S390: arch === 's390',
+    ARCH_S390: arch.startsWith('s390'),
+    S390_PGTABLE_256: arch === 's390-256',
     ARCH_TOY: arch === 'toy',
   };
 }

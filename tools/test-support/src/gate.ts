@@ -4,7 +4,7 @@
 /** The image that this jest project runs the suite against. */
 export interface ImageUnderTest {
   readonly name: string;
-  readonly arch: 'generic' | 'x86' | 's390' | 'toy';
+  readonly arch: 'generic' | 'x86' | 's390' | 's390-256' | 'toy';
   readonly design: 'v5' | 'range' | 'off';
   readonly build: 'checked' | 'fast';
   readonly gates: Readonly<Record<string, boolean>>;

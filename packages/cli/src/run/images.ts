@@ -2,7 +2,7 @@
 import type { ImageConfig, KernelImage, MachineConfig, SecondaryImage, SecondaryMmu } from '@mmun/include';
 import { UsageError } from '../usage-error.js';
 
-export const ARCHS = ['x86', 's390', 'generic'] as const;
+export const ARCHS = ['x86', 's390', 's390-256', 'generic'] as const;
 export const DESIGNS = ['v5', 'range', 'off'] as const;
 export const BUILDS = ['checked', 'fast'] as const;
 
@@ -26,8 +26,11 @@ const IMAGES: readonly ImageRow[] = [
   { arch: 'x86', design: 'range', build: 'checked', load: async () => await import('@mmun/image/x86-range') as unknown as ReplayImage },
   { arch: 'x86', design: 'off', build: 'checked', load: async () => await import('@mmun/image/x86-off') },
   { arch: 's390', design: 'v5', build: 'checked', load: async () => await import('@mmun/image/s390') as unknown as ReplayImage },
+  { arch: 's390-256', design: 'v5', build: 'checked', load: async () => await import('@mmun/image/s390-256') as unknown as ReplayImage },
   { arch: 's390', design: 'range', build: 'checked', load: async () => await import('@mmun/image/s390-range') as unknown as ReplayImage },
+  { arch: 's390-256', design: 'range', build: 'checked', load: async () => await import('@mmun/image/s390-256-range') as unknown as ReplayImage },
   { arch: 's390', design: 'off', build: 'checked', load: async () => await import('@mmun/image/s390-off') as unknown as ReplayImage },
+  { arch: 's390-256', design: 'off', build: 'checked', load: async () => await import('@mmun/image/s390-256-off') as unknown as ReplayImage },
   { arch: 'generic', design: 'v5', build: 'checked', load: async () => await import('@mmun/image/generic') as unknown as ReplayImage },
   { arch: 'generic', design: 'range', build: 'checked', load: async () => await import('@mmun/image/generic-range') as unknown as ReplayImage },
   { arch: 'generic', design: 'off', build: 'checked', load: async () => await import('@mmun/image/generic-off') as unknown as ReplayImage },
@@ -35,8 +38,11 @@ const IMAGES: readonly ImageRow[] = [
   { arch: 'x86', design: 'range', build: 'fast', load: async () => await import('@mmun/image/x86-range-fast') as unknown as ReplayImage },
   { arch: 'x86', design: 'off', build: 'fast', load: async () => await import('@mmun/image/x86-off-fast') },
   { arch: 's390', design: 'v5', build: 'fast', load: async () => await import('@mmun/image/s390-fast') as unknown as ReplayImage },
+  { arch: 's390-256', design: 'v5', build: 'fast', load: async () => await import('@mmun/image/s390-256-fast') as unknown as ReplayImage },
   { arch: 's390', design: 'range', build: 'fast', load: async () => await import('@mmun/image/s390-range-fast') as unknown as ReplayImage },
+  { arch: 's390-256', design: 'range', build: 'fast', load: async () => await import('@mmun/image/s390-256-range-fast') as unknown as ReplayImage },
   { arch: 's390', design: 'off', build: 'fast', load: async () => await import('@mmun/image/s390-off-fast') as unknown as ReplayImage },
+  { arch: 's390-256', design: 'off', build: 'fast', load: async () => await import('@mmun/image/s390-256-off-fast') as unknown as ReplayImage },
   { arch: 'generic', design: 'v5', build: 'fast', load: async () => await import('@mmun/image/generic-fast') as unknown as ReplayImage },
   { arch: 'generic', design: 'range', build: 'fast', load: async () => await import('@mmun/image/generic-range-fast') as unknown as ReplayImage },
   { arch: 'generic', design: 'off', build: 'fast', load: async () => await import('@mmun/image/generic-off-fast') as unknown as ReplayImage },
