@@ -21,7 +21,7 @@ import type { MaySleep, Mm, Pfn, Pgdp, Pgtable, Pmdp, Ptep, Pudp, Spinlock, Step
 import { bugOn } from '@mmun/lib';
 import { lockdepAssertHeld, refcountAt, refcountDecAndTest, refcountInc, spinLock, spinUnlock } from '@mmun/locking';
 import {
-  HUGE_TABLE_LEVEL, PMD_SIZE, PUD_SIZE, flushTlbRange, hugePteOffset, pgdNone, pgdOffset, pmdClear, pmdHuge, pmdMkhuge, pmdNone, pmdPage, pmdPopulate, pteHuge, ptepGet,
+  HPAGE_SIZE, HUGE_TABLE_LEVEL, PMD_SIZE, PUD_SIZE, flushTlbRange, hugePteOffset, pgdNone, pgdOffset, pmdClear, pmdHuge, pmdMkhuge, pmdNone, pmdPage, pmdPopulate, pteHuge, ptepGet,
   pudClear, pudNone, pudOffset, pudPage, pudPopulate,
 } from '#asm';
 import { rmapLock, rmapUnlock } from '#mmu-notifier';
@@ -105,9 +105,10 @@ export function* flushHugetlbRange(m: Machine, vma: Vma, start: Vaddr, end: Vadd
   else yield* flushTlbRange(m, vma, (start - (start % HUGE_TABLE_SIZE)) as Vaddr, (Math.ceil(end / HUGE_TABLE_SIZE) * HUGE_TABLE_SIZE) as Vaddr);
 }
 
-/** Where what one table spans ends, at most `end`. */
-export function hugeTableEnd(address: Vaddr, end: Vaddr): Vaddr {
-  return Math.min((Math.floor(address / HUGE_TABLE_SIZE) + 1) * HUGE_TABLE_SIZE, end) as Vaddr;
+/** Where a walk over huge pages goes on after `address`: at the next one, or behind the table that is not there. At most `end`. */
+export function nextHuge(m: Machine, mm: Mm, address: Vaddr, end: Vaddr): Vaddr {
+  const next = hugeTable(m, mm, address) === 0 ? (Math.floor(address / HUGE_TABLE_SIZE) + 1) * HUGE_TABLE_SIZE : address + HPAGE_SIZE;
+  return Math.min(next, end) as Vaddr;
 }
 
 /** The table of huge entries for an address; 0 where there is none. */

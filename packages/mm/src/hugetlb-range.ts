@@ -13,7 +13,7 @@ import type { MaySleep, Mm, Pgprot, Pte, Ptep, Step, Task, Vaddr, Vma } from '@m
 import { spinLock, spinLockNested, spinUnlock } from '@mmun/locking';
 import { HPAGE_SIZE, pteMkhuge, pteModify, ptePfn, pteWrite, pteWrprotect, ptepGet, ptepGetAndClear, ptepNone, ptepSetWrprotect, setPteAt } from '#asm';
 import { mmuNotifier, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, rmapLock, rmapUnlock } from '#mmu-notifier';
-import { flushHugetlbRange, hugePmdUnshare, hugePteAlloc, hugePteAllocOwn, hugePteOf, hugeTable, hugeTableEnd } from './hugetlb-pgtable.js';
+import { flushHugetlbRange, hugePmdUnshare, hugePteAlloc, hugePteAllocOwn, hugePteOf, hugeTable, nextHuge } from './hugetlb-pgtable.js';
 import { getHugePage } from './hugetlb-pool.js';
 import { iMmapLockOf } from './i-mmap.js';
 import { pageTableLockOf, vmaInode, vmaMm } from './mm-types.js';
@@ -43,11 +43,7 @@ function* copyHugePtes(m: Machine, dstVma: Vma, srcVma: Vma, isCow: boolean): Ta
   const srcMm = vmaMm(m, srcVma);
   const dstMm = vmaMm(m, dstVma);
   const end = m.vma.vmEnd[srcVma] as Vaddr;
-  for (let address = m.vma.vmStart[srcVma] as Vaddr; address < end; address = (address + HPAGE_SIZE) as Vaddr) {
-    if (hugeTable(m, srcMm, address) === 0) {
-      address = (hugeTableEnd(address, end) - HPAGE_SIZE) as Vaddr;
-      continue;
-    }
+  for (let address = m.vma.vmStart[srcVma] as Vaddr; address < end; address = nextHuge(m, srcMm, address, end)) {
     const src = hugePteOf(m, srcMm, address);
     if (src === 0 || ptepNone(m, src)) continue;
     const dst = yield* hugePteAlloc(m, dstVma, address);
@@ -89,13 +85,9 @@ export function* hugetlbChangeProtection(m: Machine, vma: Vma, start: Vaddr, end
   yield* mmuNotifierInvalidateRangeStart(m, mm, start, end);
   yield* rmapLock(m, lock);
   yield* spinLock(m, ptl);
-  for (let address = start; address < end; address = (address + HPAGE_SIZE) as Vaddr) {
+  for (let address = start; address < end; address = nextHuge(m, mm, address, end)) {
     const hasLeft = yield* hugePmdUnshare(m, vma, address);
     isUnshared = isUnshared || hasLeft;
-    if (hugeTable(m, mm, address) === 0) {
-      address = (hugeTableEnd(address, end) - HPAGE_SIZE) as Vaddr;
-      continue;
-    }
     const ptep = hugePteOf(m, mm, address);
     if (ptep === 0 || ptepNone(m, ptep)) continue;
     const pte = yield* ptepGetAndClear(m, mm, address, ptep);

@@ -11,7 +11,7 @@ import type { MaySleep, Pfn, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { lockdepAssertHeld, spinLock, spinUnlock } from '@mmun/locking';
 import { HPAGE_SIZE, pteDirty, ptePfn, ptepGetAndClear, ptepNone, ptepPfn } from '#asm';
 import { mmuNotifier, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, rmapLock, rmapUnlock } from '#mmu-notifier';
-import { flushHugetlbRange, hugePmdUnshare, hugePteOf, hugeTable, hugeTableEnd } from './hugetlb-pgtable.js';
+import { flushHugetlbRange, hugePmdUnshare, hugePteOf, nextHuge } from './hugetlb-pgtable.js';
 import { RESV_UNMAPPED, hugeIndex, hugetlbRestoreReserve, isResvOwner, putHugePage } from './hugetlb-pool.js';
 import { iMmapLockOf, vmaIntervalNext } from './i-mmap.js';
 import { pageTableLockOf, vmaInode, vmaMm } from './mm-types.js';
@@ -45,13 +45,9 @@ export function* unmapHugepageRangeLocked(m: Machine, vma: Vma, start: Vaddr, en
   let list = 0 as Pfn;
   yield* mmuNotifierInvalidateRangeStart(m, mm, start, end);
   yield* spinLock(m, ptl);
-  for (let address = start; address < end; address = (address + HPAGE_SIZE) as Vaddr) {
+  for (let address = start; address < end; address = nextHuge(m, mm, address, end)) {
     const hasLeft = yield* hugePmdUnshare(m, vma, address);
     isUnshared = isUnshared || hasLeft;
-    if (hugeTable(m, mm, address) === 0) {
-      address = (hugeTableEnd(address, end) - HPAGE_SIZE) as Vaddr;
-      continue;
-    }
     const ptep = hugePteOf(m, mm, address);
     if (ptep === 0 || ptepNone(m, ptep)) continue;
     if (onlyPage !== 0) {

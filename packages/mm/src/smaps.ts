@@ -1,8 +1,8 @@
 // Models smap_gather_stats of fs/proc/task_mmu.c (6.18).
 import { PAGE_SIZE, VM_HUGETLB } from '@mmun/include';
 import type { Pmdp, Ptep, Vaddr, Vma } from '@mmun/include';
-import { HPAGE_SIZE, pmdAddrEnd, pteOffset, pteToSwpEntry, ptepGet, ptepNone, ptepPfn, ptepPresent } from '#asm';
-import { hugePteOf, hugeTable, hugeTableEnd } from './hugetlb-pgtable.js';
+import { pmdAddrEnd, pteOffset, pteToSwpEntry, ptepGet, ptepNone, ptepPfn, ptepPresent } from '#asm';
+import { hugePteOf, hugeTable, nextHuge } from './hugetlb-pgtable.js';
 import { HPAGE_NR } from './hugetlb-pool.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -44,15 +44,10 @@ export function smapGatherStats(m: Machine, vma: Vma, out: MemSizeStats): void {
 function smapsHugetlbRange(m: Machine, vma: Vma, out: MemSizeStats): void {
   const end = m.vma.vmEnd[vma] as Vaddr;
   const mm = vmaMm(m, vma);
-  for (let address = m.vma.vmStart[vma] as Vaddr; address < end; address = (address + HPAGE_SIZE) as Vaddr) {
-    const table = hugeTable(m, mm, address);
-    if (table === 0) {
-      address = (hugeTableEnd(address, end) - HPAGE_SIZE) as Vaddr;
-      continue;
-    }
+  for (let address = m.vma.vmStart[vma] as Vaddr; address < end; address = nextHuge(m, mm, address, end)) {
     const ptep = hugePteOf(m, mm, address);
     if (ptep === 0 || !ptepPresent(m, ptep)) continue;
-    if (m.page.mapcount[ptepPfn(m, ptep)] > 1 || m.page.refcount[table] > 1) out.sharedHugetlb += HPAGE_NR;
+    if (m.page.mapcount[ptepPfn(m, ptep)] > 1 || m.page.refcount[hugeTable(m, mm, address)] > 1) out.sharedHugetlb += HPAGE_NR;
     else out.privateHugetlb += HPAGE_NR;
   }
 }

@@ -1,8 +1,8 @@
 export {
-  DESIGN, MMU_NOTIFIER, addNotifierOps, mmuNotifier, mmuNotifierAgePage, mmuNotifierAlloc, mmuNotifierFree, mmuNotifierInstance,
-  mmuNotifierMmInit, mmuNotifierPtep, mmuNotifierRegister, mmuNotifierRelease, mmuNotifierUnregister, notifierCounts, notifierServices,
+  DESIGN, MMU_NOTIFIER, addNotifierOps, mmuNotifier, mmuNotifierAgePage, mmuNotifierMmInit, mmuNotifierPtep, mmuNotifierRegister, mmuNotifierRelease, mmuNotifierUnregister, notifierCounts, notifierServices,
   reserveNotifier, viewNotifier,
 } from './mmu-notifier.js';
+export { mmuNotifierAlloc, mmuNotifierFree, mmuNotifierInstance } from './notifier-rows.js';
 export {
   mmuNotifierChangePte, mmuNotifierClearFlushYoung, mmuNotifierDoBatch, mmuNotifierInvalidatePage, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart,
   mmuNotifierInvalidateRangeStartNonblock, mmuNotifierPending, mmuNotifierReleaseEarly, rmapLock, rmapUnlock,

@@ -25,7 +25,8 @@ import { CALL, EAGAIN } from '@mmun/include';
 import type { MaySleep, Mm, MmuNotifier, Mutex, Pte, Spinlock, Step, Task, Vaddr, Where } from '@mmun/include';
 import { bugOn, whereOf } from '@mmun/lib';
 import { hlistDelInitRcu, mutexLock, mutexUnlock, nonBlockEnd, nonBlockStart, point, spinLock, spinUnlock, srcuReadLock, srcuReadUnlock, synchronizeSrcu } from '@mmun/locking';
-import { firstOf, headLock, mmHasNotifiers, nextOf, opsOf } from './notifier-tables.js';
+import { headLock } from './notifier-rows.js';
+import { firstOf, mmHasNotifiers, nextOf, opsOf } from './notifier-tables.js';
 import type { NotifierHost } from './notifier-tables.js';
 import type { Wanted } from './surface.js';
 

@@ -19,7 +19,8 @@ import {
   srcuReadUnlock, synchronizeSrcu,
 } from '@mmun/locking';
 import { callRelease } from './mmu-notifier-range.js';
-import { firstOf, headLock, listHead, mmuNotifierAlloc, mmuNotifierFree, mmuNotifierInstance, nextOf } from './notifier-tables.js';
+import { headLock, listHead, mmuNotifierFree, mmuNotifierInstance } from './notifier-rows.js';
+import { firstOf, mmuNotifierAlloc, nextOf } from './notifier-tables.js';
 import type { NotifierHost } from './notifier-tables.js';
 import type { NotifierServices, RegisterHost } from './surface.js';
 

@@ -11,12 +11,13 @@
  * Lock order: mmap_sem > i_mmap_lock > anon_vma lock > PT lock > a driver's locks;
  * head.lock is a leaf.
  */
-import { CALL, EOPNOTSUPP, READ, WRITE } from '@mmun/include';
-import type { MaySleep, Mm, MmuNotifier, NotifierCounts, NotifierOps, Spinlock, Step, Task, Vaddr, Where } from '@mmun/include';
-import { LIST_POISON1, bugOn, poolAlloc, poolFree, poolIsLive, reserve, reservePool, viewPool, viewTable, whereOf } from '@mmun/lib';
+import { CALL, EOPNOTSUPP, READ } from '@mmun/include';
+import type { MaySleep, Mm, MmuNotifier, NotifierCounts, NotifierOps, Step, Task, Vaddr } from '@mmun/include';
+import { bugOn, poolIsLive, reserve, reservePool, viewPool, viewTable, whereOf } from '@mmun/lib';
 import type { Layout, Pool, Reserved, ReservedPool, Table } from '@mmun/lib';
-import { hlistAddHeadRcu, hlistDelPoison, hlistDelRcu, hlistFirst, hlistNext, point, rcuReadLock, rcuReadUnlock, spinLock, spinUnlock, spinlockAt, touch } from '@mmun/locking';
+import { hlistAddHeadRcu, hlistDelPoison, hlistDelRcu, hlistFirst, hlistNext, point, rcuReadLock, rcuReadUnlock, spinLock, spinUnlock } from '@mmun/locking';
 import type { LockingMachine } from '@mmun/locking';
+import { headLock, listHead, mmuNotifierAlloc, mmuNotifierFree, mmuNotifierInstance } from './notifier-rows.js';
 import type { NotifierConfig, NotifierServices, RegisterHost, Wanted } from './surface.js';
 
 /** struct mmu_notifier_head, one row per mm. */
@@ -211,30 +212,6 @@ const neverMade: Pick<NotifierServices, 'mmuNotifierGet' | 'mmuNotifierPut' | 'm
   * mmuNotifierSynchronize(): Task<MaySleep> { /* nothing is under way */ },
 };
 
-/** The notifier that C embeds in a driver's struct. @returns 0 where all are in use */
-export function mmuNotifierAlloc(m: NotifierHost, ops: number, instance: number): MmuNotifier {
-  const mn = poolAlloc(m.notifierPool) as MmuNotifier;
-  if (mn === 0) return mn;
-  m.notifier.ops[mn] = ops;
-  m.notifier.instance[mn] = instance;
-  m.notifier.next[mn] = 0;
-  m.notifier.pprev[mn] = 0;
-  return mn;
-}
-
-/** Frees it. Whoever still walks over it stops the machine. */
-export function mmuNotifierFree(m: NotifierHost, mn: MmuNotifier): void {
-  touch(m, WRITE, whereOf(m.notifier.ops, mn));
-  touch(m, WRITE, whereOf(m.notifier.next, mn));
-  poolFree(m.notifierPool, mn);
-  m.notifier.next[mn] = LIST_POISON1;
-}
-
-/** container_of(mn): the driver's row. */
-export function mmuNotifierInstance(m: NotifierHost, mn: MmuNotifier): number {
-  return m.notifier.instance[mn];
-}
-
 /** Ops called since boot, by kind. */
 export function notifierCounts(m: NotifierHost): NotifierCounts | null {
   const { invalidatePage, invalidatePages, agePage, release } = m.notifierCount;
@@ -279,12 +256,4 @@ function* opsOf(m: NotifierHost, mn: MmuNotifier): Task<Step, CalledOps> {
   yield* point(m, READ, whereOf(m.notifier.ops, mn));
   bugOn(!poolIsLive(m.notifierPool, mn), 'notifier-use-after-free');
   return m.notifierOps[m.notifier.ops[mn]];
-}
-
-function listHead(m: NotifierHost, mm: Mm): Where {
-  return whereOf(m.notifierHead.first, mm);
-}
-
-function headLock(m: NotifierHost, mm: Mm): Spinlock {
-  return spinlockAt(m.notifierHead.lock, mm);
 }

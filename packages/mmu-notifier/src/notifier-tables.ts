@@ -5,12 +5,13 @@
  *   mm row   isSet: someone has registered once     first ─> mn ─> 0       mmuNotifierHead: mm->mmu_notifier_mm
  *   mn row   ops, instance, users                                          mmuNotifier
  */
-import { READ, WRITE } from '@mmun/include';
-import type { MaySleep, Mm, MmuNotifier, NotifierCounts, NotifierOps, Pte, RangeNotifierOps, Spinlock, Step, Task, Vaddr, Where } from '@mmun/include';
-import { LIST_POISON1, bugOn, poolAlloc, poolFree, poolIsLive, reserve, reservePool, viewPool, viewTable, whereOf } from '@mmun/lib';
+import { READ } from '@mmun/include';
+import type { MaySleep, Mm, MmuNotifier, NotifierCounts, NotifierOps, Pte, RangeNotifierOps, Step, Task, Vaddr } from '@mmun/include';
+import { bugOn, poolIsLive, reserve, reservePool, viewPool, viewTable, whereOf } from '@mmun/lib';
 import type { Layout, Pool, Reserved, ReservedPool, Table } from '@mmun/lib';
-import { hlistFirst, hlistNext, point, reserveSrcu, spinlockAt, touch, viewSrcu } from '@mmun/locking';
+import { hlistFirst, hlistNext, point, reserveSrcu, viewSrcu } from '@mmun/locking';
 import type { LockingMachine, ReservedSrcu, SrcuMachine } from '@mmun/locking';
+import { listHead, mmuNotifierAlloc as allocRow } from './notifier-rows.js';
 import type { NotifierConfig } from './surface.js';
 
 /** struct mmu_notifier_mm, one row per mm. */
@@ -104,28 +105,11 @@ export function addNotifierOps(m: NotifierHost, ops: NotifierOps): number {
 
 /** The notifier that C embeds in a driver's struct. @returns 0 where all are in use */
 export function mmuNotifierAlloc(m: NotifierHost, ops: number, instance: number): MmuNotifier {
-  const mn = poolAlloc(m.notifierPool) as MmuNotifier;
+  const mn = allocRow(m, ops, instance);
   if (mn === 0) return mn;
-  m.notifier.ops[mn] = ops;
-  m.notifier.instance[mn] = instance;
   m.notifier.mm[mn] = 0;
   m.notifier.users[mn] = 0;
-  m.notifier.next[mn] = 0;
-  m.notifier.pprev[mn] = 0;
   return mn;
-}
-
-/** Frees it. Whoever still walks over it stops the machine. */
-export function mmuNotifierFree(m: NotifierHost, mn: MmuNotifier): void {
-  touch(m, WRITE, whereOf(m.notifier.ops, mn));
-  touch(m, WRITE, whereOf(m.notifier.next, mn));
-  poolFree(m.notifierPool, mn);
-  m.notifier.next[mn] = LIST_POISON1;
-}
-
-/** container_of(mn): the driver's row. */
-export function mmuNotifierInstance(m: NotifierHost, mn: MmuNotifier): number {
-  return m.notifier.instance[mn];
 }
 
 /** Ops called since boot, by kind. */
@@ -156,12 +140,4 @@ export function* opsOf(m: NotifierHost, mn: MmuNotifier): Task<Step, CalledOps> 
   yield* point(m, READ, whereOf(m.notifier.ops, mn));
   bugOn(!poolIsLive(m.notifierPool, mn), 'range-notifier-use-after-free');
   return m.notifierOps[m.notifier.ops[mn]];
-}
-
-export function listHead(m: NotifierHost, mm: Mm): Where {
-  return whereOf(m.notifierHead.first, mm);
-}
-
-export function headLock(m: NotifierHost, mm: Mm): Spinlock {
-  return spinlockAt(m.notifierHead.lock, mm);
 }

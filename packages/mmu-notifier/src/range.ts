@@ -4,8 +4,9 @@ export {
 } from './mmu-notifier-range.js';
 export { mmuNotifierDoBatch, mmuNotifierPending, mmuNotifierRegister, mmuNotifierUnregister, notifierServices } from './mmu-notifier-register.js';
 export {
-  addNotifierOps, mmuNotifierAlloc, mmuNotifierFree, mmuNotifierInstance, mmuNotifierMmInit, notifierCounts, reserveNotifier, viewNotifier,
+  addNotifierOps, mmuNotifierAlloc, mmuNotifierMmInit, notifierCounts, reserveNotifier, viewNotifier,
 } from './notifier-tables.js';
+export { mmuNotifierFree, mmuNotifierInstance } from './notifier-rows.js';
 export { mmuNotifier, mmuNotifierAgePage, mmuNotifierPtep, mmuNotifierRelease } from './v5-hooks-nop.js';
 export type { NotifierHost, NotifierMachine, ReservedNotifier } from './notifier-tables.js';
 export type { NotifierConfig, NotifierServices, RegisterHost, Wanted } from './surface.js';

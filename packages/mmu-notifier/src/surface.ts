@@ -7,6 +7,7 @@
 import type { Design, KernelServices, MachineConfig, MaySleep, Mm, MmuNotifier, NotifierCounts, NotifierOps, Pte, Spinlock, Step, Task, Vaddr } from '@mmun/include';
 import type { Layout } from '@mmun/lib';
 import type * as v5 from './index.js';
+import type { NotifierRows } from './notifier-rows.js';
 import type * as off from './off.js';
 import type * as range from './range.js';
 
@@ -74,10 +75,14 @@ interface NotifierSurface<Host, Machine, Reserved> {
   mmuNotifierMmInit: (m: Host, mm: Mm) => void;
   addNotifierOps: (m: Host, ops: NotifierOps) => number;
   notifierServices: (m: Host, ops: () => number, host: RegisterHost) => NotifierServices;
-  mmuNotifierAlloc: (m: Host, ops: number, instance: number) => MmuNotifier;
+  notifierCounts: (m: Host) => NotifierCounts | null;
+}
+
+/** What notifier-rows.ts does for a design asks no more of the machine than rows have; a design with more to a row allocates itself. */
+interface RowSurface<Allocating, Host> {
+  mmuNotifierAlloc: (m: Allocating, ops: number, instance: number) => MmuNotifier;
   mmuNotifierFree: (m: Host, mn: MmuNotifier) => void;
   mmuNotifierInstance: (m: Host, mn: MmuNotifier) => number;
-  notifierCounts: (m: Host) => NotifierCounts | null;
 }
 
 interface Constants<D extends Design, On extends boolean> { readonly DESIGN: D; readonly MMU_NOTIFIER: On }
@@ -89,9 +94,9 @@ type Differing<Module, Surface> = Exclude<keyof Module, keyof Surface> | {
 }[keyof Surface];
 type None<Names extends never> = Names;
 
-type SurfaceV5 = NotifierSurface<v5.NotifierHost, v5.NotifierMachine, v5.ReservedNotifier> & Constants<'v5', true>;
-type SurfaceRange = NotifierSurface<range.NotifierHost, range.NotifierMachine, range.ReservedNotifier> & Constants<'range', true>;
-type SurfaceOff = NotifierSurface<off.NotifierHost, off.NotifierMachine, off.ReservedNotifier> & Constants<'off', false>;
+type SurfaceV5 = NotifierSurface<v5.NotifierHost, v5.NotifierMachine, v5.ReservedNotifier> & RowSurface<NotifierRows, NotifierRows> & Constants<'v5', true>;
+type SurfaceRange = NotifierSurface<range.NotifierHost, range.NotifierMachine, range.ReservedNotifier> & RowSurface<range.NotifierHost, NotifierRows> & Constants<'range', true>;
+type SurfaceOff = NotifierSurface<off.NotifierHost, off.NotifierMachine, off.ReservedNotifier> & RowSurface<off.NotifierHost, off.NotifierHost> & Constants<'off', false>;
 
 export type V5IsTheSurface = None<Differing<typeof import('./index.js'), SurfaceV5>>;
 export type RangeIsTheSurface = None<Differing<typeof import('./range.js'), SurfaceRange>>;
