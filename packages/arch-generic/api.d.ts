@@ -101,6 +101,8 @@ function pteWrprotect(pte: Pte): Pte;
 function pteYoung(pte: Pte): boolean;
 function ptepClearFlush(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep): Task<Step, Pte>;
 function ptepClearFlushYoung(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep): Task<Step, number>;
+function ptepCopy(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, src: Ptep, flags: Pte): Task<Step>;
+function ptepFlags(m: ArchTables, ptep: Ptep): Pte;
 function ptepGet(m: ArchTables, ptep: Ptep): Pte;
 function ptepGetAndClear(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep): Task<Step, Pte>;
 function ptepGetAndClearFull(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep, _isFull: boolean): Task<Step, Pte>;

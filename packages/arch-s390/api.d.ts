@@ -74,6 +74,8 @@ function pteWrprotect(pte: Pte): Pte;
 function pteYoung(_pte: Pte): boolean;
 function ptepClearFlush(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep): Task<Step, Pte>;
 function ptepClearFlushYoung(_m: ArchMachine, _vma: Vma, _address: Vaddr, _ptep: Ptep): Task<Step, number>;
+function ptepCopy(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, src: Ptep, flags: Pte): Task<Step>;
+function ptepFlags(m: ArchTables, ptep: Ptep): Pte;
 function ptepGet(m: ArchTables, ptep: Ptep): Pte;
 function ptepGetAndClear(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep): Task<Step, Pte>;
 function ptepGetAndClearFull(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep, isFull: boolean): Task<Step, Pte>;

@@ -74,6 +74,8 @@ function pteWrprotect(pte: Pte): Pte;
 function pteYoung(pte: Pte): boolean;
 // ptepClearFlush: of @mmun/arch-generic
 // ptepClearFlushYoung: of @mmun/arch-generic
+function ptepCopy(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, src: Ptep, flags: Pte): Task<Step>;
+function ptepFlags(m: ArchTables, ptep: Ptep): Pte;
 function ptepGet(m: ArchTables, ptep: Ptep): Pte;
 function ptepGetAndClear(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep): Task<Step, Pte>;
 // ptepGetAndClearFull: of @mmun/arch-generic

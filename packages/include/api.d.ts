@@ -80,7 +80,9 @@ interface AsmPtepOps<M> {
     ptepNone(m: M, ptep: Ptep): boolean;
     ptepPresent(m: M, ptep: Ptep): boolean;
     ptepPfn(m: M, ptep: Ptep): Pfn;
+    ptepFlags(m: M, ptep: Ptep): Pte;
     setPteAt(m: M, mm: Mm, address: Vaddr, ptep: Ptep, pte: Pte): Task<Step>;
+    ptepCopy(m: M, mm: Mm, address: Vaddr, ptep: Ptep, src: Ptep, flags: Pte): Task<Step>;
     pteClear(m: M, mm: Mm, address: Vaddr, ptep: Ptep): Task<Step>;
     pteClearNotPresentFull(m: M, mm: Mm, address: Vaddr, ptep: Ptep, isFull: boolean): Task<Step>;
     ptepGetAndClear(m: M, mm: Mm, address: Vaddr, ptep: Ptep): Task<Step, Pte>;

@@ -31,7 +31,7 @@ describe('which operation calls which hook', () => {
   const BLIND: Record<string, readonly string[]> = { s390: ['ptepClearFlushYoung'], 's390-256': ['ptepClearFlushYoung'] };
   const isBlind = (op: string): boolean => (BLIND[asm.ARCH] ?? []).includes(op);
   const hooksWanted = (op: string): readonly string[] => (DESIGN !== 'v5' || isBlind(op) ? [] : (HOOKED[op] ?? []));
-  const LAYOUT_OPS = ['setPteAt', 'pteClear'];
+  const LAYOUT_OPS = ['setPteAt', 'ptepCopy', 'pteClear'];
 
   it('each operation calls what v5 hooks and nothing else; without notifiers none calls anything', () => {
     const called = HOOK_OPS.map((op) => [op, hooksOf(asm, op).map((hook) => hook.op)]);

@@ -112,7 +112,7 @@ export function writable(asm: Arch, pfn: Pfn = 3 as Pfn): Pte {
 
 export const HOOK_OPS = [
   'setPteAt', 'pteClear', 'pteClearNotPresentFull', 'ptepGetAndClear', 'ptepGetAndClearFull', 'ptepSetWrprotect', 'ptepSetAccessFlags',
-  'ptepTestAndClearYoung', 'ptepClearFlush', 'ptepClearFlushYoung', 'ptepModifyRange',
+  'ptepTestAndClearYoung', 'ptepClearFlush', 'ptepClearFlushYoung', 'ptepModifyRange', 'ptepCopy',
 ] as const;
 
 /** Runs one operation on a slot that holds a young, written pte which both CPUs have cached. @returns the hooks it called */
@@ -134,6 +134,7 @@ export function hooksOf(asm: Arch, op: (typeof HOOK_OPS)[number]): readonly Hook
     case 'ptepClearFlush': t.run(asm.ptepClearFlush(m, VMA, address, ptep)); break;
     case 'ptepClearFlushYoung': t.run(asm.ptepClearFlushYoung(m, VMA, address, ptep)); break;
     case 'ptepModifyRange': t.run(asm.ptepModifyRange(m, MM, address, ptep, 1, asm.vmGetPageProt(VM_READ))); break;
+    case 'ptepCopy': t.run(asm.ptepCopy(m, MM, address, (ptep + 1) as Ptep, ptep, asm.ptepFlags(m, ptep))); break;
   }
   return t.hooks;
 }
@@ -270,6 +271,17 @@ function slotTests(asm: Arch): void {
     expect(t.run(asm.ptepSetAccessFlags(t.m, VMA, t.address, t.ptep, entry, true))).toBe(true);
     expect(asm.pteWrite(asm.ptepGet(t.m, t.ptep))).toBe(true);
     expect(t.run(asm.ptepSetAccessFlags(t.m, VMA, t.address, t.ptep, entry, true))).toBe(false);
+  });
+  it('a copy differs from its original in the flags that were changed, and in nothing else', () => {
+    for (const present of [asm.pfnPte(3 as Pfn, readonly), writable(asm), writable(asm, asm.ARCH === 'toy' ? (5 as Pfn) : (0x123456 as Pfn))]) {
+      const t = filled(present);
+      const copy = (t.ptep + 1) as Ptep;
+      const flags = asm.ptepFlags(t.m, t.ptep);
+      expect([asm.pteWrite(flags), asm.pteDirty(flags), asm.pteYoung(flags)]).toEqual([asm.pteWrite(present), asm.pteDirty(present), asm.pteYoung(present)]);
+      t.run(asm.ptepCopy(t.m, MM, t.address, copy, t.ptep, asm.pteMkold(asm.pteMkclean(asm.pteWrprotect(flags)))));
+      expect(asm.pteSame(asm.ptepGet(t.m, copy), asm.pteMkold(asm.pteMkclean(asm.pteWrprotect(present))))).toBe(true);
+      expect(asm.pteSame(asm.ptepGet(t.m, t.ptep), present)).toBe(true);
+    }
   });
   it('a run of slots is modified where a pte is present, and counted', () => {
     const t = filled(writable(asm));

@@ -55,10 +55,11 @@ function* movePtes(m: Machine, vma: Vma, mm: Mm, oldPmdp: Pmdp, oldAddr: Vaddr, 
   if (newPtl !== oldPtl) yield* spinLockNested(m, newPtl);
   let oldPtep = pteOffset(m, oldPmdp, oldAddr);
   let newPtep = pteOffset(m, newPmdp, newAddr);
-  for (let done = 0; done < bytes; done += PAGE_SIZE, oldPtep++, newPtep++) {
+  const nrPtes = bytes / PAGE_SIZE;
+  for (let i = 0; i < nrPtes; i++, oldPtep++, newPtep++) {
     if (ptepNone(m, oldPtep)) continue;
-    const pte = yield* ptepClearFlush(m, vma, (oldAddr + done) as Vaddr, oldPtep);
-    if (!pteNone(pte)) yield* setPteAt(m, mm, (newAddr + done) as Vaddr, newPtep, pte);
+    const pte = yield* ptepClearFlush(m, vma, (oldAddr + i * PAGE_SIZE) as Vaddr, oldPtep);
+    if (!pteNone(pte)) yield* setPteAt(m, mm, (newAddr + i * PAGE_SIZE) as Vaddr, newPtep, pte);
   }
   if (newPtl !== oldPtl) yield* spinUnlock(m, newPtl);
   yield* spinUnlock(m, oldPtl);

@@ -92,7 +92,7 @@ const programs: Readonly<Record<string, Program>> = {
     },
   },
   'cow-leak': {
-    edit: edited('memory-copy.ts', '    yield* ptepSetWrprotect(m, vmaMm(m, srcVma), address, src);\n', '\n'),
+    edit: edited('memory-copy.ts', '        yield* ptepSetWrprotect(m, srcMm, address, src);\n', '\n'),
     race: { actors: { * cpu0(t: RaceContext, { a }: Page): Task<MaySleep> { yield* t.fork(); yield* t.write(a, 9); } } },
   },
   'use-after-free.page': {
