@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildCli, buildPackages, buildViewer, clean, copyLicences } from './dist.mjs';
 import { buildImages, ImageError } from './images.mjs';
+import { buildImageTypes } from './image-types.mjs';
 import { isBuilt, setBuilt, sourcesHash } from './stamp.mjs';
 import { VARIANTS } from './variants.mjs';
 import { compiler } from './compiler.mjs';
@@ -30,7 +31,8 @@ async function main() {
     await copyLicences();
   }
   const images = existsSync(join(ROOT, 'packages/image/src/linked.ts')) ? buildImages(isQuick ? VARIANTS.filter((variant) => variant.isQuick) : VARIANTS) : Promise.resolve([]);
-  const lines = (await Promise.all([buildPackages(), images, buildCli(), buildViewer()])).flat();
+  const types = isQuick ? Promise.resolve([]) : buildImageTypes();
+  const lines = (await Promise.all([buildPackages(), images, types, buildCli(), buildViewer()])).flat();
   setBuilt(sources);
   for (const line of lines) console.log(line);
   console.log(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`);

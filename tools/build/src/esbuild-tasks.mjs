@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { eager } from './eager.mjs';
 import { RUNTIME, RUNTIME_FILE, toFrames } from './frames.mjs';
 import { straighten, StraightenError } from './straighten.mjs';
-import { ROOT } from './workspace.mjs';
+import { MODULES } from './workspace.mjs';
 
 /** @typedef {import('./straighten.mjs').Form | 'frames'} BundledForm `frames` is the explore form with tasks that can be copied */
 
@@ -64,7 +64,7 @@ async function kept(written, path) {
   }
 }
 
-const CACHE = join(ROOT, 'node_modules/.cache/mmun-frames');
+const CACHE = join(MODULES, '.cache/mmun-frames');
 
 /** @type {Promise<string> | undefined} */
 let sources;

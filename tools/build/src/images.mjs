@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { build, transform } from 'esbuild';
 import { bindOnce } from './bind-once.mjs';
 import { tasks } from './esbuild-tasks.mjs';
+import { imageTypes } from './image-types.mjs';
 import { conditionsOf, configOf, formOf, VARIANTS } from './variants.mjs';
 import { ROOT } from './workspace.mjs';
 
@@ -41,7 +42,7 @@ export async function buildImage(variant, options = {}) {
   await mkdir(outdir, { recursive: true });
   await writeFile(outfile, `${code}//# sourceMappingURL=${basename(outfile)}.map\n`);
   await writeFile(`${outfile}.map`, map);
-  await writeFile(join(outdir, `${variant.name}.d.ts`), "export * from './linked.js';\n");
+  await writeFile(join(outdir, `${variant.name}.d.ts`), imageTypes(variant));
   await verifyConfig(variant, outfile);
   return `image ${variant.name}: ${Buffer.byteLength(code)} bytes`;
 }

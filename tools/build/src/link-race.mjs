@@ -10,9 +10,9 @@ import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tasks } from './esbuild-tasks.mjs';
 import { conditionsOf, VARIANTS } from './variants.mjs';
-import { ROOT } from './workspace.mjs';
+import { IS_CLONE, MODULES, PACKAGES, ROOT } from './workspace.mjs';
 
-export { ROOT };
+export { IS_CLONE, PACKAGES, ROOT };
 
 /** A race that cannot be linked; the message is one line and names file and line. */
 export class LinkError extends Error {}
@@ -27,7 +27,7 @@ export class LinkError extends Error {}
 
 const NAMESPACE = 'mmun-race';
 /** Linking takes seconds and changes only with the sources. */
-const CACHE = join(ROOT, 'packages/races/dist/linked');
+const CACHE = join(PACKAGES, 'races/dist/linked');
 /** What decides how sources are rewritten. */
 const OWN_FILES = ['link-race.mjs', 'esbuild-tasks.mjs', 'frames.mjs', 'frame-runtime.mjs', 'straighten.mjs', 'variants.mjs'].map((file) => fileURLToPath(new URL(file, import.meta.url)));
 
@@ -59,8 +59,8 @@ async function link({ race, image = 'toy', edits = [] }, outfile) {
   const own = `${outfile}.${process.pid}`;
   const { metafile } = await build({
     entryPoints: [`${NAMESPACE}:entry`], outfile: own, absWorkingDir: ROOT, bundle: true, format: 'cjs', platform: 'node', target: 'node20',
-    conditions: [...conditionsOf(variant), '@mmun/source'], nodePaths: [join(ROOT, 'node_modules')], logLevel: 'silent', sourcemap: 'inline', sourcesContent: false, metafile: true,
-    plugins: [entry(race), tasks('frames', edits.length === 0 ? undefined : editing(edits, used), (path) => edits.some(({ file }) => path === join(ROOT, 'packages', file)))],
+    conditions: [...conditionsOf(variant), '@mmun/source'], nodePaths: [MODULES], logLevel: 'silent', sourcemap: 'inline', sourcesContent: false, metafile: true,
+    plugins: [entry(race), tasks('frames', edits.length === 0 ? undefined : editing(edits, used), (path) => edits.some(({ file }) => path === join(PACKAGES, file)))],
   });
   const unused = edits.find((edit) => !used.has(edit));
   if (unused) throw new LinkError(`packages/${unused.file}: no image holds this file, so it cannot be edited`);
@@ -91,7 +91,7 @@ function editing(edits, used) {
   return (code, path) => {
     let text = code;
     for (const edit of edits) {
-      if (path !== join(ROOT, 'packages', edit.file)) continue;
+      if (path !== join(PACKAGES, edit.file)) continue;
       const parts = text.split(edit.find);
       if (parts.length !== 2) throw new LinkError(`packages/${edit.file}: the text to edit stands there ${parts.length - 1} times, expected once: ${JSON.stringify(edit.find)}`);
       text = parts.join(edit.replace);
