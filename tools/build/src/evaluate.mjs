@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { tasks } from './esbuild-tasks.mjs';
 import { conditionsOf, formOf, VARIANTS } from './variants.mjs';
-import { ROOT } from './workspace.mjs';
+import { MODULES, ROOT } from './workspace.mjs';
 
 /**
  * @param {string} source a module of plain JavaScript that imports packages by name
@@ -21,7 +21,7 @@ export async function evaluate(source, image) {
   try {
     await build({
       stdin: { contents: source, resolveDir: ROOT, loader: 'js' }, outfile, absWorkingDir: ROOT, bundle: true, format: 'cjs', platform: 'node', target: 'node20',
-      conditions: [...conditionsOf(variant), '@mmun/source'], plugins: [tasks(formOf(variant))], logLevel: 'silent', nodePaths: [join(ROOT, 'node_modules')],
+      conditions: [...conditionsOf(variant), '@mmun/source'], plugins: [tasks(formOf(variant))], logLevel: 'silent', nodePaths: [MODULES],
     });
     return createRequire(join(ROOT, 'package.json'))(outfile).default;
   } finally {

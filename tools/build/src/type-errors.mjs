@@ -1,6 +1,5 @@
 // Diagnostics of a source that must not compile: the compiler's messages are part of what we promise.
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import ts from 'typescript';
 
 /**
@@ -12,7 +11,7 @@ import ts from 'typescript';
  */
 export function typeErrors(source, folder, conditions = []) {
   const file = join(folder, 'typed-on-the-fly.ts');
-  const options = { ...baseOptions(folder), customConditions: [...conditions, '@mmun/source'] };
+  const options = { ...STRICT, types: [], noEmit: true, customConditions: [...conditions, '@mmun/source'] };
   const host = ts.createCompilerHost(options);
   const { fileExists, readFile, getSourceFile } = host;
   host.fileExists = (path) => path === file || fileExists(path);
@@ -30,16 +29,11 @@ export function typeErrors(source, folder, conditions = []) {
 /** Sources of earlier calls: most of a call's time is the parsing of the standard library. @type {Map<string, ts.SourceFile | undefined>} */
 const parsed = new Map();
 
-const NO_OUTPUT = { composite: false, declaration: false, declarationMap: false, isolatedDeclarations: false, emitDeclarationOnly: false };
-
-/** @param {string} folder @returns {ts.CompilerOptions} */
-function baseOptions(folder) {
-  let directory = folder;
-  while (!existsSync(join(directory, 'tsconfig.base.json'))) directory = dirname(directory);
-  const { config } = ts.readConfigFile(join(directory, 'tsconfig.base.json'), ts.sys.readFile);
-  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, directory);
-  return { ...options, types: [], noEmit: true, ...NO_OUTPUT };
-}
+/** What tsconfig.base.json says and counts here. @type {ts.CompilerOptions} */
+const STRICT = {
+  target: ts.ScriptTarget.ES2023, lib: ['lib.es2023.d.ts'], module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, strict: true, isolatedModules: true,
+  verbatimModuleSyntax: true, erasableSyntaxOnly: true, exactOptionalPropertyTypes: true, noImplicitOverride: true, noFallthroughCasesInSwitch: true, skipLibCheck: true,
+};
 
 /** @param {ts.Diagnostic} diagnostic */
 function describe({ file, start, code, messageText }) {

@@ -3,7 +3,17 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** Of a clone; installed from a registry, the `node_modules` that this package stands in. */
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** Whether this is a clone of the repository, with its tools and tests. */
+export const IS_CLONE = existsSync(join(ROOT, 'tools/build'));
+
+/** Where the packages stand, by their names without the scope. */
+export const PACKAGES = join(ROOT, IS_CLONE ? 'packages' : '@mmun');
+
+/** Where what they depend on stands. */
+export const MODULES = IS_CLONE ? join(ROOT, 'node_modules') : ROOT;
 
 /**
  * @typedef {object} Package

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync }
 import { join } from 'node:path';
 import { ROOT, workspace } from '@mmun/build/workspace';
 
-/** @typedef {(what: string, command: readonly string[], options?: { cwd?: string, code?: number, env?: Record<string, string> }) => { stdout: string, seconds: number }} Step */
+/** @typedef {(what: string, command: readonly string[], options?: { cwd?: string, code?: number, env?: Record<string, string> }) => { stdout: string, output: string, seconds: number }} Step */
 
 /**
  * @param {string} folder an empty place @param {import('./local-registry.mjs').LocalRegistry} registry @param {Step} step @param {(isTrue: boolean, message: string) => void} expect
@@ -17,7 +17,7 @@ export function release(folder, registry, step, expect) {
   const git = ['git', '-c', 'user.name=release', '-c', 'user.email=release@localhost', '-c', 'commit.gpgsign=false'];
 
   step('npm run release:version', ['npm', 'run', '--silent', 'release:version'], { cwd: clone });
-  const packages = workspace(clone).filter((p) => p.folder.startsWith('packages/') && p.manifest.private !== true);
+  const packages = workspace(clone).filter(({ manifest }) => manifest.private !== true);
   const versions = new Map(packages.map(({ name, manifest }) => [name, String(manifest.version)]));
   for (const p of packages) checkVersion(p, versions, expect);
   const left = readdirSync(join(clone, '.changeset')).filter((file) => file.endsWith('.md') && file !== 'README.md');
@@ -26,10 +26,10 @@ export function release(folder, registry, step, expect) {
   step('and so is the lockfile', ['npm', 'ci', '--dry-run', '--ignore-scripts', '--offline'], { cwd: clone });
   step('git commit', [...git, 'commit', '--quiet', '--all', '--message', 'release'], { cwd: clone });
 
-  const { stdout } = step('npm run release:publish', ['npm', 'run', '--silent', 'release:publish'], { cwd: clone, env });
-  for (const [name, version] of versions) expect(stdout.includes(`${name}@${version}`), `changesets did not publish ${name}@${version}`);
+  const { output } = step('npm run release:publish', ['npm', 'run', '--silent', 'release:publish'], { cwd: clone, env });
+  for (const [name, version] of versions) expect(output.includes(`${name}@${version}`), `changesets did not publish ${name}@${version}`);
   const again = step('once more: nothing is left to publish', ['npx', 'changeset', 'publish'], { cwd: clone, env });
-  expect(/No unpublished projects/.test(again.stdout), `publishing twice says ${again.stdout.trim().split('\n').at(-1)}`);
+  expect(/No unpublished projects/.test(again.output), `publishing twice says ${again.output.trim().split('\n').at(-1)}`);
   if (!process.argv.includes('--keep')) rmSync(clone, { recursive: true });
   return versions;
 }

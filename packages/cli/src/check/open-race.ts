@@ -88,16 +88,9 @@ async function guarded<T>(race: string, act: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Linking needs the sources of the kernel: that is how a race can change a line of it. */
+/** Loaded when it is needed: it brings compilers. */
 async function linker(): Promise<Linker> {
-  try {
-    return (await import('@mmun/build/link-race')) as unknown as Linker;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') {
-      throw new UsageError('races are linked with the kernel\'s sources: run this in a clone of the repository');
-    }
-    throw error;
-  }
+  return (await import('@mmun/build/link-race')) as unknown as Linker;
 }
 
 /** `, did you mean munmap-read?` */
