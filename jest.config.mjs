@@ -65,7 +65,7 @@ function project(variant) {
     displayName: variant.name,
     rootDir: import.meta.dirname,
     roots: ['<rootDir>/packages', '<rootDir>/tools'],
-    testEnvironment: 'node',
+    testEnvironment: '<rootDir>/tools/build/src/jest-environment.mjs',
     testMatch: [...folders.map((folder) => `<rootDir>/${folder}**/*.spec.ts`), ...(ending === '' ? [] : [`<rootDir>/packages/*/test/**/*${ending}`])],
     testPathIgnorePatterns: ['/node_modules/', '/dist/', '/fixtures/', ...[...not, ...hadBefore(variant)].map((end) => `${end.replaceAll('.', '\\.')}$`)],
     modulePathIgnorePatterns: ['/\\.nx/', '/tools/check/test/fixtures/'],

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs';
 
-const main = new URL('../dist/main.js', import.meta.url);
+const program = new URL('../dist/main.js', import.meta.url);
 
-if (existsSync(main)) {
-  await import(main.href);
+if (existsSync(program)) {
+  const { main } = await import(program.href);
+  process.exitCode = await main(process.argv.slice(2));
 } else {
   process.stderr.write('mmun: not built yet: run `npm run build` first\n');
   process.exitCode = 2;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { ExitCode } from './command.js';
 import { runCommandLine } from './command-line.js';
 import { bench } from './commands/bench.js';
 import { check } from './commands/check.js';
@@ -10,6 +11,7 @@ import { races } from './commands/races.js';
 import { record } from './commands/record.js';
 import { run } from './commands/run.js';
 import { openTerminal } from './terminal.js';
+import type { Terminal } from './terminal.js';
 import { welcome } from './welcome.js';
 
 const COMMANDS = [run, compare, check, races, claims, record, fuzzKernel, bench, create];
@@ -19,6 +21,7 @@ process.setSourceMapsEnabled(true);
 
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
 
-process.exitCode = await runCommandLine(
-  { version: manifest.version, commands: COMMANDS, welcome: welcome(COMMANDS) }, process.argv.slice(2), openTerminal(),
-);
+/** @param argv without node and script */
+export function main(argv: readonly string[], terminal: Terminal = openTerminal()): Promise<ExitCode> {
+  return runCommandLine({ version: manifest.version, commands: COMMANDS, welcome: welcome(COMMANDS) }, argv, terminal);
+}

@@ -2,7 +2,7 @@
 import { effort } from '@mmun/test-support';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { mmun, mmunInterrupted, newFolder, refusal, removeFolders } from './mmun.js';
+import { mmun, mmunInterrupted, mmunProcess, newFolder, refusal, removeFolders } from './mmun.js';
 import type { CheckReport, RacesReport } from '../src/check/check-report.js';
 
 afterAll(removeFolders);
@@ -15,15 +15,15 @@ function documentedRace(edit: (text: string) => string = (text) => text): string
   return path;
 }
 
-async function document<T>(args: readonly string[]): Promise<{ readonly code: number | null; readonly json: T }> {
-  const { code, out, err } = await mmun([...args, '--json']);
+async function document<T>(args: readonly string[], ask: typeof mmun = mmun): Promise<{ readonly code: number | null; readonly json: T }> {
+  const { code, out, err } = await ask([...args, '--json']);
   expect(err).toBe('');
   return { code, json: JSON.parse(out) as T };
 }
 
 describe('mmun check', () => {
   it('prints one document and exits with 1 where something is found', async () => {
-    const { code, json } = await document<CheckReport>(['check', 'munmap-read']);
+    const { code, json } = await document<CheckReport>(['check', 'munmap-read'], mmunProcess);
     expect(code).toBe(1);
     expect(json).toMatchObject({ schema: 'mmun.check/1', race: 'munmap-read', variant: 'buggy', config: { arch: 'toy', design: 'v5', build: 'checked' }, ok: false });
     expect(json.findings.map((finding) => finding.code)).toEqual(['stale-translation']);

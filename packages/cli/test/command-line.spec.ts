@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { mmun, refusal, TRUE } from './mmun.js';
+import { mmun, mmunProcess, refusal, TRUE } from './mmun.js';
 
 describe('wrong usage is one line and exit code 2', () => {
   const cases: readonly (readonly [string, readonly string[], RegExp])[] = [
@@ -25,11 +25,16 @@ describe('wrong usage is one line and exit code 2', () => {
   it.each(cases)('%s', async (_, args, expected) => {
     expect(refusal(await mmun(args))).toMatch(expected);
   });
+
+  it('and so it is of a process', async () => {
+    const [[, args, expected]] = cases;
+    expect(refusal(await mmunProcess(args))).toMatch(expected);
+  });
 });
 
 describe('what is said without being asked for a run', () => {
   it('mmun alone shows what to do first', async () => {
-    const { code, out, err } = await mmun([]);
+    const { code, out, err } = await mmunProcess([]);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out).toMatch(/Start here:\n {2}mmun run samples\/demo/);
   });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { effort } from '@mmun/test-support';
-import { copyOfTrue, DEMO, mmun, mmunInterrupted, newFolder, refusal, removeFolders, TRUE } from './mmun.js';
+import { copyOfTrue, DEMO, mmun, mmunInterrupted, mmunProcess, newFolder, refusal, removeFolders, TRUE } from './mmun.js';
 import type { Outcome } from './mmun.js';
 
 afterAll(removeFolders);
@@ -45,7 +45,7 @@ describe('the sample', () => {
   let eyes: Outcome;
   beforeAll(async () => {
     [kvm, off] = await Promise.all([mmun(['run', DEMO, '--json', ...WITH_KVM]), mmun(['run', DEMO, '--json', '--design', 'off'])]);
-    [fast, eyes] = await Promise.all([mmun(['run', DEMO, '--json', '--build', 'fast', ...WITH_KVM]), mmun(['run', DEMO, ...WITH_KVM], { env: { CI: 'true' } })]);
+    [fast, eyes] = await Promise.all([mmun(['run', DEMO, '--json', '--build', 'fast', ...WITH_KVM]), mmunProcess(['run', DEMO, ...WITH_KVM], { env: { CI: 'true' } })]);
   });
 
   it('comes out as the kernel left it, with KVM attached and nothing stale', () => {
@@ -109,7 +109,7 @@ describe('a recording that the model does not reproduce', () => {
     const folder = copyOfTrue();
     const maps = join(folder, 'maps.26928.end');
     writeFileSync(maps, readFileSync(maps, 'utf8').replace(/^(\S+ )rw-p(.*\/usr\/bin\/true)$/m, '$1rwxp$2'));
-    const coloured = await mmun(['run', folder], { env: { FORCE_COLOR: '1' } });
+    const coloured = await mmunProcess(['run', folder], { env: { FORCE_COLOR: '1' } });
     const out = coloured.out.replaceAll('\u001b', 'ESC');
     expect(coloured.code).toBe(1);
     expect(out).toMatch(/ESC\[31m- [0-9a-f-]+ rwxp \S+ fe:00 260958 \/usr\/bin\/true/);

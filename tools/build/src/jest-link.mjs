@@ -55,10 +55,66 @@ async function link(variant, sources) {
   const files = await bundle(variant, outfile, key, LINKED, '');
   await mkdir(CACHE, { recursive: true });
   // whole or not at all, whoever else is at it; the map first
-  for (const { path, contents } of files.sort((a, b) => b.path.length - a.path.length)) {
+  for (const { path, text } of files.sort((a, b) => b.path.length - a.path.length)) {
     const own = join(dirname(path), `${process.pid}-${basename(path)}`);
-    await writeFile(own, contents);
+    await writeFile(own, path.endsWith('.map') ? byLines(text) : text);
     await rename(own, path);
+  }
+}
+
+/** Every spec that looks at a stack reads the map anew: of each line it keeps the first place alone. @param {string} map @returns {string} */
+function byLines(map) {
+  const parsed = JSON.parse(map);
+  return JSON.stringify({ ...parsed, names: [], mappings: firstOfLines(parsed.mappings) });
+}
+
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const VALUES = new Map(Array.from(DIGITS, (digit, value) => [digit.charCodeAt(0), value]));
+const [COMMA, SEMICOLON] = [','.charCodeAt(0), ';'.charCodeAt(0)];
+
+/** @param {string} mappings of a source map @returns {string} those of them that are first in their line */
+export function firstOfLines(mappings) {
+  // a segment: column, source, line and column there, each as the difference to that of the segment before (the first: of its line's)
+  const [now, kept, segment] = [new Int32Array(4), new Int32Array(4), new Int32Array(5)];
+  let [out, field, value, shift, isFirst] = ['', 0, 0, 0, true];
+  const end = () => {
+    for (let i = 0; i < Math.min(field, 4); i++) now[i] += segment[i];
+    if (isFirst && field >= 4) {
+      for (let i = 0; i < 4; i++) out += vlq(now[i] - kept[i]);
+      kept.set(now);
+      isFirst = false;
+    }
+    field = 0;
+  };
+  for (let at = 0; at < mappings.length; at++) {
+    const code = mappings.charCodeAt(at);
+    if (code === COMMA || code === SEMICOLON) {
+      end();
+      if (code === COMMA) continue;
+      out += ';';
+      now[0] = kept[0] = 0;
+      isFirst = true;
+      continue;
+    }
+    const digit = VALUES.get(code) ?? 0;
+    value |= (digit & 31) << shift;
+    shift += 5;
+    if (digit & 32) continue;
+    segment[field++] = value & 1 ? -(value >> 1) : value >> 1;
+    value = shift = 0;
+  }
+  end();
+  return out;
+}
+
+/** @param {number} value @returns {string} */
+function vlq(value) {
+  let text = '';
+  for (let rest = value < 0 ? (-value << 1) | 1 : value << 1; ; ) {
+    const digit = rest & 31;
+    rest >>>= 5;
+    text += DIGITS[rest > 0 ? digit | 32 : digit];
+    if (rest === 0) return text;
   }
 }
 
@@ -71,7 +127,7 @@ async function bundle(variant, outfile, key, packages, complaints) {
   try {
     const { outputFiles } = await build({
       entryPoints: ['mmun-linked:entry'], outfile, absWorkingDir: ROOT, write: false, bundle: true, format: 'cjs', platform: 'node', target: 'node20',
-      minifySyntax: true, sourcemap: 'linked', banner: { js: key }, logLevel: 'silent',
+      minifySyntax: true, sourcemap: 'linked', sourcesContent: false, banner: { js: key }, logLevel: 'silent',
       conditions: [...conditionsOf(variant), '@mmun/source'],
       // a subpath names a built image whatever this project is linked with; jest finds it by moduleNameMapper
       external: ['@mmun/image/*'], supported: { 'dynamic-import': false },
@@ -100,9 +156,11 @@ function entry(names, complaints) {
   const contents = [
     ...names.map((name, index) => `import * as m${index} from ${JSON.stringify(`./${name}`)};`),
     'const settled = (exports) => Object.defineProperty({ ...exports }, "__esModule", { value: true });',
-    `const sources = {${names.map((name, index) => `${JSON.stringify(name)}: settled(m${index})`).join(',\n')}};`,
+    `const sources = {${names.map((name, index) => `${JSON.stringify(name)}: () => m${index}`).join(',\n')}};`,
+    'const asked = new Map();',
     'export function exportsOf(name) {',
-    '  if (sources[name]) return sources[name];',
+    '  if (!asked.has(name) && sources[name]) asked.set(name, settled(sources[name]()));',
+    '  if (asked.has(name)) return asked.get(name);',
     `  throw new Error(name + " is not linked:\\n" + ${JSON.stringify(complaints)});`,
     '}',
   ].join('\n');

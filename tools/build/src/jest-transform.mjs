@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { transformSync, version } from 'esbuild';
 import { withInlineMap } from './esbuild-tasks.mjs';
-import { linkedFile, linkedName } from './jest-link.mjs';
+import { linkedName } from './jest-link.mjs';
 import { straighten } from './straighten.mjs';
 
 const ownSource = ['straighten.mjs', 'jest-link.mjs', 'jest-transform.mjs', 'esbuild-tasks.mjs']
@@ -36,7 +36,7 @@ function createTransformer({ form, image }) {
     /** @param {string} source @param {string} path */
     process(source, path) {
       const linked = linkedName(path);
-      if (linked) return { code: `module.exports = require(${JSON.stringify(linkedFile(image))}).exportsOf(${JSON.stringify(linked)});` };
+      if (linked) return { code: `module.exports = __mmunLinked(require).exportsOf(${JSON.stringify(linked)});` };
       const isTypeScript = path.endsWith('.ts');
       const rewritten = isTypeScript ? straighten(source, path, { form }) : null;
       const { code } = transformSync(rewritten ? withInlineMap(rewritten) : source, {

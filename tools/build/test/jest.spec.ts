@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { linkedName, withoutBroken } from '../src/jest-link.mjs';
+import { firstOfLines, linkedName, withoutBroken } from '../src/jest-link.mjs';
 import { summary } from '../src/jest-reporter.mjs';
 import type { Package } from '../src/workspace.mjs';
 
@@ -35,6 +35,12 @@ describe('what a project links', () => {
     expect(left('mm')).toEqual(['lib', 'explorer']);
     expect(left('lib')).toEqual([]);
     expect(left('elsewhere')).toHaveLength(5);
+  });
+});
+
+describe('the map of what is linked', () => {
+  it('has the first place of each line that has one in a source, and no other', () => {
+    expect(firstOfLines('AAAA,IAAQ;EACL,IACFA;;C,EAGD;wCAoGA')).toBe('AAAA;EACG;;GAIH;wCAoGA');
   });
 });
 
