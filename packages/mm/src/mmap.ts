@@ -23,7 +23,7 @@ import { unmapRange } from './munmap.js';
 import { getUnmappedArea } from './unmapped-area.js';
 import { isPageAligned, pageAlign, removeVma, vmAreaAlloc } from './vma.js';
 import { vmaMergeNewRange } from './vma-merge.js';
-import { findVma, findVmaIntersection, findVmaPrev, vmaLink } from './vma-tree.js';
+import { findVma, findVmaIntersection, lastVma, vmaLink } from './vma-tree.js';
 
 /** One more byte than a file can have. */
 const MAX_LFS_FILESIZE = 2 ** 63;
@@ -107,17 +107,24 @@ export function* doMmap(m: Machine, mm: Mm, hint: Vaddr, lenBytes: number, prot:
 export function* mmapRegion(m: Machine, mm: Mm, addr: Vaddr, len: number, wantedFlags: number, pgoff: number, file: File): Task<MaySleep, number> {
   const end = (addr + len) as Vaddr;
   const nrPages = len / PAGE_SIZE;
-  if (!mayExpandVm(m, mm, wantedFlags, nrPages - countPages(m, mm, addr, end))) return -ENOMEM;
+  const { vmStart, vmEnd, vmPrev } = m.vma;
+  let next = findVma(m, mm, addr);
+  const isFree = next === 0 || vmStart[next] >= end;
+  if (!mayExpandVm(m, mm, wantedFlags, isFree ? nrPages : nrPages - countPages(m, next, addr, end))) return -ENOMEM;
   let vmFlags = wantedFlags;
   if (isAccountable(vmFlags)) {
     if (!vmEnoughMemory(m, nrPages)) return -ENOMEM;
     vmFlags |= VM_ACCOUNT;
   }
-  const error = yield* unmapRange(m, mm, addr, end);
-  if (error !== 0) return error;
-  const next = findVma(m, mm, addr);
-  const merged = yield* vmaMergeNewRange(m, {
-    mm, prev: findVmaPrev(m, mm, addr), middle: NONE, next, start: addr, end, pgoff, vmFlags, file,
+  if (!isFree) {
+    const error = yield* unmapRange(m, mm, addr, end);
+    if (error !== 0) return error;
+    next = findVma(m, mm, addr);
+  }
+  const prev = (next !== 0 ? vmPrev[next] : lastVma(m, mm)) as Vma;
+  const adjoins = (prev !== 0 && vmEnd[prev] === addr) || (next !== 0 && vmStart[next] === end);
+  const merged = !adjoins ? NONE : yield* vmaMergeNewRange(m, {
+    mm, prev, middle: NONE, next, start: addr, end, pgoff, vmFlags, file,
     anonVma: 0 as AnonVma, copiedFrom: NONE, isJustExpand: false,
   });
   const vma = merged !== 0 ? merged : yield* newVma(m, mm, addr, end, vmFlags, pgoff, file);
@@ -177,15 +184,15 @@ function* unnamedFile(m: Machine, path: string, kind: 'zero' | 'hugetlb', sizeBy
 
 /** A hint is a page boundary not below the lowest address that may be mapped. */
 function roundHintToMin(m: Machine, hint: Vaddr): number {
-  const page = hint - (hint % PAGE_SIZE);
+  const page = hint - (hint & (PAGE_SIZE - 1));
   return page !== 0 && page < m.bootConfig.settings.mmapMinAddr ? m.bootConfig.settings.mmapMinAddr : page;
 }
 
-/** Pages of a range that are mapped already. */
-function countPages(m: Machine, mm: Mm, start: Vaddr, end: Vaddr): number {
+/** Pages of a range that are mapped already. @param first the first VMA that ends above `start` */
+function countPages(m: Machine, first: Vma, start: Vaddr, end: Vaddr): number {
   const v = m.vma;
   let bytes = 0;
-  for (let vma = findVma(m, mm, start); vma !== 0 && v.vmStart[vma] < end; vma = v.vmNext[vma] as Vma) {
+  for (let vma = first; vma !== 0 && v.vmStart[vma] < end; vma = v.vmNext[vma] as Vma) {
     bytes += Math.min(v.vmEnd[vma], end) - Math.max(v.vmStart[vma], start);
   }
   return bytes / PAGE_SIZE;

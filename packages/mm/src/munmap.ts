@@ -35,7 +35,7 @@ export function* doMunmap(m: Machine, mm: Mm, start: Vaddr, lenBytes: number): T
 /** Unmaps what is mapped of a page-aligned range. do_vmi_align_munmap() @locks mmap_sem W @returns 0 or -ENOMEM */
 export function* unmapRange(m: Machine, mm: Mm, start: Vaddr, end: Vaddr): Task<MaySleep, number> {
   const v = m.vma;
-  let first = findVma(m, mm, start);
+  const first = findVma(m, mm, start);
   if (first === 0 || v.vmStart[first] >= end) return 0;
   if (v.vmStart[first] < start) {
     const cutsTwice = end < v.vmEnd[first];
@@ -49,7 +49,7 @@ export function* unmapRange(m: Machine, mm: Mm, start: Vaddr, end: Vaddr): Task<
     const above = yield* splitVmaUnchecked(m, mm, last, end, false);
     if (above < 0) return above;
   }
-  first = findVma(m, mm, start);
+  // what was split off lies outside: `first` and `last` are still those two
   const prev = v.vmPrev[first] as Vma;
   const next = v.vmNext[last] as Vma;
   detachVmas(m, mm, first, next);
@@ -60,7 +60,7 @@ export function* unmapRange(m: Machine, mm: Mm, start: Vaddr, end: Vaddr): Task<
 
 /** Zaps the pages of detached VMAs and frees the page tables that nothing else needs. @locks mmap_sem W */
 function* unmapRegion(m: Machine, mm: Mm, first: Vma, prev: Vma, next: Vma, start: Vaddr, end: Vaddr): Task<MaySleep> {
-  tlbGatherMmu(m, mm, false);
+  yield* tlbGatherMmu(m, mm, false);
   yield* unmapVmas(m, first, start, end);
   for (let vma = first; vma !== next; vma = m.vma.vmNext[vma] as Vma) yield* unlinkVma(m, vma);
   const floor = prev === 0 ? 0 : m.vma.vmEnd[prev];

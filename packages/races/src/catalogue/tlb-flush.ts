@@ -25,7 +25,7 @@ const RANGED_GATHER: readonly SourceEdit[] = [
 const FLUSHES_AFTER_UNLOCK: readonly SourceEdit[] = [
   ...RANGED_GATHER,
   { file: MREMAP, find: "} from '#asm';\n", replace: "} from '#asm';\nimport { flushTlbRange, ptepGetAndClear } from '#asm';\n" },
-  { file: MREMAP, find: 'yield* ptepClearFlush(m, vma, (oldAddr + done) as Vaddr, oldPtep)', replace: 'yield* ptepGetAndClear(m, mm, (oldAddr + done) as Vaddr, oldPtep)' },
+  { file: MREMAP, find: 'yield* ptepClearFlush(m, vma, (oldAddr + i * PAGE_SIZE) as Vaddr, oldPtep)', replace: 'yield* ptepGetAndClear(m, mm, (oldAddr + i * PAGE_SIZE) as Vaddr, oldPtep)' },
   {
     file: MREMAP, find: '  if (inode !== 0) yield* rmapUnlock(m, mappingLock);\n}',
     replace: '  if (inode !== 0) yield* rmapUnlock(m, mappingLock);\n  yield* flushTlbRange(m, vma, oldAddr, (oldAddr + bytes) as Vaddr);\n}',
