@@ -58,6 +58,8 @@ export interface ExecLayout {
   readonly startStack: Vaddr;
   /** From the page of this address to the stack's end the pages are filled by execve itself. */
   readonly argStart: Vaddr;
+  /** Of initialized data of the program, which RLIMIT_DATA counts with the break; 0 where unknown. end_data - start_data */
+  readonly dataBytes?: number;
 }
 
 /** One row of /proc/PID/maps with what smaps adds to it. */

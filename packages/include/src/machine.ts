@@ -52,6 +52,8 @@ export interface KernelSettings {
   readonly transparentHugepage: 'always' | 'madvise' | 'never';
   /** Processes hold CAP_IPC_LOCK, so mlock is not limited. */
   readonly capIpcLock: boolean;
+  /** A mapping with MAP_FIXED may not begin below this, in bytes: vm.mmap_min_addr; 0 where processes hold CAP_SYS_RAWIO. dac_mmap_min_addr */
+  readonly dacMmapMinAddr: number;
   /** Process limits at boot, in bytes; Infinity is RLIM_INFINITY. */
   readonly rlimitStack: number;
   readonly rlimitData: number;

@@ -14,6 +14,8 @@ export const MLOCK_NAMES: FlagNames = named('MLOCK_', []);
 export const MCL_NAMES: FlagNames = named('MCL_', []);
 export const ADVICE_NAMES: FlagNames = named('MADV_', []);
 
+export const RLIMIT_NAMES: FlagNames = [['RLIMIT_DATA', 2], ['RLIMIT_STACK', 3], ['RLIMIT_MEMLOCK', 8], ['RLIMIT_AS', 9]];
+
 /** `PROT_READ|PROT_WRITE|0x100` */
 export function flagText(names: FlagNames, none: string): (value: number) => string {
   return (value) => {

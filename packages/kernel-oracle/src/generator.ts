@@ -7,12 +7,19 @@ import { FILE_PAGES, FILE_RO, FILE_RW, MEMFD } from './operation.js';
 import type { Operation, OperationName } from './operation.js';
 import { Random } from './random.js';
 import { isHarmful } from './harm.js';
-import { ARENA, HEAP, HUGE, HUGE_PAGE, TASK_END, zoneEnd } from './zones.js';
+import { ARENA, HEAP, HUGE, HUGE_PAGE, SEAM, TASK_END, zoneEnd } from './zones.js';
 import type { Zone } from './zones.js';
 
 const MAX_DEPTH = 5;
 const ABSURD_ADDRESSES = [0, PAGE_SIZE, 0xfff, TASK_END, TASK_END + PAGE_SIZE, 2 ** 47, 2 ** 63, 2 ** 64 - PAGE_SIZE, 2 ** 64 - 2048, 2 ** 63 - 1024];
 const ABSURD_LENGTHS = [0, 2 ** 47, 2 ** 47 - PAGE_SIZE, 2 ** 63, 2 ** 64 - PAGE_SIZE, 2 ** 64 - 2048, 2 ** 63 - 1024];
+/** Where the kernel chooses the place: around what a huge page takes, and now and then far more than there is memory. */
+const LARGE_LENGTHS = [HUGE_PAGE, HUGE_PAGE, HUGE_PAGE, 2 * HUGE_PAGE, HUGE_PAGE + PAGE_SIZE, HUGE_PAGE - PAGE_SIZE];
+const VAST_LENGTHS = [2 ** 30, 2 ** 39, 2 ** 42 + PAGE_SIZE];
+/** RLIMIT_DATA, RLIMIT_STACK, RLIMIT_MEMLOCK, RLIMIT_AS: what is left to map should be little, of an address space that has some 300 pages from the start. */
+const LIMITS: readonly (readonly [resource: number, pages: number])[] = [[2, 48], [3, 40], [8, 40], [9, 420]];
+/** Bits above those of an int, of which the kernel sees some and others not. */
+const BEYOND_INT = [2 ** 31, 2 ** 32, 2 ** 40];
 const PROTS = [3, 3, 3, 3, 1, 1, 0, 5, 7, 2, 4, 8 | 3];
 const ADVICE = [4, 4, 4, 4, 8, 8, 0, 1, 2, 3, 9, 10, 11, 14, 15, 16, 17, 18, 18, 19, 20, 21, 22, 23, 23, 24];
 /** Not the whole truth of madvise: those that poison pages, and the newest, are left alone. */
@@ -24,7 +31,7 @@ const RARE_FLAGS: readonly (readonly [flag: number, oneIn: number])[] = [0x800, 
 /** How often which is drawn; what is missing from a list is a read or a write. */
 const WEIGHTS: readonly (readonly [OperationName, number])[] = [
   ['mmap', 20], ['munmap', 8], ['mprotect', 13], ['mremap', 11], ['madvise', 14], ['mlock', 1], ['mlock2', 2], ['munlock', 2], ['mlockall', 0.3],
-  ['munlockall', 0.3], ['msync', 1], ['brk', 2], ['mincore', 1], ['ftruncate', 0.8], ['read', 9], ['write', 14], ['fork', 0.8], ['exit', 0.6],
+  ['munlockall', 0.3], ['msync', 1], ['brk', 2], ['mincore', 1], ['ftruncate', 0.8], ['setrlimit', 0.7], ['read', 9], ['write', 14], ['fork', 0.8], ['exit', 0.6],
 ];
 const TOTAL = WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0);
 
@@ -39,7 +46,7 @@ export class Generator {
 
   constructor(seed: number, top: Zone, hasHugePages = false) {
     this.#random = new Random(seed);
-    this.#zones = [ARENA, ARENA, ARENA, ARENA, ARENA, ARENA, ARENA, top, HEAP, ...(hasHugePages ? [HUGE, HUGE] : [])];
+    this.#zones = [ARENA, ARENA, ARENA, ARENA, ARENA, ARENA, ARENA, top, HEAP, SEAM, ...(hasHugePages ? [HUGE, HUGE] : [])];
     this.#hasHugePages = hasHugePages;
     this.#top = top;
   }
@@ -67,7 +74,7 @@ export class Generator {
     switch (name) {
       case 'mmap': return { name, args: this.#mmap() };
       case 'munmap': case 'mlock': case 'munlock': case 'mincore': return { name, args: this.#range() };
-      case 'mprotect': return { name, args: [...this.#range(), this.#random.oneIn(40) ? this.#random.pick([0x1000003, 0x2000003, 0x3000000, 0x10, 0x1000000]) : this.#random.pick(PROTS)] };
+      case 'mprotect': return { name, args: [...this.#range(), this.#random.oneIn(40) ? this.#random.pick([0x1000003, 0x2000003, 0x3000000, 0x10, 0x1000000, ...BEYOND_INT.map((bit) => bit + 3)]) : this.#random.pick(PROTS)] };
       case 'mremap': return { name, args: this.#mremap() };
       case 'madvise': return { name, args: [...this.#range(), this.#random.pick(this.#random.oneIn(12) ? ODD_ADVICE : this.#advice)] };
       case 'mlock2': return { name, args: [...this.#range(), this.#random.pick([0, 1, 1, 1, this.#random.oneIn(10) ? 2 : 1])] };
@@ -75,6 +82,7 @@ export class Generator {
       case 'msync': return { name, args: [...this.#range(), this.#random.pick([1, 4, 2, 5, 0, 3, 6])] };
       case 'brk': return { name, args: [this.#random.oneIn(20) ? this.#random.pick(ABSURD_ADDRESSES) : HEAP.start + this.#random.below(HEAP.nrPages * PAGE_SIZE * 1.1) - (this.#random.oneIn(5) ? PAGE_SIZE : 0)] };
       case 'ftruncate': return { name, args: [this.#random.pick([FILE_RW, MEMFD]), this.#random.below(FILE_PAGES + 4) * PAGE_SIZE + this.#random.pick([0, 0, 0, 4, 2048])] };
+      case 'setrlimit': return { name, args: this.#rlimit() };
       case 'read': return { name, args: [this.#address(40)] };
       case 'write': return { name, args: [this.#writeAddress(), this.#value++] };
       case 'fork': return this.#depth >= MAX_DEPTH ? null : { name, args: [] };
@@ -102,8 +110,24 @@ export class Generator {
     for (const [flag, n] of [[MAP_GROWSDOWN, 14], [MAP_NORESERVE, 10], [MAP_POPULATE, 10], [MAP_LOCKED, 16], [MAP_STACK, 16], ...RARE_FLAGS] as const) if (random.oneIn(n)) flags |= flag;
     const isFixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
     const addr = isFixed || random.oneIn(2) ? this.#address(30) : 0;
+    if (!isFixed && random.oneIn(10)) return this.#mmapLarge(addr, flags & ~(MAP_POPULATE | MAP_LOCKED | MAP_GROWSDOWN));
+    if (random.oneIn(150)) flags += random.pick(BEYOND_INT);
     const offset = random.oneIn(30) ? random.pick([5, 2048, 2 ** 63, 2 ** 64 - PAGE_SIZE, 2 ** 52]) : random.below(FILE_PAGES + 4) * PAGE_SIZE;
     return [addr, this.#length(30), random.pick(PROTS), flags, file, file === 0 && !random.oneIn(8) ? 0 : offset];
+  }
+
+  /** So large that it is looked for a place of huge pages, or that it can only be PROT_NONE. */
+  #mmapLarge(addr: number, flags: number): number[] {
+    const random = this.#random;
+    const file = (flags & MAP_ANONYMOUS) === 0 ? random.pick([FILE_RW, MEMFD]) : 0;
+    if (random.oneIn(4)) return [addr, random.pick(VAST_LENGTHS), 0, flags | MAP_NORESERVE, file, 0];
+    return [addr, random.pick(LARGE_LENGTHS), random.pick(PROTS), flags, file, file === 0 ? 0 : random.below(4) * PAGE_SIZE];
+  }
+
+  #rlimit(): number[] {
+    const random = this.#random;
+    const [resource, pages] = random.pick(LIMITS);
+    return [resource, random.oneIn(2) ? Infinity : random.oneIn(8) ? random.pick([0, 1, PAGE_SIZE - 1, 2 ** 40]) : (pages / 4 + random.below(pages)) * PAGE_SIZE + random.pick([0, 0, 1, 2048])];
   }
 
   /** Where it may be and nowhere else: what the kernel places by itself would add up. */

@@ -6,7 +6,7 @@ import { PAGE_SIZE } from '@mmun/include';
 import { AnswerReader, CommandBuffer, SYS, addString, addWords } from './commands.js';
 import { OracleUnavailable } from './kernel-process.js';
 import type { KernelProcess } from './kernel-process.js';
-import { fileSystemOf, kernelSettings } from './kernel-settings.js';
+import { dataBytesOf, fileSystemOf, hardLimitsOf, kernelSettings } from './kernel-settings.js';
 import { FILE_RO, FILE_RW, FIRST_FD, MEMFD } from './operation.js';
 import { parseMaps } from './proc-text.js';
 import { LOAD, MAPS_FD, PAGEMAP_FD, PAGES, SCRATCH, SHARED, SHARED_BYTES, WALK } from './server-program.js';
@@ -93,6 +93,7 @@ export async function setUp(process: KernelProcess, options: SetupOptions): Prom
   const { isShmem, thpAligned, maxFileBytes } = fileSystemOf(process.folder);
   return {
     kernel: release(), rows, top: topZone(vvar.start), settings: { ...kernelSettings(process.pid), mmapMinAddr, maxFileBytes },
+    hardLimits: hardLimitsOf(process.pid), dataBytes: dataBytesOf(process.pid),
     file: { path: file, kind: isShmem ? 'shmem' : 'regular', ino: statSync(file).ino, thpAligned },
     memfd: { path: '/memfd:file (deleted)', kind: 'shmem', ino: memfdIno, thpAligned: false },
     hasHugePages: options.withoutHugePages !== true && nrHugePagesFree() >= NR_HUGE_NEEDED,

@@ -7,7 +7,7 @@ import { READ_BUFFER, addOpenObservers, frameOf, setUp } from './kernel-setup.js
 import type { SetupOptions } from './kernel-setup.js';
 import { ANONYMOUS_FILE, EXCLUSIVE, IS_ZERO, OF_FILE, PRESENT, VEC_BYTES, observedZones } from './observation.js';
 import type { Observation } from './observation.js';
-import { FILE_PAGES, FILE_RW, FIRST_FD, MEMFD, addOperation } from './operation.js';
+import { FILE_PAGES, FILE_RW, FIRST_FD, MEMFD, addOperation, nrAnswersBefore } from './operation.js';
 import type { Operation } from './operation.js';
 import { parseMaps, parseSmaps } from './proc-text.js';
 import { EMIT, EXIT, FORK, PAGES, SCRATCH, SHARED, SIGNALLED, WALK, WALK_ROW_BYTES } from './server-program.js';
@@ -119,6 +119,7 @@ export class KernelSide {
   /** Takes the answers of the next operation of a batch. */
   read(batch: KernelBatch, operation: Operation, isLast: boolean, out: Observation): void {
     const { answers } = batch;
+    for (let i = nrAnswersBefore(operation); i > 0; i--) answers.number();
     out.result = resultOf(operation, answers.number());
     if (operation.name === 'fork') for (let i = 0; i < 4; i++) answers.number();
     out.vec.fill(0);
@@ -135,7 +136,7 @@ export class KernelSide {
 
   #add(operation: Operation): void {
     const commands = this.#commands;
-    addOperation(commands, operation);
+    addOperation(commands, operation, this.world.hardLimits);
     if (operation.name === 'fork') addOpenObservers(commands);
     if (operation.name === 'mincore') commands.add(EMIT, SCRATCH, VEC_BYTES);
     if (rewarms(operation)) this.#addReadFile();

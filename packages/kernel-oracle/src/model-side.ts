@@ -5,7 +5,7 @@ import { VM_FLAG_LETTERS } from './flag-names.js';
 import { ANONYMOUS_FILE, EXCLUSIVE, IS_ZERO, OF_FILE, PRESENT, observedZones } from './observation.js';
 import type { Observation, SmapsRow } from './observation.js';
 import { FILE_PAGES, FILE_RO, FILE_RW, MEMFD } from './operation.js';
-import type { Operation } from './operation.js';
+import type { HardLimits, Operation } from './operation.js';
 import { CODE, SHARED, SHARED_BYTES } from './server-program.js';
 import type { World, WorldRow } from './world.js';
 import { ARENA, HEAP, HUGE_PAGE, NR_HUGE_NEEDED, TASK_END, zoneEnd } from './zones.js';
@@ -39,6 +39,7 @@ export class ModelSide<M extends BootedMachine> {
   readonly #highest: number;
   readonly #inos: ReadonlySet<number>;
   readonly #zeroPfn: number;
+  readonly #hardLimits: HardLimits;
   #tasks: TaskStruct[] = [];
 
   constructor(image: FuzzedImage<M>, world: World) {
@@ -49,6 +50,7 @@ export class ModelSide<M extends BootedMachine> {
     this.#image = image;
     this.#machine = m;
     this.#zones = observedZones(world);
+    this.#hardLimits = world.hardLimits;
     this.#lowest = HEAP.start;
     this.#highest = zoneEnd(world.top);
     this.#inos = new Set([0, world.file.ino, world.memfd.ino]);
@@ -65,7 +67,7 @@ export class ModelSide<M extends BootedMachine> {
     this.#inodes = [0 as Inode, file, file, memfd];
     this.#first = image.newProcess(m);
     image.setCurrent(m, this.#first);
-    image.run(m, image.sysExecve(m, layoutOf(world.rows, open(program, false))));
+    image.run(m, image.sysExecve(m, layoutOf(world, open(program, false))));
     image.run(m, image.sysMmap(m, SHARED as Vaddr, SHARED_BYTES, 3, SHARED_FLAGS, 0 as File, 0));
     this.#zeroPfn = this.#findZeroPfn();
     this.#words = new Uint32Array(m.buffer);
@@ -143,6 +145,9 @@ export class ModelSide<M extends BootedMachine> {
         return result;
       }
       case 'ftruncate': return image.run(m, image.truncateSetsize(m, this.#inodes[args[0]] as Inode, args[1]));
+      case 'setrlimit':
+        image.setRlimit(m, this.#current(), args[0], Math.min(args[1], this.#hardLimits[args[0]] ?? Infinity));
+        return 0;
       case 'read': return this.#access(addr, null);
       case 'write': return this.#access(addr, args[1]);
       case 'fork': return this.#fork();
@@ -216,12 +221,12 @@ export class ModelSide<M extends BootedMachine> {
 }
 
 /** Without randomization: all but the stack stands where the kernel always puts it. */
-function layoutOf(rows: readonly WorldRow[], program: File): ExecLayout {
+function layoutOf({ rows, dataBytes }: World, program: File): ExecLayout {
   const stack = rows.find(({ name }) => name === '[stack]') as WorldRow;
   const top = Math.max(...rows.filter(({ name }) => name.startsWith('[v') && name !== '[vsyscall]').map(({ end }) => end));
   return {
     rows: rows.filter(({ start, name }) => start < 2 ** 47 && start !== SHARED && name !== '[heap]').map((row) => rowOf(row, program)),
-    mmapBase: top as Vaddr, startBrk: HEAP.start as Vaddr, startStack: (stack.end - PAGE_SIZE) as Vaddr, argStart: (stack.end - PAGE_SIZE) as Vaddr,
+    mmapBase: top as Vaddr, startBrk: HEAP.start as Vaddr, startStack: (stack.end - PAGE_SIZE) as Vaddr, argStart: (stack.end - PAGE_SIZE) as Vaddr, dataBytes,
   };
 }
 

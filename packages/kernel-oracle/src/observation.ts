@@ -1,6 +1,6 @@
 /** What can be seen after an operation, of the model or of the kernel, in one form. */
 import type { World } from './world.js';
-import { ARENA, HEAP, hugeSamples } from './zones.js';
+import { ARENA, HEAP, SEAM, hugeSamples } from './zones.js';
 import type { Zone } from './zones.js';
 
 const MAX_ROWS = 512;
@@ -64,5 +64,5 @@ export class Observation {
 
 /** The pages that are looked at, one after the other. */
 export function observedZones({ top, hasHugePages }: Pick<World, 'top' | 'hasHugePages'>): readonly Zone[] {
-  return [ARENA, top, HEAP, ...(hasHugePages ? hugeSamples() : [])];
+  return [ARENA, top, HEAP, SEAM, ...(hasHugePages ? hugeSamples() : [])];
 }

@@ -1,8 +1,8 @@
 /** What is done to both: one operation, how the kernel is asked for it, and how it reads as C. */
-import { SYS } from './commands.js';
+import { SYS, addWords } from './commands.js';
 import type { CommandBuffer } from './commands.js';
 import { EXIT, FORK, LOAD, SCRATCH, STORE } from './server-program.js';
-import { ADVICE_NAMES, flagText, MAP_NAMES, MCL_NAMES, MLOCK_NAMES, MREMAP_NAMES, MS_NAMES, PROT_NAMES, valueText } from './flag-names.js';
+import { ADVICE_NAMES, flagText, MAP_NAMES, MCL_NAMES, MLOCK_NAMES, MREMAP_NAMES, MS_NAMES, PROT_NAMES, RLIMIT_NAMES, valueText } from './flag-names.js';
 
 /** Files by number; 0 is no file. */
 export const FILE_RW = 1;
@@ -14,7 +14,7 @@ export const FIRST_FD = 10;
 export const FILE_PAGES = 20;
 
 export type OperationName = 'mmap' | 'munmap' | 'mprotect' | 'mremap' | 'madvise' | 'mlock' | 'mlock2' | 'munlock' | 'mlockall' | 'munlockall' | 'msync' | 'brk'
-  | 'mincore' | 'ftruncate' | 'read' | 'write' | 'fork' | 'exit';
+  | 'mincore' | 'ftruncate' | 'setrlimit' | 'read' | 'write' | 'fork' | 'exit';
 
 /** Arguments in the order of the system call; numbers are unsigned 64-bit, as far as a double holds them. */
 export interface Operation {
@@ -30,7 +30,7 @@ interface Kind {
   readonly formats: readonly Formatter[];
 }
 
-const hex: Formatter = (value) => (value < 10 ? String(value) : `0x${value.toString(16)}`);
+const hex: Formatter = (value) => (value === Infinity ? 'RLIM_INFINITY' : value < 10 ? String(value) : `0x${value.toString(16)}`);
 const file: Formatter = (value) => FILE_NAMES[value] as string;
 
 const KINDS: Readonly<Record<OperationName, Kind>> = {
@@ -48,6 +48,7 @@ const KINDS: Readonly<Record<OperationName, Kind>> = {
   brk: { command: SYS.brk, formats: [hex] },
   mincore: { command: SYS.mincore, formats: [hex, hex] },
   ftruncate: { command: SYS.ftruncate, formats: [file, hex] },
+  setrlimit: { command: SYS.prlimit64, formats: [valueText(RLIMIT_NAMES), hex] },
   read: { command: LOAD, formats: [hex] },
   write: { command: STORE, formats: [hex, hex] },
   fork: { command: FORK, formats: [] },
@@ -66,12 +67,31 @@ export function operationText({ name, args }: Operation): string {
   }
 }
 
-export function addOperation(commands: CommandBuffer, { name, args }: Operation): void {
+/** Limits that cannot be raised again, by resource: what a soft limit is at most. Infinity: there is none. */
+export type HardLimits = Readonly<Record<number, number>>;
+
+/** Answers that come before the one of the operation itself. */
+export function nrAnswersBefore({ name }: Operation): number {
+  return name === 'setrlimit' ? 4 : 0;
+}
+
+export function addOperation(commands: CommandBuffer, { name, args }: Operation, hardLimits: HardLimits = {}): void {
   const { command } = KINDS[name];
   switch (name) {
     case 'mmap': commands.add(command, args[0], args[1], args[2], args[3], args[4] === 0 ? -1 : FIRST_FD + args[4], args[5]); break;
     case 'ftruncate': commands.add(command, FIRST_FD + args[0], args[1]); break;
     case 'mincore': commands.add(command, args[0], args[1], SCRATCH); break;
+    case 'setrlimit': {
+      const hard = hardLimits[args[0]] ?? Infinity;
+      addWords(commands, SCRATCH, [...rlimWords(Math.min(args[1], hard)), ...rlimWords(hard)]);
+      commands.add(command, 0, args[0], SCRATCH, 0);
+      break;
+    }
     default: commands.add(command, ...args);
   }
+}
+
+/** RLIM_INFINITY is all ones. */
+function rlimWords(bytes: number): [number, number] {
+  return bytes === Infinity ? [0xffffffff, 0xffffffff] : [bytes % 2 ** 32, Math.floor(bytes / 2 ** 32)];
 }

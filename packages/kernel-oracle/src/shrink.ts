@@ -72,6 +72,7 @@ function isSound(operations: readonly Operation[]): boolean {
   let depth = 0;
   for (const { name, args } of operations) {
     if (name === 'ftruncate' && args[0] !== FILE_RW && args[0] !== MEMFD) return false;
+    if (name === 'setrlimit' && ![2, 3, 8, 9].includes(args[0])) return false;
     if (name === 'write' && args[0] % 4 !== 0) return false;
     if (name === 'fork') depth++;
     if (name === 'exit' && --depth < 0) return false;

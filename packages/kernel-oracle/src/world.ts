@@ -1,5 +1,6 @@
 /** What model and kernel have in common before the first operation. */
 import type { KernelSettings } from '@mmun/include';
+import type { HardLimits } from './operation.js';
 import type { Zone } from './zones.js';
 
 export interface WorldRow {
@@ -27,6 +28,9 @@ export interface World {
   /** Where the kernel puts what it may put anywhere. */
   readonly top: Zone;
   readonly settings: Partial<KernelSettings>;
+  readonly hardLimits: HardLimits;
+  /** Of initialized data of the server's program. */
+  readonly dataBytes: number;
   /** Read-write and read-only descriptors share the first. */
   readonly file: WorldFile;
   readonly memfd: WorldFile;

@@ -11,6 +11,8 @@ export interface Zone {
 export const ARENA: Zone = { start: 0x5000_0000_0000, nrPages: 64 };
 /** Above the program, from where the break starts. */
 export const HEAP: Zone = { start: CODE + PAGE_SIZE, nrPages: 16 };
+/** Two halves that no table of any level has in common. */
+export const SEAM: Zone = { start: 0x5180_0000_0000 - 12 * PAGE_SIZE, nrPages: 24 };
 /** For huge pages, of which the first two small ones are looked at. */
 export const HUGE_PAGE: number = 512 * PAGE_SIZE;
 const NR_HUGE = 4;

@@ -32,7 +32,7 @@ export function* sysBrk(m: Machine, brk: Vaddr): Task<MaySleep, number> {
 function* moveBrk(m: Machine, mm: Mm, brk: Vaddr): Task<MaySleep, boolean> {
   if (brk < m.mm.startBrk[mm]) return false;
   const rlimit = m.task.rlimitData[groupLeader(m, current(m))];
-  if (brk - m.mm.startBrk[mm] > rlimit) return false;
+  if (brk - m.mm.startBrk[mm] + m.mm.dataBytes[mm] > rlimit) return false;
   const newBrk = pageAlign(brk);
   const oldBrk = pageAlign(m.mm.brk[mm]);
   if (newBrk < oldBrk) {

@@ -34,6 +34,7 @@ export function* sysExecve(m: Machine, layout: ExecLayout): Task<MaySleep, numbe
   m.mm.startBrk[mm] = m.mm.brk[mm] = layout.startBrk;
   m.mm.startStack[mm] = layout.startStack;
   m.mm.argStart[mm] = layout.argStart;
+  m.mm.dataBytes[mm] = layout.dataBytes ?? 0;
   const mmapSem = mmapSemOf(m, mm);
   yield* downWrite(m, mmapSem);
   const error = yield* mapRows(m, mm, layout);

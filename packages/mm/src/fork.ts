@@ -87,7 +87,7 @@ export function* mmAlloc(m: Machine, defFlags: number): Task<MaySleep, Mm | numb
   t.vmaRoot[mm] = t.mmap[mm] = t.mapCount[mm] = 0;
   t.totalVm[mm] = t.lockedVm[mm] = t.dataVm[mm] = t.execVm[mm] = t.stackVm[mm] = 0;
   t.defFlags[mm] = defFlags & VM_NOHUGEPAGE;
-  t.startBrk[mm] = t.brk[mm] = t.startStack[mm] = t.argStart[mm] = t.mmapBase[mm] = 0;
+  t.startBrk[mm] = t.brk[mm] = t.startStack[mm] = t.argStart[mm] = t.dataBytes[mm] = t.mmapBase[mm] = 0;
   t.rssAnon[mm] = t.rssFile[mm] = t.rssShmem[mm] = t.nrSwapents[mm] = t.nrPgtables[mm] = t.pgtableList[mm] = 0;
   mmuNotifierMmInit(m, mm);
   if (yield* pgdAlloc(m, mm)) return mm;
@@ -129,6 +129,7 @@ function* dupMm(m: Machine, oldMm: Mm): Task<MaySleep, Mm | number> {
   t.brk[mm] = t.brk[oldMm];
   t.startStack[mm] = t.startStack[oldMm];
   t.argStart[mm] = t.argStart[oldMm];
+  t.dataBytes[mm] = t.dataBytes[oldMm];
   t.mmapBase[mm] = t.mmapBase[oldMm];
   yield* downWrite(m, mmapSemOf(m, oldMm));
   const error = yield* dupMmap(m, mm as Mm, oldMm);

@@ -20,11 +20,15 @@ export function isDataMapping(vmFlags: number): boolean {
   return (vmFlags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) === VM_WRITE;
 }
 
-/** RLIMIT_AS and RLIMIT_DATA leave room for that many pages more. */
+/**
+ * RLIMIT_AS and RLIMIT_DATA leave room for that many pages more. A limit of no data at all is none: some programs set it so.
+ * Deviation: such a limit is not held to the hard limit either, which the model does not know.
+ */
 export function mayExpandVm(m: Machine, mm: Mm, vmFlags: number, nrPages: number): boolean {
   const leader = groupLeader(m, current(m));
-  if (m.mm.totalVm[mm] + nrPages > m.task.rlimitAs[leader] / PAGES) return false;
-  return !isDataMapping(vmFlags) || m.mm.dataVm[mm] + nrPages <= m.task.rlimitData[leader] / PAGES;
+  if (m.mm.totalVm[mm] + nrPages > Math.floor(m.task.rlimitAs[leader] / PAGES)) return false;
+  const data = m.task.rlimitData[leader];
+  return !isDataMapping(vmFlags) || data === 0 || m.mm.dataVm[mm] + nrPages <= Math.floor(data / PAGES);
 }
 
 /** RLIMIT_MEMLOCK leaves room for locking that many bytes more, or nobody asks. mlock_future_ok() */

@@ -24,7 +24,7 @@ export const defaultConfig: MachineConfig = {
   nrFrames: 262144, nrSwapSlots: 0, nrHugePages: 0, nrTables: 16384, nrInodes: 4096, nrFiles: 16384, nrNotifiers: 256, pageContentWords: 1, tlbEntries: 0,
   settings: {
     overcommitMemory: 0, totalRamPages: Infinity, maxMapCount: 65530, mmapMinAddr: 65536, transparentHugepage: 'madvise',
-    capIpcLock: true, rlimitStack: 8388608, rlimitData: Infinity, rlimitAs: Infinity, rlimitMemlock: 8388608,
+    capIpcLock: true, dacMmapMinAddr: 0, rlimitStack: 8388608, rlimitData: Infinity, rlimitAs: Infinity, rlimitMemlock: 8388608,
     faultAroundBytes: 65536, splitPtlockCpus: 4, maxFileBytes: 2 ** 44 - PAGE_SIZE,
   },
 };

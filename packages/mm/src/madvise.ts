@@ -78,7 +78,7 @@ function* madviseVma(m: Machine, mm: Mm, vma: Vma, start: Vaddr, end: Vaddr, adv
   const vmFlags = m.vma.vmFlags[vma];
   switch (advice) {
     case MADV_WILLNEED: return 0;
-    case MADV_COLLAPSE: return isCollapsible(m, vma) ? 0 : -EINVAL;
+    case MADV_COLLAPSE: return isCollapsible(m, vma) && Math.ceil(start / PMD_SIZE) <= Math.floor(end / PMD_SIZE) ? 0 : -EINVAL;
     case MADV_COLD: case MADV_PAGEOUT:
       if ((vmFlags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB)) !== 0) return -EINVAL;
       yield* madvisePageout(m, vma, start, end, advice === MADV_PAGEOUT);
@@ -134,11 +134,11 @@ function advisedFlags(m: Machine, vma: Vma, advice: number): number {
 }
 
 /**
- * A huge page fits in the VMA. Deviation: nothing is collapsed, and nothing can tell but AnonHugePages.
+ * A huge page fits in the VMA, which has had a page before. Deviation: nothing is collapsed, and nothing can tell but AnonHugePages.
  * thp_vma_allowable_order()
  */
 function isCollapsible(m: Machine, vma: Vma): boolean {
-  if (HPAGE_PMD_NR === 0 || !vmaIsAnonymous(m, vma) || (m.vma.vmFlags[vma] & (VM_NOHUGEPAGE | VM_SPECIAL | VM_HUGETLB)) !== 0) return false;
+  if (HPAGE_PMD_NR === 0 || !vmaIsAnonymous(m, vma) || m.vma.anonVma[vma] === 0 || (m.vma.vmFlags[vma] & (VM_NOHUGEPAGE | VM_SPECIAL | VM_HUGETLB)) !== 0) return false;
   return Math.ceil(m.vma.vmStart[vma] / PMD_SIZE) * PMD_SIZE + PMD_SIZE <= m.vma.vmEnd[vma];
 }
 

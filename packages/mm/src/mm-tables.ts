@@ -24,7 +24,7 @@ export const mmSpec = {
   totalVm: 'f64', lockedVm: 'f64', dataVm: 'f64', execVm: 'f64', stackVm: 'f64',
   /** VM_ flags that every new mapping gets (mlockall). */
   defFlags: 'u32',
-  startBrk: 'f64', brk: 'f64', startStack: 'f64', argStart: 'f64',
+  startBrk: 'f64', brk: 'f64', startStack: 'f64', argStart: 'f64', dataBytes: 'f64',
   /** Upper end of the downward search for room. */
   mmapBase: 'f64',
 

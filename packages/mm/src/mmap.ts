@@ -19,7 +19,7 @@ import { vmaLinkFile } from './i-mmap.js';
 import { canDoMlock, isAccountable, mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount } from './limits.js';
 import { INODE_REGULAR, VM_OPS_ANON, VM_OPS_FILE, VM_OPS_HUGETLB, VM_OPS_SHMEM, currentMm, mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { unmapRange } from './munmap.js';
+import { cutOut, unmapRange } from './munmap.js';
 import { getUnmappedArea } from './unmapped-area.js';
 import { isPageAligned, pageAlign, removeVma, vmAreaAlloc } from './vma.js';
 import { vmaMergeNewRange } from './vma-merge.js';
@@ -110,10 +110,10 @@ export function* mmapRegion(m: Machine, mm: Mm, addr: Vaddr, len: number, wanted
   const { vmStart, vmEnd, vmPrev } = m.vma;
   let next = findVma(m, mm, addr);
   const isFree = next === 0 || vmStart[next] >= end;
-  if (!mayExpandVm(m, mm, wantedFlags, isFree ? nrPages : nrPages - countPages(m, next, addr, end))) return -ENOMEM;
+  if (!mayExpandVm(m, mm, wantedFlags, isFree ? nrPages : nrPages - countPages(m, next, addr, end))) return yield* refuseByLimit(m, mm, addr, end);
   let vmFlags = wantedFlags;
   if (isAccountable(vmFlags)) {
-    if (!vmEnoughMemory(m, nrPages)) return -ENOMEM;
+    if (!vmEnoughMemory(m, nrPages)) return yield* refuseByLimit(m, mm, addr, end);
     vmFlags |= VM_ACCOUNT;
   }
   if (!isFree) {
@@ -135,6 +135,13 @@ export function* mmapRegion(m: Machine, mm: Mm, addr: Vaddr, len: number, wanted
   if ((vmFlags & (VM_DROPPABLE | VM_HUGETLB)) !== 0) m.vma.vmFlags[vma] &= ~VM_LOCKED_MASK;
   else m.mm.lockedVm[mm] += nrPages;
   return addr;
+}
+
+/** By the time a limit refuses a mapping, what it was to replace has been cut out, and stays so. @returns -ENOMEM, or what the cutting gave */
+function* refuseByLimit(m: Machine, mm: Mm, addr: Vaddr, end: Vaddr): Task<MaySleep, number> {
+  const first = findVma(m, mm, addr);
+  const error = first === 0 || m.vma.vmStart[first] >= end ? 0 : yield* cutOut(m, mm, first, addr, end);
+  return error === 0 ? -ENOMEM : error;
 }
 
 /** A VMA of its own; shared anonymous memory gets a file that nobody can open. @returns the VMA or -ENOMEM */
@@ -230,7 +237,7 @@ function fileFlags(m: Machine, vmFlags: number, prot: number, flags: number, fil
   if (!isFileMmapOk(pgoff, len)) return -EOVERFLOW;
   switch (flags & MAP_TYPE) {
     case MAP_SHARED_VALIDATE:
-      if ((flags & ~(m.inode.kind[m.file.inode[file]] === INODE_REGULAR ? LEGACY_MAP_MASK | MAP_SYNC : LEGACY_MAP_MASK)) !== 0) return -EOPNOTSUPP;
+      if (flags >= 2 ** 32 || (flags & ~(m.inode.kind[m.file.inode[file]] === INODE_REGULAR ? LEGACY_MAP_MASK | MAP_SYNC : LEGACY_MAP_MASK)) !== 0) return -EOPNOTSUPP;
       break;
     case MAP_SHARED: case MAP_PRIVATE: break;
     default: return -EINVAL;

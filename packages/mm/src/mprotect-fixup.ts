@@ -23,7 +23,7 @@ export function* sysMprotect(m: Machine, addr: Vaddr, lenBytes: number, prot: nu
   if (lenBytes === 0) return 0;
   const end = addr + pageAlign(lenBytes);
   if (end >= 2 ** 64) return -ENOMEM;
-  if ((prot & ~(GROWS | PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM)) !== 0) return -EINVAL;
+  if (prot >= 2 ** 32 || (prot & ~(GROWS | PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM)) !== 0) return -EINVAL;
   const mm = currentMm(m);
   const mmapSem = mmapSemOf(m, mm);
   yield* downWrite(m, mmapSem);

@@ -37,6 +37,23 @@ export function* unmapRange(m: Machine, mm: Mm, start: Vaddr, end: Vaddr): Task<
   const v = m.vma;
   const first = findVma(m, mm, start);
   if (first === 0 || v.vmStart[first] >= end) return 0;
+  const error = yield* cutOut(m, mm, first, start, end);
+  if (error !== 0) return error;
+  const prev = v.vmPrev[first] as Vma;
+  let next = first;
+  while (next !== 0 && v.vmStart[next] < end) next = v.vmNext[next] as Vma;
+  detachVmas(m, mm, first, next);
+  yield* unmapRegion(m, mm, first, prev, next, start, end);
+  yield* removeVmaList(m, first, next);
+  return 0;
+}
+
+/**
+ * Splits what is mapped at both ends of a range. vms_gather_munmap_vmas()
+ * @param first the lowest VMA of the range, which holds its lowest part afterwards @locks mmap_sem W @returns 0, -EINVAL or -ENOMEM
+ */
+export function* cutOut(m: Machine, mm: Mm, first: Vma, start: Vaddr, end: Vaddr): Task<MaySleep, number> {
+  const v = m.vma;
   if (v.vmStart[first] < start) {
     const cutsTwice = end < v.vmEnd[first];
     if (cutsTwice && m.mm.mapCount[mm] >= m.bootConfig.settings.maxMapCount) return -ENOMEM;
@@ -49,12 +66,6 @@ export function* unmapRange(m: Machine, mm: Mm, start: Vaddr, end: Vaddr): Task<
     const above = yield* splitVmaUnchecked(m, mm, last, end, false);
     if (above < 0) return above;
   }
-  // what was split off lies outside: `first` and `last` are still those two
-  const prev = v.vmPrev[first] as Vma;
-  const next = v.vmNext[last] as Vma;
-  detachVmas(m, mm, first, next);
-  yield* unmapRegion(m, mm, first, prev, next, start, end);
-  yield* removeVmaList(m, first, next);
   return 0;
 }
 

@@ -3,7 +3,7 @@
  * Where a mapping goes that does not say where: downward from mmap_base, the
  * highest room that fits. Every function here wants mmap_sem.
  */
-import { EINVAL, ENOMEM, MAP_32BIT, MAP_ABOVE4G, MAP_FIXED, MAP_SHARED, MAP_TYPE, PAGE_SIZE } from '@mmun/include';
+import { EINVAL, ENOMEM, EPERM, MAP_32BIT, MAP_ABOVE4G, MAP_FIXED, MAP_SHARED, MAP_TYPE, PAGE_SIZE } from '@mmun/include';
 import type { File, Inode, Mm, Vaddr } from '@mmun/include';
 import { HPAGE_PMD_NR, HPAGE_SIZE, PMD_SIZE, TASK_SIZE } from '#asm';
 import { isHugetlbInode } from './hugetlbfs.js';
@@ -30,7 +30,8 @@ export function getUnmappedArea(m: Machine, mm: Mm, file: File, addr: number, le
   // IS_ERR_VALUE(): an address so high is taken for an errno, whatever it says.
   if (found > 2 ** 64 - PAGE_SIZE) return found - 2 ** 64;
   if (found > TASK_SIZE - len) return -ENOMEM;
-  return isPageAligned(found) ? found : -EINVAL;
+  if (!isPageAligned(found)) return -EINVAL;
+  return found < m.bootConfig.settings.dacMmapMinAddr ? -EPERM : found;
 }
 
 /** File systems that want huge pages, and anonymous mappings of whole huge pages, ask for an aligned place first. */

@@ -1,7 +1,7 @@
 /** Answers of a running 6.18 that `mmun fuzz-kernel` found the model to give otherwise. */
 import * as image from '@mmun/image';
 import {
-  EFBIG, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, MADV_COLLAPSE, MADV_DODUMP, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_REMOVE, MAP_32BIT, MAP_ANONYMOUS, MAP_DROPPABLE, MAP_FIXED,
+  EFBIG, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM, MADV_COLLAPSE, MADV_DODUMP, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_REMOVE, MAP_32BIT, MAP_ANONYMOUS, MAP_DROPPABLE, MAP_FIXED,
   MAP_LOCKED, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_SYNC, MCL_FUTURE, PAGE_SIZE, PF_USER, PF_WRITE, PROT_READ, PROT_WRITE, VM_DONTDUMP, VM_DROPPABLE, VM_FAULT_SIGBUS,
   VM_LOCKED, VM_MERGEABLE, VM_NORESERVE, VM_WIPEONFORK,
 } from '@mmun/include';
@@ -11,6 +11,9 @@ import type { World } from './page-world.js';
 
 /** Where every arch maps: s390 with three levels ends at 4 TiB. */
 const ARENA = 0x100_0000_0000;
+const HUGE = 2 ** 21;
+/** s390 of 2008 has none. */
+const HAS_THP = image.config.arch === 'x86';
 const HIGHEST = 2 ** 64 - 2048;
 const NO_FILE = 0 as never;
 
@@ -23,6 +26,16 @@ describe('absurd values', () => {
     const w = world();
     expect(mmapAt(w, HIGHEST, PAGE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)).toBe(-2048);
     expect(mmapAt(w, 2 ** 64 - PAGE_SIZE, PAGE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)).toBe(-ENOMEM);
+  });
+
+  it('a fixed address may be as low as vm.mmap_min_addr says, which is not what a hint is raised to', () => {
+    const w = world({ settings: { dacMmapMinAddr: 2 * PAGE_SIZE, mmapMinAddr: 16 * PAGE_SIZE } });
+    const low = (at: number, flags: number) => mmapAt(w, at, PAGE_SIZE, MAP_ANONYMOUS | MAP_PRIVATE | flags);
+    expect(low(PAGE_SIZE, MAP_FIXED)).toBe(-EPERM);
+    expect(mmapAt(w, PAGE_SIZE, PAGE_SIZE, MAP_FIXED, w.file(1).file)).toBe(-EPERM);
+    expect(low(2 * PAGE_SIZE, MAP_FIXED)).toBe(2 * PAGE_SIZE);
+    expect(low(PAGE_SIZE, 0)).toBe(16 * PAGE_SIZE);
+    expect(mmapAt(world(), PAGE_SIZE, PAGE_SIZE, MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED)).toBe(PAGE_SIZE);
   });
 
   it('an offset overflows where no file can have it, before the type of the mapping is looked at; without a file never', () => {
@@ -62,7 +75,49 @@ it('MADV_MERGEABLE leaves a mapping alone that was asked to be shared, even wher
   expect(w.row(at).vmFlags & VM_MERGEABLE).toBe(0);
 });
 
+describe('limits', () => {
+  const limited = (resource: number, bytes: number) => {
+    const w = world();
+    image.setRlimit(w.m, w.task, resource, bytes);
+    return w;
+  };
+
+  it('RLIMIT_DATA of nothing is no limit, of a little is one', () => {
+    expect(mmapAt(limited(2, 0), ARENA, PAGE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)).toBe(ARENA);
+    expect(mmapAt(limited(2, PAGE_SIZE - 1), ARENA, PAGE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)).toBe(-ENOMEM);
+  });
+
+  it('RLIMIT_DATA counts the data of the program with the break', () => {
+    const w = world();
+    const top = 0x200_0000_0000 as Vaddr;
+    const stack = { kind: 'stack', start: (top - 33 * PAGE_SIZE) as Vaddr, end: top, prot: RW, file: NO_FILE, pgoff: 0, name: '[stack]' } as const;
+    w.run(image.sysExecve(w.m, { rows: [stack], mmapBase: (top - 2 ** 30) as Vaddr, startBrk: ARENA as Vaddr, startStack: top, argStart: top, dataBytes: 100 }));
+    image.setRlimit(w.m, w.task, 2, 2 * PAGE_SIZE);
+    expect(w.run(image.sysBrk(w.m, ARENA + 2 * PAGE_SIZE as Vaddr))).toBe(ARENA);
+    expect(w.run(image.sysBrk(w.m, ARENA + 2 * PAGE_SIZE - 100 as Vaddr))).toBe(ARENA + 2 * PAGE_SIZE - 100);
+  });
+
+  it('a mapping that RLIMIT_AS refuses has cut out what it was to replace', () => {
+    const w = world();
+    mmapAt(w, ARENA, 3 * PAGE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED);
+    w.write(ARENA + PAGE_SIZE, 7);
+    image.setRlimit(w.m, w.task, 9, PAGE_SIZE);
+    expect(mmapAt(w, ARENA + PAGE_SIZE, PAGE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)).toBe(-ENOMEM);
+    expect(image.procMaps(w.m, image.mmOf(w.m, w.task)).filter(({ start }) => start >= ARENA && start < ARENA + HUGE).map(({ start, end }) => [start, end])).toEqual(
+      [0, 1, 2].map((page) => [ARENA + page * PAGE_SIZE, ARENA + (page + 1) * PAGE_SIZE]));
+    expect(w.read(ARENA + PAGE_SIZE)).toBe(7);
+  });
+});
+
 describe('rare flags', () => {
+  it('bits above 2^32 are flags that nobody knows, of mprotect and of a file that is to be validated', () => {
+    const w = world();
+    const { file } = w.file(1);
+    expect(w.run(image.sysMprotect(w.m, ARENA as Vaddr, PAGE_SIZE, 2 ** 40 + 3))).toBe(-EINVAL);
+    expect(mmapAt(w, ARENA, PAGE_SIZE, MAP_SHARED_VALIDATE + MAP_FIXED + 2 ** 40, file)).toBe(-EOPNOTSUPP);
+    expect(mmapAt(w, ARENA, PAGE_SIZE, MAP_SHARED + MAP_FIXED + 2 ** 40, file)).toBe(ARENA);
+  });
+
   const rare = (w: World, flags: number, file: number = NO_FILE, prot: number = RW): number =>
     w.run(image.sysMmap(w.m, 0 as Vaddr, PAGE_SIZE, prot, flags, file as never, 0));
 
@@ -102,6 +157,12 @@ describe('rare flags', () => {
     mmapAt(w, ARENA, PAGE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED);
     expect(w.run(image.sysMadvise(w.m, ARENA as Vaddr, PAGE_SIZE, MADV_COLLAPSE))).toBe(-EINVAL);
     expect(w.run(image.sysMadvise(w.m, ARENA as Vaddr, 0, MADV_COLLAPSE))).toBe(0);
+    mmapAt(w, ARENA, 2 * HUGE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED);
+    const collapse = (from: number, pages: number) => w.run(image.sysMadvise(w.m, ARENA + from * PAGE_SIZE as Vaddr, pages * PAGE_SIZE, MADV_COLLAPSE));
+    expect(collapse(0, 1)).toBe(-EINVAL);
+    w.write(ARENA, 1);
+    // a range without a boundary of huge pages is refused, an end of one is nothing to do
+    expect([collapse(0, 1), collapse(1, 1), collapse(510, 2), collapse(510, 3)]).toEqual(HAS_THP ? [0, -EINVAL, 0, 0] : [-EINVAL, -EINVAL, -EINVAL, -EINVAL]);
     mmapAt(w, ARENA, PAGE_SIZE, MAP_SHARED | MAP_FIXED, file, 2 ** 52);
     expect(w.run(image.sysMadvise(w.m, ARENA as Vaddr, PAGE_SIZE, MADV_REMOVE))).toBe(-EFBIG);
   });
