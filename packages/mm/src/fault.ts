@@ -28,6 +28,7 @@ export function* doPageFault(m: Machine, address: Vaddr, errorCode: number): Tas
   return result;
 }
 
+/** @hot */
 function* faultLocked(m: Machine, mm: Mm, address: Vaddr, errorCode: number): Task<MaySleep, number> {
   const vma = findVma(m, mm, address);
   if (vma === 0) return VM_FAULT_SIGSEGV;
@@ -39,7 +40,7 @@ function* faultLocked(m: Machine, mm: Mm, address: Vaddr, errorCode: number): Ta
   return yield* handleMmFault(m, vma, address, faultFlags(errorCode));
 }
 
-/** access_error(): a page that is present and still faults on a read is one that may not be touched. */
+/** access_error(): a page that is present and still faults on a read is one that may not be touched. @hot */
 function isAccessError(m: Machine, vma: Vma, errorCode: number): boolean {
   const vmFlags = m.vma.vmFlags[vma];
   if ((errorCode & PF_WRITE) !== 0) return (vmFlags & VM_WRITE) === 0;

@@ -7,7 +7,7 @@ import type { Machine } from './mm-types.js';
 import { MM_ANONPAGES, PG_ANON_EXCLUSIVE, addMmCounter } from './page-flags.js';
 import { pageAddNewAnonRmap } from './rmap.js';
 
-/** The protection of a VMA's new ptes: a shared file page is read-only until its first write is known. vma_set_page_prot() */
+/** The protection of a VMA's new ptes: a shared file page is read-only until its first write is known. vma_set_page_prot() @hot */
 export function vmaPageProt(m: Machine, vma: Vma): Pgprot {
   const vmFlags = m.vma.vmFlags[vma];
   return vmGetPageProt(vmaWantsWritenotify(m, vma) ? vmFlags & ~VM_SHARED : vmFlags);
@@ -18,7 +18,7 @@ export function vmaWantsWritenotify(m: Machine, vma: Vma): boolean {
   return (m.vma.vmFlags[vma] & (VM_WRITE | VM_SHARED)) === (VM_WRITE | VM_SHARED) && m.vma.vmOps[vma] === VM_OPS_FILE;
 }
 
-/** Maps a new anonymous page, written and exclusive. @locks ptl @holds anonVma of the VMA; the page's reference becomes the pte's */
+/** Maps a new anonymous page, written and exclusive. @locks ptl @holds anonVma of the VMA; the page's reference becomes the pte's @hot */
 export function* setAnonPte(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, pfn: Pfn): Task<Step> {
   const mm = vmaMm(m, vma);
   const entry = pteMkdirty(pfnPte(pfn, vmaPageProt(m, vma)));

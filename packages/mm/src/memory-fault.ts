@@ -31,6 +31,7 @@ import { putPage } from './swap.js';
  * @param address any byte of a page inside the VMA, which must allow the access
  * @context process @locks mmap_sem for reading or writing; may sleep
  * @returns 0, or VM_FAULT_OOM or VM_FAULT_SIGBUS with nothing changed
+ * @hot
  */
 export function* handleMmFault(m: Machine, vma: Vma, address: Vaddr, flags: number): Task<MaySleep, number> {
   const mm = vmaMm(m, vma);
@@ -62,6 +63,7 @@ function* refuseBehindFile(m: Machine, vma: Vma, flags: number): Task<MaySleep, 
   return VM_FAULT_SIGBUS;
 }
 
+/** @hot */
 function* handlePteFault(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, flags: number): Task<MaySleep, number> {
   const ptep = pteOffset(m, pmdp, address);
   yield* point(m, READ, whereOfSlot(m, ptep));
@@ -85,6 +87,7 @@ function* handlePteFault(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, flags
   return 0;
 }
 
+/** @hot */
 function* doAnonymousPage(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, ptep: Ptep, flags: number): Task<MaySleep, number> {
   const mm = vmaMm(m, vma);
   const ptl = pteLockptr(m, mm, pmdp);

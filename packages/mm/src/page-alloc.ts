@@ -27,6 +27,7 @@ export function pagingInit(m: Machine): void {
 /**
  * A frame with one reference, of unknown content.
  * @context process, no spinlock and no page lock held: it may reclaim @returns 0 where none is left, nor to be had
+ * @hot
  */
 export function* allocPage(m: Machine): Task<MaySleep, Pfn> {
   const { head } = m.framePool;
@@ -48,7 +49,7 @@ export function* allocPage(m: Machine): Task<MaySleep, Pfn> {
   return pfn as Pfn;
 }
 
-/** alloc_page(__GFP_ZERO) */
+/** alloc_page(__GFP_ZERO) @hot */
 export function* allocZeroedPage(m: Machine): Task<MaySleep, Pfn> {
   const pfn = yield* allocPage(m);
   if (pfn !== 0) clearHighpage(m, pfn);

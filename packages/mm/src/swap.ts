@@ -21,7 +21,7 @@ export function* getPage(m: Machine, pfn: Pfn): Task<Step> {
   yield* refcountInc(m, refcountAt(m.page.refcount, pfn));
 }
 
-/** Gives a reference back; with the last one the frame is free. @context any */
+/** Gives a reference back; with the last one the frame is free. @context any @hot */
 export function* putPage(m: Machine, pfn: Pfn): Task<Step> {
   if (yield* refcountDecAndTest(m, refcountAt(m.page.refcount, pfn))) yield* freePage(m, pfn);
 }
@@ -44,7 +44,7 @@ export function pageRefUnfreeze(m: Machine, pfn: Pfn, count: number): void {
   m.page.refcount[pfn] = count;
 }
 
-/** free_hot_cold_page() @context no reference is left */
+/** free_hot_cold_page() @context no reference is left @hot */
 export function* freePage(m: Machine, pfn: Pfn): Task<Step> {
   const { flags, mapcount } = m.page;
   bugOn(mapcount[pfn] !== 0, 'page-freed-while-mapped');

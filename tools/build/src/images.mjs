@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { build, transform } from 'esbuild';
 import { bindOnce } from './bind-once.mjs';
 import { tasks } from './esbuild-tasks.mjs';
+import { inline } from './inline.mjs';
 import { imageTypes } from './image-types.mjs';
 import { conditionsOf, configOf, formOf, VARIANTS } from './variants.mjs';
 import { ROOT } from './workspace.mjs';
@@ -87,7 +88,7 @@ function describe(error) {
  * Inlining empty functions leaves helpers that nobody calls any more; a second look at the bundle drops them. Only the
  * fast images need it: they are the ones that promise to hold no byte of what was left out. Bundling makes variables of the
  * sources' constants; as constants again, before all else (on its first line: lines are mapped), they are put in where
- * they are used, and what `MMU_NOTIFIER` guards goes. At last functions and what was
+ * they are used, and what `MMU_NOTIFIER` guards goes. Then functions are put in where they are called (inline.mjs), and at last functions and what was
  * computed once become constants too (bind-once.mjs); of the map that moves no line, only columns in the heads of functions.
  * @param {Variant} variant @param {{ code: string, map: string }} linked
  * @returns {Promise<{ code: string, map: string }>}
@@ -95,10 +96,24 @@ function describe(error) {
 async function settle({ build: kind }, { code, map }) {
   if (kind !== 'fast') return { code, map };
   const constants = [...code.matchAll(CONSTANTS)].map(([, declared]) => `const ${declared};`).join('');
-  const inline = `${constants}${code.replaceAll(CONSTANTS, '')}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString('base64')}`;
-  const settled = await transform(inline, { format: 'esm', target: 'node20', minifySyntax: true, treeShaking: true, sourcemap: 'external', sourcesContent: true });
+  const linked = await tidied({ code: `${constants}${code.replaceAll(CONSTANTS, '')}`, map });
+  const settled = await tidied(inline(linked.code, linked.map, hotOf(map)));
   return { code: bindOnce(settled.code), map: settled.map };
 }
+
+/** @param {{ code: string, map: string }} text @returns {Promise<{ code: string, map: string }>} */
+function tidied({ code, map }) {
+  const withMap = `${code}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString('base64')}`;
+  return transform(withMap, { format: 'esm', target: 'node20', minifySyntax: true, treeShaking: true, sourcemap: 'external', sourcesContent: true });
+}
+
+/** The functions that a source calls hot. @param {string} map @returns {Set<string>} */
+function hotOf(map) {
+  const sources = /** @type {readonly string[]} */ (JSON.parse(map).sourcesContent ?? []);
+  return new Set(sources.flatMap((text) => [...text.matchAll(HOT)].map(([, name = '']) => name)));
+}
+
+const HOT = /@hot\b(?:(?!\*\/)[^])*\*\/\s*(?:export\s+)?function\*?\s+(\w+)/g;
 
 /** A line of a bundle that declares nothing but primitive constants. */
 const CONSTANTS = /^var ((?:(?:, )?[A-Z][A-Z0-9_]* = (?:!0|!1|-?[0-9][0-9a-fx.e]*|"[^"\n]*"))+);$/gm;
