@@ -9,6 +9,8 @@ export { discardFilePages } from './files.js';
 export type { WatchedObjects } from './objects.js';
 export { LockGraph } from './lock-graph.js';
 export { ghostTables } from './ghost.js';
+export { tapScheduler } from './tap.js';
+export type { Listener } from './tap.js';
 export type { WatchedImage, WatchedMachine } from './watched.js';
 export { playedBy, spaceOfInstance, watchPlugin } from './watch-plugin.js';
 export { explainFinding, kernelName } from './explain-finding.js';

@@ -19,6 +19,8 @@ const GATES = [
   { name: 'changesets', script: 'tools/check/src/changesets.mjs' },
   { name: 'lockfile', script: 'tools/check/src/lockfile.mjs' },
   { name: 'api', script: 'tools/check/src/api.mjs' },
+  { name: 'lock-order', script: 'tools/check/src/lock-order.mjs' },
+  { name: 'xref', script: 'tools/check/src/xref.mjs' },
   { name: 'tidy', script: 'tools/tidy/src/tidy.mjs' },
   { name: 'layers', script: 'tools/check/src/layers.mjs' },
   { name: 'publint', script: 'tools/check/src/publint.mjs' },

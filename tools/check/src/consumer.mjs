@@ -35,8 +35,9 @@ const wrong = [];
  */
 function step(what, [program = '', ...args], { cwd = folder, code = 0, env = {} } = {}) {
   const started = performance.now();
-  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, encoding: 'utf8', maxBuffer: 1 << 28, env: { ...process.env, NO_COLOR: '1', ...env } });
+  const { status, stdout: out, stderr: err, error } = spawnSync(program, args, { cwd, encoding: 'utf8', maxBuffer: 1 << 28, env: { ...process.env, NO_COLOR: '1', ...env } });
   const seconds = (performance.now() - started) / 1000;
+  const [stdout, stderr] = [out ?? '', err ?? '']; // null where the folder is not there
   console.log(`${seconds.toFixed(1).padStart(6)} s  ${what}`);
   if (status !== code) wrong.push(`${what}: exit code ${status}, expected ${code}\n${error?.message ?? ''}${stdout.slice(-4000)}${stderr.slice(-4000)}`);
   return { stdout, output: `${stdout}${stderr}`, seconds };

@@ -1,0 +1,45 @@
+// The pages of docs/ that are generated: xref is made again here; lock-order in full effort, and by a gate of `npm run check`.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from '@mmun/build/workspace';
+import { effort } from '@mmun/test-support';
+import { textOf } from './doc-blocks.js';
+
+/** @returns exit code and the last line of what was printed */
+function generator(name: string): readonly [number | null, string | undefined] {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [`tools/check/src/${name}.mjs`], { cwd: ROOT, encoding: 'utf8' });
+  return [status, `${stdout}${stderr}`.trim().split('\n').at(-1)];
+}
+
+const rowsOf = (page: string): string[][] => textOf(page).split('\n').filter((line) => line.startsWith('| `')).map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim().replaceAll('`', '')));
+
+it('docs/xref.md is what the sources say', () => expect(generator('xref')).toEqual([0, 'docs/xref.md is what the tree says']));
+
+if (effort(false, true)) it('docs/lock-order.md is what the catalogue shows', () => expect(generator('lock-order')).toEqual([0, 'docs/lock-order.md is what the tree says']));
+
+describe('docs/lock-order.md', () => {
+  const rows = rowsOf('docs/lock-order.md');
+  const order = rows.filter((row) => row.length === 3).map(([lock]) => lock as string);
+  const seen = rows.filter((row) => row.length === 5);
+
+  it('has no circle: what is waited for stands below what is held', () => {
+    expect(seen.length).toBeGreaterThan(20);
+    const wrong = seen.filter(([held, taken]) => taken !== 'a second one' && order.indexOf(held as string) >= order.indexOf(taken as string));
+    expect(wrong).toEqual([]);
+  });
+
+  it('has the order of mm/rmap.c that every mm programmer knows', () => {
+    const known = ['mm.mmap_sem', 'page.flags', 'inode.i_mmap_lock', 'anon_vma.lock', 'page.ptl'];
+    expect(order.filter((lock) => known.includes(lock))).toEqual(known);
+  });
+});
+
+it('docs/xref.md names functions that are there', () => {
+  const rows = rowsOf('docs/xref.md');
+  expect(rows.length).toBeGreaterThan(400);
+  for (const [symbol, , , name, file] of rows.slice(0, effort(40, rows.length))) {
+    const [folder = '', ...path] = (file as string).split('/');
+    expect([symbol, readFileSync(join(ROOT, 'packages', folder, 'src', ...path), 'utf8')]).toEqual([symbol, expect.stringMatching(new RegExp(`\\b${name as string}\\b`))]);
+  }
+});
