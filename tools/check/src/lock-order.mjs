@@ -109,7 +109,7 @@ async function look() {
       if (variant === 'buggy' || edits.length > 0 || image === null || !watched.has(image)) continue;
       orders.race = race.id;
       const { program } = race.subject(variant, settleParameters(race, variant, {}), watched.get(image));
-      estimate(new Execution(program), 1, MAX_STEPS, SCHEDULES); // how many schedules there are does not matter here
+      estimate(new Execution(/** @type {any} */ (program)), 1, MAX_STEPS, SCHEDULES); // how many schedules there are does not matter here
     }
   }
   return orders;

@@ -16,7 +16,7 @@ const rowsOf = (page: string): string[][] => textOf(page).split('\n').filter((li
 
 it('docs/xref.md is what the sources say', () => expect(generator('xref')).toEqual([0, 'docs/xref.md is what the tree says']));
 
-if (effort(false, true)) it('docs/lock-order.md is what the catalogue shows', () => expect(generator('lock-order')).toEqual([0, 'docs/lock-order.md is what the tree says']));
+if (effort(0, 1) === 1) it('docs/lock-order.md is what the catalogue shows', () => expect(generator('lock-order')).toEqual([0, 'docs/lock-order.md is what the tree says']));
 
 describe('docs/lock-order.md', () => {
   const rows = rowsOf('docs/lock-order.md');
