@@ -40,6 +40,30 @@ export interface SecondaryMmu {
   tables(config: MachineConfig): Readonly<Record<string, SecondaryTable>>;
   /** Once per machine, before any process runs. */
   attach(services: KernelServices): SecondaryDriver;
+  /** What only its driver can do, for whoever tests it: each is made beside everything else that happens. */
+  readonly calls?: readonly OwnCall[];
+}
+
+/**
+ * Something that a device does by methods that only its driver has: a slot that moves, a segment that is withdrawn. It leaves the
+ * instance as usable as it was, so that it can be made again.
+ */
+export interface OwnCall {
+  /** `move-slot`: lower case. */
+  readonly name: string;
+  /**
+   * @param address start of a page of the instance's process, mapped or not
+   * @returns a sentence where the driver answered what it must not; nothing else counts
+   */
+  run(driver: never, instance: number, address: Vaddr, around: Surroundings): Task<MaySleep, unknown>;
+}
+
+/** What else there is while such a call is made. */
+export interface Surroundings {
+  /** The address space of another process, which may end at any moment. */
+  readonly other: Mm;
+  /** Nobody else is at work, and nothing fails that need not: what the driver must answer is certain. */
+  readonly isAlone: boolean;
 }
 
 /** A plugin that knows design `D`. */

@@ -30,7 +30,8 @@ const pageSpec = {
 const spaceSpec = { busy: 'u32', forking: 'u32', parent: 'u32' } as const;
 /** Row 0 is no thread's: `begun` says that the execution has. */
 const threadSpec = { instance: 'u32', begun: 'u32' } as const;
-const instanceSpec = { state: 'u32', running: 'u32', released: 'u32', mm: 'u32' } as const;
+/** `births`: how often the number was given out; it may be another's before destroy() of the one before has returned. */
+const instanceSpec = { state: 'u32', running: 'u32', released: 'u32', mm: 'u32', births: 'u32' } as const;
 const frameSpec = {
   /** Its generation when a device or a CPU wrote to it last. */
   written: 'u32',
@@ -67,7 +68,7 @@ export const CLOSED = 3;
 export const LEFT = 4;
 
 const PAGES_PER_SPACE = 16;
-export const INSTANCES_PER_DRIVER = 8;
+export const INSTANCES_PER_DRIVER = 16;
 /** Devices of one machine. */
 export const DRIVERS = 4;
 

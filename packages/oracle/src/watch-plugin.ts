@@ -101,8 +101,10 @@ function watchDriver<M extends WatchedMachine>(watch: Watch<M>, services: Kernel
       return instance;
     },
     * destroy(instance: number): Task<MaySleep> {
+      const birth = birthOf(watch, instance);
       yield* driver.destroy(instance);
-      closed(watch, instance);
+      // freed some steps ago, and its number may be another's by now
+      if (birthOf(watch, instance) === birth) closed(watch, instance);
     },
     * fault(instance: number, address: Vaddr, isWrite: boolean): Task<MaySleep, number> {
       if (!isWrite) return yield* driver.fault(instance, address, isWrite);
@@ -121,9 +123,10 @@ function watchDriver<M extends WatchedMachine>(watch: Watch<M>, services: Kernel
 /** What `access` accesses is accessed by an instance of a device: its driver's own access, or a method that only this driver has. */
 export function* playedBy<E extends string, R>(m: WatchedMachine, instance: number, access: () => Task<E, R>): Task<E, R> {
   const { thread } = ghostOf(m);
+  const before = thread.instance[m.cpu.current[0]];
   thread.instance[m.cpu.current[0]] = instance;
   const result = yield* access();
-  thread.instance[m.cpu.current[0]] = 0;
+  thread.instance[m.cpu.current[0]] = before;
   return result;
 }
 
@@ -179,6 +182,7 @@ function begins<M extends WatchedMachine>({ m: machine, index }: Watch<M>, insta
   const row = instanceRow(index, instance);
   touchInstance(m, ghost, row, WRITE);
   ghost.instance.state[row] = ghost.instance.released[row] = 0;
+  ghost.instance.births[row] += 1;
 }
 
 /** Where the address space has ended by now, its release came while the instance was being made. */
@@ -188,8 +192,17 @@ function opened<M extends WatchedMachine>({ image, m: machine, index }: Watch<M>
   const row = instanceRow(index, instance);
   touchInstance(m, ghost, row, WRITE);
   ghost.instance.state[row] = OPEN;
+  ghost.instance.births[row] += 1;
   ghost.instance.mm[row] = mm;
   if (image.isMmAlive(m, mm)) ghost.instance.released[row] = 0;
+}
+
+function birthOf<M extends WatchedMachine>({ m: machine, index }: Watch<M>, instance: number): number {
+  const m = machine();
+  const ghost = ghostOf(m);
+  const row = instanceRow(index, instance);
+  touchInstance(m, ghost, row, READ);
+  return ghost.instance.births[row];
 }
 
 /** An instance whose address space is ending cannot be unregistered any more: its ops go on until release. */

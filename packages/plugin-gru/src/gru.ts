@@ -2,6 +2,7 @@
 /** The plugin: contexts of processes on chiplets whose TLBs follow the page tables of the processes. */
 import type { KernelServices, MaySleep, Mm, OpName, Pfn, SecondaryCounters, SecondaryDriver, SecondaryMmu, Step, Task, TranslationVisitor, Vaddr } from '@mmun/include';
 import { poolIsLive } from '@mmun/lib';
+import { gruCalls } from './grucalls.js';
 import { gruHandleMiss, gruUserFlushTlb } from './grufault.js';
 import { gruClose, gruOpen, unregisterHeld } from './grufile.js';
 import { gruInstruction } from './gruhandles.js';
@@ -29,6 +30,7 @@ export function gruWith(options: GruOptions): GruMmu {
     },
     tables,
     attach: (services: KernelServices): GruDriver => driverOf(gruOf(services, options)),
+    calls: gruCalls,
   };
 }
 

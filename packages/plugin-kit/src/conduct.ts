@@ -7,7 +7,8 @@ import { EFAULT, MADV_DONTNEED, PAGE_SIZE, PROT_READ } from '@mmun/include';
 import type { MmuNotifier, Mm, Pfn, SecondaryDriver, SecondaryMmu, Task, TaskStruct, Vaddr } from '@mmun/include';
 import { Violation } from '@mmun/oracle';
 import type { Setup } from '@mmun/races';
-import type { DesignName } from './scenarios.js';
+import { mustBeSilent } from './own-calls.js';
+import type { DesignName, DeviceCall } from './scenarios.js';
 import type { Sequence } from './sequential.js';
 
 export interface Rule extends Sequence {
@@ -18,9 +19,13 @@ export interface Rule extends Sequence {
 const PATIENCE = 4;
 /** More often than any table of the toy machine has rows. */
 const MANY = 40;
+/** Of one of its own calls: more often than a toy machine has rows. */
+const MANY_CALLS = 12;
+/** Another process, and room for its pages. */
+const PLENTY = { nrMms: 4, nrTasks: 8, nrFrames: 16, nrNotifiers: 4, nrVmas: 16, nrTables: 20 };
 const NOWHERE = (14 * PAGE_SIZE) as Vaddr;
 
-export function rulesOf(design: DesignName, plugin: SecondaryMmu): Rule[] {
+export function rulesOf(design: DesignName, plugin: SecondaryMmu, calls: readonly DeviceCall[] = []): Rule[] {
   const ages = design === 'v5' ? 'agePage' : 'clearFlushYoung';
   return [
     { name: 'a fault maps what the process has', run: mapsWhatIsThere },
@@ -34,6 +39,13 @@ export function rulesOf(design: DesignName, plugin: SecondaryMmu): Rule[] {
     { name: 'an address space that has ended is not followed', opensDevices: true, run: comesTooLate },
     { name: 'more instances than there is room for', opensDevices: true, run: tooMany },
     { name: 'counters count', run: counts },
+    { name: 'little room', config: PLENTY, opensDevices: true, lessRoom: { nrNotifiers: 1, nrFrames: 2, nrTasks: 2 }, run: littleRoom },
+    // tables with one row: what is not given back when something fails is missing in the next life
+    { name: 'what can fail does', opensDevices: true, fails: true, lessRoom: { nrNotifiers: 1 }, run: failingLives },
+    ...calls.flatMap((call) => [
+      { name: `call ${call.name}`, config: PLENTY, run: (t: Setup): void => { callsOften(t, call); } },
+      { name: `what can fail does in call ${call.name}`, opensDevices: true, fails: true, config: PLENTY, run: (t: Setup): void => { callInFailingLife(t, call); } },
+    ]),
     ...(plugin.designs[design]?.includes(ages) === true ? [{ name: 'age', run: (t: Setup): void => { agesOnce(t, ages); } }] : []),
   ];
 }
@@ -156,29 +168,107 @@ function givesEntriesBack(t: Setup): void {
 
 /** Many processes, one after the other, each with a device: at the end everything is there that was there before. */
 function lives(t: Setup, isExitFirst: boolean): void {
+  const before = liveFrames(t);
+  for (let i = 0; i < MANY; i++) life(t, `process ${i + 1}`, isExitFirst, (instance, a) => { touch(t, instance, a, true); });
+  isAsBefore(t, before);
+}
+
+/** One process and its device, from fork to the end of both. */
+function life(t: Setup, who: string, isExitFirst: boolean, act: (instance: number, page: Vaddr) => void): void {
   const { image, m } = t;
   const { driver } = t.dev;
   const parent = t.current;
   const before = liveFrames(t);
-  for (let i = 0; i < MANY; i++) {
-    const child = t.fork();
-    must(child > 0, `process ${i + 1} cannot be made any more (${child}): address spaces of those before it are still pinned, though their devices were closed`);
-    const mm = image.mmOf(m as never, child);
-    image.setCurrent(m as never, child);
-    const instance = run(t, driver.create(mm));
-    must(instance > 0, `\`create\` for process ${i + 1} gives ${instance}, and every instance before was closed: what does \`destroy\` not give back?`);
-    const a = t.mmap(1, { at: (8 * PAGE_SIZE) as Vaddr });
-    t.write(a, 7);
-    touch(t, instance, a, true);
-    const end = [(): void => { t.exit(); }, (): void => { run(t, driver.destroy(instance)); }];
-    if (!isExitFirst) end.reverse();
-    for (const act of end) act();
-    image.setCurrent(m as never, parent);
-    t.rcu();
-    must(!image.isMmAlive(m as never, mm), `the process has ended, its device is closed and its address space lives on: \`mm_users\` was taken and not given back (mmput)`);
-    const kept = liveFrames(t) - before;
-    must(kept === 0, `the process has ended, its device is closed and ${kept} of its frames ${kept === 1 ? 'is' : 'are'} still referenced: a page was taken and not given back (putPage)`);
+  const child = t.fork();
+  must(child > 0, `${who} cannot be made any more (${child}): address spaces of those before it are still pinned, though their devices were closed`);
+  const mm = image.mmOf(m as never, child);
+  image.setCurrent(m as never, child);
+  const first = run(t, driver.create(mm));
+  const instance = first < 0 ? run(t, driver.create(mm)) : first;
+  must(instance > 0, `\`create\` for ${who} gives ${instance}, and every instance before was closed: what does \`destroy\` not give back?`);
+  const a = t.mmap(1, { at: (8 * PAGE_SIZE) as Vaddr });
+  t.write(a, 7);
+  act(instance, a);
+  const end = [(): void => { t.exit(); }, (): void => { run(t, driver.destroy(instance)); }];
+  if (!isExitFirst) end.reverse();
+  for (const step of end) step();
+  image.setCurrent(m as never, parent);
+  t.rcu();
+  must(!image.isMmAlive(m as never, mm), `the process has ended, its device is closed and its address space lives on: \`mm_users\` was taken and not given back (mmput)`);
+  isAsBefore(t, before);
+}
+
+function isAsBefore(t: Setup, before: number): void {
+  const kept = liveFrames(t) - before;
+  must(kept === 0, `the process has ended, its device is closed and ${kept} of its frames ${kept === 1 ? 'is' : 'are'} still referenced: a page was taken and not given back (putPage)`);
+}
+
+/** Two lives, in one of which something fails: what is tried again must do then, and what was taken must be given back. */
+function failingLives(t: Setup): void {
+  for (const isExitFirst of [false, true]) {
+    life(t, 'a process', isExitFirst, (instance, a) => {
+      for (const isWrite of [false, true]) reaches(t, instance, a, isWrite);
+      t.madvise(a, MADV_DONTNEED);
+      t.write(a, 8);
+      reaches(t, instance, a, true);
+    });
   }
+}
+
+function callInFailingLife(t: Setup, call: DeviceCall): void {
+  const other = t.mm;
+  life(t, 'a process', false, (instance, a) => {
+    reaches(t, instance, a, true);
+    // the second must find what the first has left
+    for (let i = 0; i < 2; i++) t.dev.own(call.run(t.dev.driver as never, instance, a, { other, isAlone: false }), instance);
+    reaches(t, instance, a, true);
+  });
+}
+
+/** Once more where something may have failed: it does so once only. */
+function reaches(t: Setup, instance: number, address: Vaddr, isWrite: boolean): void {
+  const first = touch(t, instance, address, isWrite);
+  const pfn = first < 0 ? touch(t, instance, address, isWrite) : first;
+  const verb = isWrite ? 'write' : 'read';
+  must(pfn > 0, `a ${verb} at ${hex(address)} fails with ${first}, and with ${pfn} when it is tried again`);
+}
+
+/** Its tables are small: what does not fit is refused, and fits again when others have gone. */
+function littleRoom(t: Setup): void {
+  const instance = opened(t, t.mm);
+  const pages = 10;
+  const a = t.mmap(pages, { at: PAGE_SIZE as Vaddr });
+  for (let i = 0; i < pages; i++) {
+    const page = (a + i * PAGE_SIZE) as Vaddr;
+    t.write(page, i);
+    const pfn = touch(t, instance, page, true);
+    must(pfn < 0 || pfn === primary(t, page), `the device reaches frame ${pfn} at ${hex(page)} and the process frame ${primary(t, page)}`);
+    if (pfn < 0) t.madvise(a, MADV_DONTNEED, pages);
+  }
+  t.madvise(a, MADV_DONTNEED, pages);
+  t.write(a, 7);
+  must(touch(t, instance, a, true) === primary(t, a), `the device does not reach ${hex(a)}, though every entry before was taken away`);
+  t.munmap(a, pages);
+  run(t, t.dev.driver.destroy(instance));
+}
+
+/** What only this driver does, again and again: each time it works as the first time, and the rest of the device beside it. */
+function callsOften(t: Setup, call: DeviceCall): void {
+  const { instance, driver } = t.dev;
+  const a = t.mmap(1);
+  const other = t.process();
+  const otherMm = t.image.mmOf(t.m as never, other);
+  t.write(a, 7);
+  for (let i = 0; i < MANY_CALLS; i++) {
+    const said: unknown = t.dev.own(call.run(driver as never, instance, a, { other: otherMm, isAlone: true }), instance);
+    mustBeSilent(call, said);
+    if (i % 2 === 0) t.madvise(a, MADV_DONTNEED);
+    t.write(a, i);
+    must(touch(t, instance, a, i % 3 === 0) === primary(t, a), `after call \`${call.name}\` the device does not reach ${hex(a)}`);
+  }
+  t.as(other, () => { t.exit(); });
+  t.munmap(a);
+  must(run(t, driver.access(instance, a, false)) === 0, `munmap of ${hex(a)} has returned and the device still reaches it`);
 }
 
 function comesTooLate(t: Setup): void {

@@ -8,9 +8,11 @@
  * What it remembers of a call lies in the call's own frame, so a search that runs threads anew begins with nothing.
  */
 import { READ, WRITE } from '@mmun/include';
-import type { KernelServices, MmuNotifier, NotifierOps, PointKind, Scheduler, SecondaryDriver, SecondaryMmu, Table, TableSpec, Task } from '@mmun/include';
+import type { KernelServices, MachineConfig, MmuNotifier, NotifierOps, PointKind, Scheduler, SecondaryDriver, SecondaryMmu, Table, TableSpec, Task } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { Violation } from '@mmun/oracle';
+import { failed, isFailing } from './failures.js';
+import type { Failures } from './failures.js';
 import { placeIn, withPlace } from './place.js';
 
 /** What every broken rule of the interface itself is reported as. */
@@ -26,6 +28,10 @@ export interface GuardOptions {
   readonly announces?: Announcer;
   /** One thread only, on one machine: what lasts longer than a call can be remembered beside it. */
   readonly isSequential?: boolean;
+  /** One of the services that can fail does. */
+  readonly failures?: Failures;
+  /** What the driver is told of the machine, so that its tables are small and fill up. */
+  readonly lessRoom?: Partial<MachineConfig>;
 }
 
 /** Brings the watches of a plugin together with the machine that they are on, which is known only after attach. */
@@ -84,10 +90,12 @@ const READABLE: Readonly<Record<string, string>> = { rcu: 'rcu_read_lock', srcu:
 
 /** The same plugin to kernel and devices. @throws Violation where it is no plugin at all */
 export function guardPlugin(plugin: SecondaryMmu, options: GuardOptions = {}): SecondaryMmu {
+  const { lessRoom, failures } = options;
   return {
     ...plugin,
-    tables: (config) => checkTables(plugin.name, called(`tables`, () => plugin.tables(config))),
+    tables: (config) => checkTables(plugin.name, called(`tables`, () => plugin.tables({ ...config, ...lessRoom }))),
     attach: (services) => {
+      failures?.begin();
       const watch = new Watch(services, options);
       const driver = called('attach', () => plugin.attach(watch.services));
       checkDriver(plugin.name, driver);
@@ -106,13 +114,16 @@ class Watch {
   private readonly registered: Map<MmuNotifier, string> = new Map();
   private readonly options: GuardOptions;
   private m: Announced | null = null;
+  /** Uses of columns and services since a step began. */
+  private uses = 0;
 
   constructor(services: KernelServices, options: GuardOptions) {
     this.nrFrames = services.config.nrFrames;
     this.options = options;
     const wrapped = Object.entries(services).map(([name, service]): [string, unknown] =>
       [name, typeof service === 'function' ? (...args: unknown[]): unknown => this.serve(name, service as Service, args) : service]);
-    this.services = Object.fromEntries(wrapped) as unknown as KernelServices;
+    const config = { ...services.config, ...options.lessRoom };
+    this.services = { ...(Object.fromEntries(wrapped) as unknown as KernelServices), config };
     options.announces?.attached((m) => { this.m = m; });
   }
 
@@ -124,7 +135,7 @@ class Watch {
     const ops = Object.entries(driver.ops).filter(([, op]) => op !== undefined).map(([name, op]): [string, unknown] =>
       [name, (...args: unknown[]): unknown => this.run(name, args, () => (op as Service).apply(driver.ops, args))]);
     return {
-      ...driver, ops: Object.fromEntries(ops) as NotifierOps,
+      ...driver, ...this.own(driver), ops: Object.fromEntries(ops) as NotifierOps,
       create: bound('create'), destroy: bound('destroy'), fault: bound('fault'), access: bound('access'),
       audit: (visit) => {
         called('audit', () => {
@@ -139,13 +150,23 @@ class Watch {
     };
   }
 
+  /** Methods that only this driver has: those that are tasks are followed like the others. */
+  private own(driver: SecondaryDriver): Record<string, unknown> {
+    const methods = Object.entries(driver).filter(([name, method]) => typeof method === 'function' && !(METHODS as readonly string[]).includes(name));
+    return Object.fromEntries(methods.map(([name, method]) => [name, (...args: unknown[]): unknown => {
+      const result: unknown = called(name, () => (method as Service).apply(driver, args));
+      return isTask(result) ? this.run(name, args, () => result) : result;
+    }]));
+  }
+
   /** A call of the kernel or a device into the driver, step by step. */
   private* run(name: string, args: readonly unknown[], make: () => unknown): Generator<string, unknown, void> {
     const call: Call = { name, reached: 0, hasWritten: false, made: new Map(), held: [] };
     try {
       const task = this.within(call, make);
       if (!isTask(task)) throw broken(`\`${name}\` returns ${show(task)}, expected a task: write \`* ${name}(..)\` and \`yield*\` what it calls`);
-      for (;;) {
+      for (let steps = 0; ; steps++) {
+        if (steps > MANY_STEPS) throw broken(`\`${name}\` does not end: it has taken ${MANY_STEPS} steps`, undefined, 'retry-livelock');
         const { done, value } = this.within(call, () => task.next());
         if (done === true) {
           this.checkEnd(call, args, value);
@@ -163,6 +184,7 @@ class Watch {
   private within<T>(call: Call, act: () => T): T {
     const outer = this.call;
     this.call = call;
+    this.uses = 0;
     try {
       return act();
     } finally {
@@ -189,15 +211,16 @@ class Watch {
   /** A call of the driver into the kernel. */
   private serve(name: string, service: Service, args: unknown[]): unknown {
     checkArguments(name, args, this.nrFrames);
+    this.used();
     const { call } = this;
     const later = LATER[name];
     const [func] = args;
     if (later !== undefined && typeof func === 'function') return service((arg: unknown) => this.run(later, [arg], () => (func as Service)(arg)));
-    const result = service(...args);
+    const result = call !== null && isFailing(this.options.failures, name) ? failed(name) : service(...args);
     // a notifier that is given out, or was given back, is nobody's
     if (name === 'mmuNotifierAlloc') this.registered.delete(result as MmuNotifier);
     if (name === 'mmuNotifierFree') this.registered.delete(args[0] as MmuNotifier);
-    if (name === 'table' && this.options.announces !== undefined) return this.announcing(result as Table<TableSpec>, args[1] as TableSpec);
+    if (name === 'table') return this.announcing(result as Table<TableSpec>, args[1] as TableSpec);
     if (call === null) return result;
     if (name === 'deviceRead' || name === 'deviceWrite') call.reached = args[0] as number;
     if (name === 'deviceWrite') call.hasWritten = true;
@@ -225,7 +248,8 @@ class Watch {
 
   private announcingColumn(column: Column): Column {
     const touch = (kind: PointKind, key: string | symbol): void => {
-      if (typeof key === 'string' && /^\d/.test(key)) this.m?.sched.touch(kind, whereOf(column as Int32Array, Number(key)));
+      this.used();
+      if (this.m !== null && typeof key === 'string' && isIndex(key)) this.m.sched.touch(kind, whereOf(column as Int32Array, Number(key)));
     };
     return new Proxy(column, {
       get: (target, key): unknown => {
@@ -238,6 +262,11 @@ class Watch {
         return Reflect.set(target, key, value, target);
       },
     });
+  }
+
+  /** A loop that never comes to its end takes no step either, so nothing else would stop it. */
+  private used(): void {
+    if (++this.uses > MANY_USES) throw broken(`\`${this.call?.name ?? 'attach'}\` does not end: ${MANY_USES} uses of its columns in one step`, undefined, 'retry-livelock');
   }
 
   private noteRegister(mn: MmuNotifier): void {
@@ -261,6 +290,15 @@ function stackHere(): Error {
 }
 
 const FRAMES = 8;
+/** Of one call; the longest that is right takes some hundred. */
+const MANY_STEPS = 50_000;
+/** In one step, likewise. */
+const MANY_USES = 1_000_000;
+
+function isIndex(key: string): boolean {
+  const first = key.charCodeAt(0);
+  return first >= 48 && first <= 57;
+}
 
 /** A lock counts as held from the moment when it is asked for: a call that waits for one does not return. */
 function takes({ held }: Call, what: string, lock: unknown, error: Error | null): void {
@@ -283,7 +321,7 @@ function floatingTask(call: string, { name }: Made): string {
 }
 
 /** @param at where it happened, if not here */
-function broken(message: string, at: Error | null = new Error(message), code: 'bad-plugin' | 'lock-misuse' = CODE): Violation {
+function broken(message: string, at: Error | null = new Error(message), code: 'bad-plugin' | 'lock-misuse' | 'retry-livelock' = CODE): Violation {
   return new Violation({ code, message: withPlace(message, placeIn(at?.stack)) });
 }
 

@@ -9,8 +9,9 @@
 import { MADV_DONTNEED, PAGE_SIZE, PROT_READ, PROT_WRITE } from '@mmun/include';
 import type { Finding, FindingStep, Mm, SecondaryMmu, TaskStruct, Vaddr } from '@mmun/include';
 import type { Setup } from '@mmun/races';
+import { mustBeSilent } from './own-calls.js';
 import { Random } from './random.js';
-import type { DesignName } from './scenarios.js';
+import type { DesignName, DeviceCall } from './scenarios.js';
 import { runSequence } from './sequential.js';
 
 /** One call: what, at which page, and how many pages or where to. */
@@ -27,12 +28,16 @@ interface Kind {
   readonly actor: 'cpu0' | 'dev0' | 'child' | 'kswapd';
   /** Left out: every design. */
   readonly designs?: readonly DesignName[];
+  /** Only a driver with calls of its own has it. */
+  readonly isOwn?: boolean;
   run(t: Setup, s: State, at: Vaddr, n: number): void;
 }
 
 interface State {
   instance: number;
   child: TaskStruct;
+  readonly other: Mm;
+  readonly calls: readonly DeviceCall[];
 }
 
 const LAST_PAGE = 10;
@@ -52,6 +57,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   K: { weight: 1, text: 'looks for idle pages near', actor: 'kswapd', run: (t) => { t.kswapd(1); } },
   v: { weight: 1, text: 'mremap', actor: 'cpu0', run: (t, _s, at, n) => { if (n * PAGE_SIZE !== at) t.mremap(at, (n * PAGE_SIZE) as Vaddr); } },
   x: { weight: 1, text: 'closes, opens again', actor: 'dev0', run: reopen },
+  o: { weight: 3, text: 'makes a call of its own', actor: 'dev0', isOwn: true, run: ownCall },
   f: { weight: 1, text: 'fork', actor: 'cpu0', designs: ['range'], run: (t, s) => { if (s.child === 0) s.child = Math.max(t.fork(), 0) as TaskStruct; } },
   c: { weight: 1, text: 'writes', actor: 'child', designs: ['range'], run: childWrites },
 };
@@ -64,24 +70,24 @@ export interface RandomFinding {
 }
 
 /** @returns the first of `count` programs that goes wrong, cut down; null: none does */
-export async function randomPrograms(plugin: SecondaryMmu, design: DesignName, count: number, seed: number, signal?: AbortSignal): Promise<RandomFinding | null> {
+export async function randomPrograms(plugin: SecondaryMmu, design: DesignName, count: number, seed: number, calls: readonly DeviceCall[] = [], signal?: AbortSignal): Promise<RandomFinding | null> {
   const random = new Random(seed);
   for (let i = 0; i < count && signal?.aborted !== true; i++) {
-    const program = draw(random, design);
-    const finding = await play(plugin, design, program);
+    const program = draw(random, design, calls);
+    const finding = await play(plugin, design, program, calls);
     if (finding === null) continue;
-    const short = await cutDown(plugin, design, program, finding.code);
+    const short = await cutDown(plugin, design, program, finding.code, calls);
     const text = encode(short);
-    const found = (await play(plugin, design, short)) ?? finding;
+    const found = (await play(plugin, design, short, calls)) ?? finding;
     return { finding: { ...found, replay: text, steps: short.map(stepOf) }, program: text, after: i + 1 };
   }
   return null;
 }
 
 /** @throws RangeError for a text that is no program */
-export async function replayProgram(plugin: SecondaryMmu, design: DesignName, text: string): Promise<Finding | null> {
+export async function replayProgram(plugin: SecondaryMmu, design: DesignName, text: string, own: readonly DeviceCall[] = []): Promise<Finding | null> {
   const calls = decode(text);
-  const finding = await play(plugin, design, calls);
+  const finding = await play(plugin, design, calls, own);
   return finding === null ? null : { ...finding, replay: text, steps: calls.map(stepOf) };
 }
 
@@ -89,8 +95,8 @@ export function isProgram(text: string): boolean {
   return /^(?:[a-zA-Z][0-9a-f][0-9a-f])+$/.test(text) && [...text.matchAll(/([a-zA-Z])../g)].every(([, op]) => KINDS[op as string] !== undefined);
 }
 
-function draw(random: Random, design: DesignName): Call[] {
-  const kinds = Object.entries(KINDS).filter(([, { designs }]) => designs?.includes(design) !== false);
+function draw(random: Random, design: DesignName, own: readonly DeviceCall[]): Call[] {
+  const kinds = Object.entries(KINDS).filter(([, { designs, isOwn }]) => designs?.includes(design) !== false && (isOwn !== true || own.length > 0));
   const total = kinds.reduce((sum, [, { weight }]) => sum + weight, 0);
   const calls: Call[] = [{ op: 'm', page: 1, n: 6 }];
   while (calls.length < LENGTH) {
@@ -102,22 +108,23 @@ function draw(random: Random, design: DesignName): Call[] {
   return calls;
 }
 
-async function play(plugin: SecondaryMmu, design: DesignName, calls: readonly Call[]): Promise<Finding | null> {
+async function play(plugin: SecondaryMmu, design: DesignName, calls: readonly Call[], own: readonly DeviceCall[]): Promise<Finding | null> {
   return runSequence(plugin, design, {
-    config: { nrSwapSlots: 8, nrFrames: 16, nrVmas: 16, nrAnonVmas: 16, nrAnonVmaChains: 32 },
+    config: { nrSwapSlots: 8, nrFrames: 16, nrVmas: 16, nrAnonVmas: 16, nrAnonVmaChains: 32, ...(own.length > 0 ? { nrMms: 4, nrTasks: 6, nrNotifiers: 4 } : {}) },
     run: (t) => {
-      const s: State = { instance: t.dev.instance, child: 0 as TaskStruct };
+      const other = own.length > 0 ? t.image.mmOf(t.m as never, t.process()) : (0 as Mm);
+      const s: State = { instance: t.dev.instance, child: 0 as TaskStruct, other, calls: own };
       for (const { op, page, n } of calls) (KINDS[op] as Kind).run(t, s, (page * PAGE_SIZE) as Vaddr, n);
     },
   });
 }
 
 /** Without each call in turn, as long as the same goes wrong. */
-async function cutDown(plugin: SecondaryMmu, design: DesignName, calls: readonly Call[], code: string): Promise<readonly Call[]> {
+async function cutDown(plugin: SecondaryMmu, design: DesignName, calls: readonly Call[], code: string, own: readonly DeviceCall[]): Promise<readonly Call[]> {
   let kept = calls;
   for (let i = kept.length - 1; i >= 0; i--) {
     const fewer = kept.filter((_, at) => at !== i);
-    if ((await play(plugin, design, fewer))?.code === code) kept = fewer;
+    if ((await play(plugin, design, fewer, own))?.code === code) kept = fewer;
   }
   return kept;
 }
@@ -133,6 +140,14 @@ function childWrites(t: Setup, { child }: State, at: Vaddr, n: number): void {
   t.image.setCurrent(t.m as never, child);
   t.write(at, n + 16);
   t.image.setCurrent(t.m as never, parent);
+}
+
+/** `n` says which. */
+function ownCall(t: Setup, { instance, other, calls }: State, at: Vaddr, n: number): void {
+  const call = calls[n % calls.length];
+  if (instance <= 0 || call === undefined) return;
+  const said: unknown = t.dev.own(call.run(t.dev.driver as never, instance, at, { other, isAlone: true }), instance);
+  mustBeSilent(call, said);
 }
 
 function encode(calls: readonly Call[]): string {

@@ -18,15 +18,17 @@ export interface Effort {
 }
 
 export const QUICK: Effort = { orderings: 60, bounded: 0, preemptions: 1, random: 32, maxMillis: 20_000 };
+/** Of scenarios that are looked at in a way of their own. */
+const LOOKS: Readonly<Record<'light' | 'orderings', Effort>> = { light: { ...QUICK, orderings: 40, random: 0 }, orderings: { ...QUICK, orderings: 125, random: 0 } };
 export const FULL: Effort = { orderings: 5000, bounded: 2000, preemptions: 2, random: 500, maxMillis: 10_000 };
 
 export async function search(scenario: Scenario, plugin: SecondaryMmu, effort: Effort, seed: number, signal?: AbortSignal): Promise<CheckReport> {
-  const { orderings, preemptions, bounded, random, maxMillis } = effort;
+  const { orderings, preemptions, bounded, random, maxMillis } = effort === QUICK && scenario.look !== undefined ? LOOKS[scenario.look] : effort;
   const explore = (options: Omit<CheckOptions, 'variant'>): Promise<CheckReport> => explored(scenario, plugin, { maxMillis, seed, ...options }, signal);
   const isOver = (): boolean => signal?.aborted === true;
   let report = await explore({ strategy: 'dpor', maxExecutions: orderings });
   if (!report.exhaustive && report.findings.length === 0 && !isOver() && bounded > 0) report = joined(report, await explore({ strategy: 'bounded', preemptions, maxExecutions: bounded }));
-  if (!report.exhaustive && report.findings.length === 0 && !isOver()) report = joined(report, await explore({ strategy: 'pct', maxExecutions: random }));
+  if (!report.exhaustive && report.findings.length === 0 && !isOver() && random > 0) report = joined(report, await explore({ strategy: 'pct', maxExecutions: random }));
   return located(scenario, plugin, report);
 }
 

@@ -3,6 +3,7 @@ import type { Finding, MachineConfig, SecondaryMmu } from '@mmun/include';
 import { codeOf } from '@mmun/oracle';
 import { raceProgram } from '@mmun/races';
 import type { Race, RaceContext, Setup, Variant } from '@mmun/races';
+import { Failures } from './failures.js';
 import { guardPlugin } from './guard.js';
 import { toyImage } from './images.js';
 import { placeIn, withPlace } from './place.js';
@@ -12,19 +13,38 @@ export interface Sequence {
   readonly config?: Partial<MachineConfig>;
   /** The program opens its own devices. */
   readonly opensDevices?: boolean;
+  /** What the driver is told of the machine instead. */
+  readonly lessRoom?: Partial<MachineConfig>;
+  /** It is run once for each service that can fail in it, and that one does. */
+  readonly fails?: boolean;
   run(t: Setup): void;
 }
 
+/** More than fail in any of them. */
+const MANY_FAILURES = 100;
+
 /** @returns what went wrong in it or afterwards, at rest; null: nothing */
 export async function runSequence(plugin: SecondaryMmu, design: DesignName, sequence: Sequence): Promise<Finding | null> {
-  const finding = await runOnce(plugin, design, sequence, false);
-  // once more, with the lines of everything that may turn out to be forgotten
-  return finding === null ? null : (await runOnce(plugin, design, sequence, true)) ?? finding;
+  if (sequence.fails !== true) return runLocating(plugin, design, sequence);
+  for (let at = 1; at <= MANY_FAILURES; at++) {
+    const failures = new Failures(at);
+    const finding = await runLocating(plugin, design, sequence, failures);
+    if (finding !== null) return { ...finding, message: failures.what === '' ? finding.message : `${finding.message}; \`${failures.what}\` had failed before` };
+    if (failures.what === '') break;
+  }
+  return null;
 }
 
-async function runOnce(plugin: SecondaryMmu, design: DesignName, { config = {}, opensDevices = false, run }: Sequence, isLocating: boolean): Promise<Finding | null> {
+async function runLocating(plugin: SecondaryMmu, design: DesignName, sequence: Sequence, failures?: Failures): Promise<Finding | null> {
+  const finding = await runOnce(plugin, design, sequence, false, failures);
+  // once more, with the lines of everything that may turn out to be forgotten
+  return finding === null ? null : (await runOnce(plugin, design, sequence, true, failures)) ?? finding;
+}
+
+async function runOnce(plugin: SecondaryMmu, design: DesignName, sequence: Sequence, isLocating: boolean, failures?: Failures): Promise<Finding | null> {
+  const { config = {}, opensDevices = false, lessRoom, run } = sequence;
   const image = await toyImage(design);
-  const variant: Variant = { plugin: guardPlugin(plugin, { isLocating, isSequential: true }), image: design === 'v5' ? 'toy' : 'toy-range' };
+  const variant: Variant = { plugin: guardPlugin(plugin, { isLocating, isSequential: true, ...(failures === undefined ? {} : { failures }), ...(lessRoom === undefined ? {} : { lessRoom }) }), image: design === 'v5' ? 'toy' : 'toy-range' };
   const race: Race = {
     id: 'sequence', title: 'sequence', source: 'the kit', finds: ['bad-plugin'], variants: { buggy: variant, fixed: variant }, config, opensDevices,
     setup: (t) => {

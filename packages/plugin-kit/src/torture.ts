@@ -28,7 +28,7 @@ export interface TortureOptions {
   readonly filter?: string;
   /** Only these designs of the plugin's. */
   readonly designs?: readonly DesignName[];
-  /** Calls that only this driver has; each is made beside the rest. */
+  /** Calls that only this driver has, besides those that it names itself; each is made beside the rest. */
   readonly calls?: readonly DeviceCall[];
   /** Go on after the first finding. */
   readonly findsAll?: boolean;
@@ -108,12 +108,12 @@ export async function replayTorture(plugin: SecondaryMmu, scenarioId: string, te
   const started = performance.now();
   const design: DesignName = scenarioId.startsWith('range-') ? 'range' : 'v5';
   if (isProgram(text)) {
-    const finding = await replayProgram(plugin, design, text);
+    const finding = await replayProgram(plugin, design, text, callsOf(plugin, options));
     const row = rowOf(scenarioId, design, started, 1, finding === null ? [] : [findingIn(scenarioId, design, finding)]);
     return reportOf(plugin, options, [row], [], started);
   }
-  const scenario = scenariosOf(plugin, options.calls).find(({ id }) => id === scenarioId);
-  if (scenario === undefined) throw new RangeError(`--scenario ${scenarioId}: plugin \`${plugin.name}\` is put through ${trialsOf(plugin, { effort: 'full' }).map(({ id }) => id).join(', ')}`);
+  const scenario = scenariosOf(plugin, callsOf(plugin, options)).find(({ id }) => id === scenarioId);
+  if (scenario === undefined) throw new RangeError(`--scenario ${scenarioId}: plugin \`${plugin.name}\` is put through ${trialsOf(plugin, { ...options, effort: 'full' }).map(({ id }) => id).join(', ')}`);
   return reportOf(plugin, options, [rowOfCheck(scenario, await replay(scenario, plugin, text), started)], [], started);
 }
 
@@ -132,12 +132,18 @@ function shapeFinding(plugin: SecondaryMmu): TortureFinding | null {
 }
 
 function trialsOf(plugin: SecondaryMmu, options: TortureOptions): Trial[] {
-  const { filter = '', designs, calls, seed = 1, signal } = options;
+  const { filter = '', designs, seed = 1, signal } = options;
+  const calls = callsOf(plugin, options);
   const effort = effortOf(options);
   const known = (['v5', 'range'] as const).filter((design) => plugin.designs[design] !== undefined && designs?.includes(design) !== false);
-  const rules = known.flatMap((design) => [...rulesOf(design, plugin).map((rule) => ruleTrial(plugin, design, rule)), programsTrial(plugin, design, PROGRAMS[effort], seed, signal)]);
+  const rules = known.flatMap((design) => [...rulesOf(design, plugin, calls).map((rule) => ruleTrial(plugin, design, rule)), programsTrial(plugin, design, { count: PROGRAMS[effort], seed, calls, signal })]);
   const scenarios = scenariosOf(plugin, calls).filter(({ design, isQuick }) => known.includes(design) && (effort === 'full' || isQuick || filter !== ''));
   return [...rules, ...scenarios.map((scenario) => scenarioTrial(plugin, scenario, options))].filter(({ id }) => id.includes(filter));
+}
+
+/** What only this driver can do: it says so itself, or whoever tests it does. */
+function callsOf({ calls: own = [] }: SecondaryMmu, { calls = [] }: TortureOptions): readonly DeviceCall[] {
+  return [...own, ...calls.filter(({ name }) => !own.some((call) => call.name === name))];
 }
 
 function ruleTrial(plugin: SecondaryMmu, design: DesignName, rule: Rule): Trial {
@@ -152,13 +158,20 @@ function ruleTrial(plugin: SecondaryMmu, design: DesignName, rule: Rule): Trial 
   };
 }
 
-function programsTrial(plugin: SecondaryMmu, design: DesignName, count: number, seed: number, signal: AbortSignal | undefined): Trial {
+interface Programs {
+  readonly count: number;
+  readonly seed: number;
+  readonly calls: readonly DeviceCall[];
+  readonly signal: AbortSignal | undefined;
+}
+
+function programsTrial(plugin: SecondaryMmu, design: DesignName, { count, seed, calls, signal }: Programs): Trial {
   const id = `${design}-random-programs`;
   return {
     id, design,
     run: async () => {
       const started = performance.now();
-      const found = await randomPrograms(plugin, design, count, seed, signal);
+      const found = await randomPrograms(plugin, design, count, seed, calls, signal);
       return rowOf(id, design, started, found?.after ?? count, found === null ? [] : [findingIn(id, design, found.finding)]);
     },
   };

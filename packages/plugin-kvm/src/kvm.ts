@@ -5,6 +5,7 @@ import type { KernelServices, MaySleep, Mm, OpName, Pfn, SecondaryCounters, Seco
 import { KVM_MAX_VCPUS, SPTE_W, kvmsOf, mmOf, sptePfn, tables } from './kvm-host.js';
 import type { Kvms, Protocol } from './kvm-host.js';
 import { createVcpu, createVm, destroyRegisteredVm, destroyVm, setMemoryRegion } from './kvm-main.js';
+import { kvmCalls } from './kvm-calls.js';
 import type { MemoryRegion } from './kvm-main.js';
 import { rangeOps, v5Ops } from './kvm-ops.js';
 import { forEachSpte } from './mmu.js';
@@ -56,6 +57,7 @@ export function kvmWith({ protocol }: KvmOptions): KvmMmu {
     },
     tables,
     attach: (services: KernelServices): KvmDriver => driverOf(kvmsOf(services, protocol ?? (services.design === 'v5' ? 'pt-lock' : 'retry'))),
+    calls: kvmCalls,
   };
 }
 

@@ -16,6 +16,7 @@ import type {
 import { poolIsLive } from '@mmun/lib';
 import { areaAddress } from './xpmem-area.js';
 import { attachLocal, attachRemote, closeTg, detach, getPermit, makeSegment, openTg, releasePermit, removeSegment } from './xpmem-attach.js';
+import { xpmemCalls } from './xpmem-calls.js';
 import { faultPage } from './xpmem-fault.js';
 import { findEntry, hasEntries, rangeEnded, rangeStarted } from './xpmem-pfn.js';
 import { BY_MM, closeRange, lateRecall, recallAll, recallLater, recallRange, remoteRecall } from './xpmem-recall.js';
@@ -66,6 +67,7 @@ export const xpmem: XpmemMmu = {
     x.work.lateRecall = services.workFunction((tg) => lateRecall(x, tg));
     return driverOf(x);
   },
+  calls: xpmemCalls,
 };
 
 /** More than any arch has. */

@@ -33,7 +33,9 @@ export function raceProgram<S>(race: Race<S>, variant: Variant, image: RaceImage
     Object.assign(stage.m, { race: stage });
     return stage.m;
   };
-  const { threads: handles } = stages.get(bootOne()) as Stage<S>;
+  /** Made to see which threads there are; the first who asks for a machine gets it. */
+  let first: WatchedMachine | null = bootOne();
+  const { threads: handles } = stages.get(first) as Stage<S>;
   const threads = Object.entries(race.actors).map(([name, given], i): Thread<WatchedMachine> => {
     const { run, isDaemon = name === WORKER } = actorOf(given);
     return {
@@ -46,7 +48,11 @@ export function raceProgram<S>(race: Race<S>, variant: Variant, image: RaceImage
   });
   return {
     name: race.id, threads, oracle,
-    boot: bootOne,
+    boot: (): WatchedMachine => {
+      const m = first ?? bootOne();
+      first = null;
+      return m;
+    },
     nameOf: (m, where) => image.nameOfWhere(m, where),
     atEnd: (m, report) => {
       oracle.atEnd(m, report);

@@ -1,0 +1,60 @@
+/**
+ * What happens to two at once: two pages whose changes nothing orders but the driver's own lock, two devices that come and go. The pages
+ * lie under different tables, so that each has a PT lock of its own.
+ */
+import { MADV_DONTNEED, PAGE_SIZE } from '@mmun/include';
+import type { TaskStruct, Vaddr } from '@mmun/include';
+import type { Setup } from '@mmun/races';
+import { openTouchClose } from './operations.js';
+import type { Stage } from './operations.js';
+import { drawn } from './race-of.js';
+import type { Act, Drawn } from './race-of.js';
+import type { DesignName, Scenario } from './scenarios.js';
+
+/** The last page of the first table of arch toy; the next is the first of the second. */
+const LAST = (3 * PAGE_SIZE) as Vaddr;
+
+export function ofPairs(design: DesignName): Scenario[] {
+  return PAIRS.map((pair) => drawn(design, pair));
+}
+
+/** Both pages there, and the device has an entry for each that it asks for. */
+function twoPages(warm: 'none' | 'first' | 'both'): (t: Setup) => Stage {
+  return (t) => {
+    const a = t.mmap(1, { at: LAST });
+    const b = t.mmap(1, { at: (LAST + PAGE_SIZE) as Vaddr });
+    t.write(a, 7);
+    t.write(b, 8);
+    if (warm !== 'none') t.dev.write(a);
+    if (warm === 'both') t.dev.write(b);
+    return { a, b, file: null, child: 0 as TaskStruct, other: 0 };
+  };
+}
+
+function twoInstances(t: Setup): Stage {
+  const s = twoPages('first')(t);
+  const other = t.dev.open(t.mm);
+  t.dev.write(s.a, other);
+  return { ...s, other };
+}
+
+const dropFirst: Act = (t, { a }) => t.madvise(a, MADV_DONTNEED);
+const dropSecond: Act = (t, { b }) => t.madvise(b, MADV_DONTNEED);
+/** Some drivers let no fault through while any range is under way, so it is not said again and again. */
+const faultOnce: Act = function* (t, { b }) {
+  yield* t.dev.fault(b, true);
+  yield* t.dev.access(b, true);
+};
+const ROOM = { nrNotifiers: 4 };
+
+const PAIRS: readonly Drawn[] = [
+  { name: 'two-pages-two-calls', isQuick: true, setup: twoPages('both'), actors: { cpu0: dropFirst, cpu1: dropSecond } },
+  { name: 'two-pages-call-fault', isQuick: true, setup: twoPages('first'), actors: { cpu0: dropFirst, dev0: faultOnce } },
+  { name: 'two-pages-two-faults', isQuick: true, setup: twoPages('none'), actors: { dev0: (t, { a }) => t.dev.write(a), dev1: (t, { b }) => t.dev.write(b) } },
+  { name: 'two-devices-open', isQuick: true, look: 'light', config: ROOM, opensDevices: true, setup: twoPages('none'), actors: { dev0: openTouchClose, dev1: openTouchClose } },
+  { name: 'two-devices-close', isQuick: true, look: 'light', config: ROOM, setup: twoInstances, actors: { dev0: (t) => t.dev.close(), dev1: (t, { other }) => t.dev.close(other) } },
+  { name: 'open-exit', isQuick: true, look: 'light', opensDevices: true, setup: twoPages('none'), actors: { cpu0: (t) => t.exit(), dev0: openTouchClose } },
+  // what a driver leaves to a work queue is done by a thread of its own
+  { name: 'munmap-worker', isQuick: true, look: 'light', setup: twoPages('none'), actors: { cpu0: (t, { a }) => t.munmap(a), dev0: (t, { a }) => t.dev.read(a), kworker: (t) => t.work() } },
+  { name: 'close-worker', isQuick: false, setup: twoPages('first'), actors: { cpu0: dropFirst, dev0: (t) => t.dev.close(), kworker: (t) => t.work() } },
+];

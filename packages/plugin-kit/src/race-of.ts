@@ -1,0 +1,36 @@
+/** A scenario as a race: one variant, the driver as it is, on the image of its design. */
+import type { MachineConfig, MaySleep, SecondaryMmu, Task } from '@mmun/include';
+import type { Code } from '@mmun/oracle';
+import type { Race, RaceContext, Setup, Variant } from '@mmun/races';
+import type { Stage } from './operations.js';
+import type { DesignName, Scenario } from './scenarios.js';
+
+const IMAGES: Readonly<Record<DesignName, NonNullable<Variant['image']>>> = { v5: 'toy', range: 'toy-range' };
+/** What a finding is called is up to the oracles. */
+const ANY: readonly Code[] = ['stale-translation'];
+
+export function raceOf(
+  id: string, design: DesignName, variant: Variant, config: Partial<MachineConfig>, actors: Race<Stage>['actors'], setup: (t: Setup) => Stage,
+): Race {
+  const both: Variant = { image: IMAGES[design], ...variant };
+  const race: Race<Stage> = { id, title: id, source: 'the kit', finds: ANY, variants: { buggy: both, fixed: both }, config, actors, setup };
+  return race as unknown as Race;
+}
+
+/** What is written down for a scenario that is none of an operation against a way. */
+export interface Drawn {
+  readonly name: string;
+  readonly isQuick: boolean;
+  readonly look?: 'light';
+  readonly config?: Partial<MachineConfig>;
+  readonly opensDevices?: boolean;
+  readonly actors: Race<Stage>['actors'];
+  readonly setup: (t: Setup) => Stage;
+}
+
+export function drawn(design: DesignName, { name, isQuick, look, config = {}, opensDevices = false, actors, setup }: Drawn): Scenario {
+  const id = `${design}-${name}`;
+  return { id, design, isQuick, ...(look === undefined ? {} : { look }), race: (plugin: SecondaryMmu): Race => ({ ...raceOf(id, design, { plugin }, config, actors, setup), opensDevices }) };
+}
+
+export type Act = (t: RaceContext, s: Stage) => Task<MaySleep, unknown>;
