@@ -59,9 +59,10 @@ export interface ArchTables {
   readonly storageKey: Table<typeof storageKeySpec>;
 }
 
-/** The machine as an arch sees it; of mm it knows the top-level frame of an mm and the mm of a VMA. */
+/** The machine as an arch sees it; of mm it knows the top-level frame and the users of an mm, the mm of a VMA and that of a thread. */
 export interface ArchMachine extends LockingMachine, NotifierMachine, ArchTables {
-  readonly mm: { readonly pgd: Uint32Array };
+  readonly mm: { readonly pgd: Uint32Array; readonly mmUsers: Int32Array };
+  readonly task: { readonly mm: Uint32Array };
   readonly vma: { readonly vmMm: Uint32Array };
 }
 

@@ -17,6 +17,6 @@ export {
 } from './pgtable.js';
 export { HPAGE_SIZE, HUGE_TABLE_LEVEL, hugePteOffset, pmdHuge, pmdMkhuge, pteHuge, pteMkhuge } from './hugetlb.js';
 export {
-  HAVE_RCU_TABLE_FREE, flushTlbMm, flushTlbPage, flushTlbRange, gupFastBegin, gupFastEnd, hwAccess, hwRetire, localFlushTlbPage, localFlushTlbRange, localIrqRestore,
-  localIrqSave, smpProcessorId,
+  HAVE_RCU_TABLE_FREE, TLB_GATHERS_PAGES, archTlbGatherMmu, flushTlbMm, flushTlbPage, flushTlbRange, gupFastBegin, gupFastEnd, hwAccess, hwRetire, localFlushTlbPage, localFlushTlbRange, localIrqRestore,
+  localIrqSave, smpProcessorId, tlbFlush,
 } from './tlb.js';

@@ -24,7 +24,7 @@ import { whereOf } from '@mmun/lib';
 import { current, point, pointUntil, rcuReadLock, rcuReadUnlock, touch } from '@mmun/locking';
 import {
   HPAGE_SIZE, HUGE_TABLE_LEVEL, PTRS_PER_PMD, PTRS_PER_PUD, TASK_SIZE, hugePteOffset, hwTranslate, pgdNone, pgdOffset, pmdHuge, pmdNone, pmdOffset, pteDirty, pteHuge, pteOffset, ptePresent, pteWrite, pteYoung, ptepGet, pudNone,
-  pudOffset, whereOfSlot,
+  pudOffset, whereOfSlot, flushTlbMm as asmFlushTlbMm,
 } from '#asm';
 import type { ArchMachine, ArchTables } from './arch-machine.js';
 
@@ -115,6 +115,17 @@ export function* flushTlbMm(m: ArchMachine, mm: Mm): Task<Step> {
   if (m.tlb.entriesPerCpu === 0) return;
   const all = (PAGE_SIZE * Number.MAX_SAFE_INTEGER) as Vaddr;
   for (let cpu = 0; cpu < m.tlb.nrCpus; cpu++) yield* localFlushTlbRange(m, cpu, mm, 0 as Vaddr, all);
+}
+
+/** Pages are flushed for together, by the gather. asm-generic/tlb.h */
+export const TLB_GATHERS_PAGES: boolean = true;
+
+export function* archTlbGatherMmu(_m: ArchMachine, _mm: Mm, isFull: boolean): Task<Step, boolean> {
+  return isFull;
+}
+
+export function tlbFlush(m: ArchMachine, mm: Mm, _isFull: boolean, _hasTable: boolean): Task<Step> {
+  return asmFlushTlbMm(m, mm);
 }
 
 function* insnBegin(m: ArchMachine, cpu: number): Task<Step> {

@@ -50,7 +50,7 @@ export function pageTable(asm: Arch, agePageResult = 0): PageTable {
   const m: Machine = {
     ...viewLocking(buffer, layout, locking, runToCompletion((): LockingMachine => m)),
     ...asm.viewArch(buffer, arch), ...viewNotifier(buffer, notifier),
-    mm: { pgd: new Uint32Array(2) }, vma: { vmMm: Uint32Array.of(0, MM) },
+    mm: { pgd: new Uint32Array(2), mmUsers: Int32Array.of(0, 2) }, task: { mm: new Uint32Array(3) }, vma: { vmMm: Uint32Array.of(0, MM) },
   };
   const address = (asm.PMD_SIZE + PAGE_SIZE) as Vaddr;
   const ptep = makeTables(asm, m, address);
@@ -115,9 +115,14 @@ export const HOOK_OPS = [
   'ptepTestAndClearYoung', 'ptepClearFlush', 'ptepClearFlushYoung', 'ptepModifyRange', 'ptepCopy',
 ] as const;
 
-/** Runs one operation on a slot that holds a young, written pte which both CPUs have cached. @returns the hooks it called */
-export function hooksOf(asm: Arch, op: (typeof HOOK_OPS)[number]): readonly Hook[] {
+/**
+ * Runs one operation on a slot that holds a young, written pte which both CPUs have cached.
+ * @param users of the mm, one of whom is the thread that runs it @returns the hooks it called
+ */
+export function hooksOf(asm: Arch, op: (typeof HOOK_OPS)[number], users = 2): readonly Hook[] {
   const t = pageTable(asm);
+  t.m.mm.mmUsers[MM] = users;
+  t.m.task.mm.fill(MM);
   const { m, address, ptep } = t;
   const pte = writable(asm);
   t.run(asm.setPteAt(m, MM, address, ptep, pte));

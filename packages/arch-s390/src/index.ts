@@ -1,5 +1,5 @@
-// inherited: the TLBs with their broadcast flush, which IDTE and CSP are
-export { HAVE_RCU_TABLE_FREE, flushTlbMm, flushTlbRange, gupFastBegin, gupFastEnd, hwRetire, pteClearNotPresentFull, ptepModifyRange, smpProcessorId, viewArch, whereOfSlot } from '@mmun/arch-generic';
+// inherited: the TLBs
+export { HAVE_RCU_TABLE_FREE, gupFastBegin, gupFastEnd, hwRetire, pteClearNotPresentFull, ptepModifyRange, smpProcessorId, viewArch, whereOfSlot } from '@mmun/arch-generic';
 export type { ArchConfig, ArchMachine, ArchTables, PageTables, ReservedArch, Tlb } from '@mmun/arch-generic';
 export { HPAGE_SIZE, HUGE_TABLE_LEVEL, hugePteOffset, pmdHuge, pmdMkhuge, pteHuge, pteMkhuge } from './hugetlb.js';
 // overridden: storage, with the keys
@@ -20,6 +20,7 @@ export {
   pteWrite, pteWrprotect, pteYoung, ptepCopy, ptepFlags, ptepGet, ptepNone, ptepPfn, ptepPresent, setPteAt, swpEntryToPte, vmGetPageProt,
 } from './pte.js';
 export {
-  flushTlbPage, hwAccess, pageClearDirty, pageTestAndClearYoung, pageTestDirty, ptepClearFlush, ptepClearFlushYoung, ptepGetAndClear, ptepGetAndClearFull,
+  hwAccess, pageClearDirty, pageTestAndClearYoung, pageTestDirty, ptepClearFlush, ptepClearFlushYoung, ptepGetAndClear, ptepGetAndClearFull,
   ptepSetAccessFlags, ptepSetWrprotect, ptepTestAndClearYoung,
 } from './pgtable.js';
+export { TLB_GATHERS_PAGES, archTlbGatherMmu, flushTlbMm, flushTlbPage, flushTlbRange, tlbFlush } from './tlbflush.js';

@@ -8,6 +8,8 @@
  *   IPTE: I set, TLBs of all CPUs  walks: invalid, faults           old frame, type none
  *   store EMPTY                                                     none
  *
+ * But where the thread that changes it is the mm's only user: tlbflush.ts.
+ *
  * The hooks of v5: ptep_clear_flush is overridden, here alone of all archs, and the patch put invalidate_page into it.
  * ptep_clear_flush_young is overridden too, and nobody put age_page there: a page that only a secondary MMU uses grows old.
  */
@@ -16,26 +18,24 @@ import type { Mm, Pfn, Pte, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { hwAccess as hwAccessOnly, whereOfSlot } from '@mmun/arch-generic';
 import { point } from '@mmun/locking';
 import { mmuNotifierPtep } from '#mmu-notifier';
-import { pteSame, pteWrprotect, ptepGet, ptepIpte, setPteAt, storeEmpty } from './pte.js';
+import { pteSame, pteWrite, pteWrprotect, ptepGet, ptepIpte, setPteAt, storeEmpty } from './pte.js';
 import { KEY_CHANGED, KEY_REFERENCED, hwMarkAccess, keyWhere } from './s390-machine.js';
+import { isOnlyUser } from './tlbflush.js';
 import type { ArchMachine } from '@mmun/arch-generic';
 
 export function* ptepGetAndClear(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep): Task<Step, Pte> {
   yield* point(m, READ, whereOfSlot(m, ptep));
   const pte = ptepGet(m, ptep);
-  yield* ptepIpte(m, mm, address, ptep);
+  if (!(yield* isOnlyUser(m, mm))) yield* ptepIpte(m, mm, address, ptep);
   yield* storeEmpty(m, ptep);
   return pte;
 }
 
-/**
- * Where all of the mm goes, a plain store: nobody runs it.
- * Deviation: 2.6.24 flushed the mm before, when the gather began; here the gather does at its end.
- */
+/** Where the gather has flushed the mm when it began, a plain store: nobody has used it since. */
 export function* ptepGetAndClearFull(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep, isFull: boolean): Task<Step, Pte> {
-  if (!isFull) return yield* ptepGetAndClear(m, mm, address, ptep);
   yield* point(m, READ, whereOfSlot(m, ptep));
   const pte = ptepGet(m, ptep);
+  if (!isFull) yield* ptepIpte(m, mm, address, ptep);
   yield* storeEmpty(m, ptep);
   return pte;
 }
@@ -43,7 +43,8 @@ export function* ptepGetAndClearFull(m: ArchMachine, mm: Mm, address: Vaddr, pte
 export function* ptepSetWrprotect(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep): Task<Step> {
   yield* point(m, READ, whereOfSlot(m, ptep));
   const pte = ptepGet(m, ptep);
-  yield* ptepIpte(m, mm, address, ptep);
+  if (!pteWrite(pte)) return;
+  if (!(yield* isOnlyUser(m, mm))) yield* ptepIpte(m, mm, address, ptep);
   yield* setPteAt(m, mm, address, ptep, pteWrprotect(pte));
 }
 
@@ -69,7 +70,10 @@ export function* ptepClearFlushYoung(_m: ArchMachine, _vma: Vma, _address: Vaddr
 /** Hook #3 of v5, after IPTE and the store. */
 export function* ptepClearFlush(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep): Task<Step, Pte> {
   const mm = m.vma.vmMm[vma] as Mm;
-  const pte = yield* ptepGetAndClear(m, mm, address, ptep);
+  yield* point(m, READ, whereOfSlot(m, ptep));
+  const pte = ptepGet(m, ptep);
+  yield* ptepIpte(m, mm, address, ptep);
+  yield* storeEmpty(m, ptep);
   yield* mmuNotifierPtep(m, mm, 'invalidatePage', address);
   return pte;
 }
@@ -93,11 +97,6 @@ export function* pageTestAndClearYoung(m: ArchMachine, pfn: Pfn): Task<Step, num
   const was = key[pfn];
   key[pfn] = was & ~KEY_REFERENCED;
   return (was & KEY_REFERENCED) === 0 ? 0 : 1;
-}
-
-/** IPTE has flushed the page already. */
-export function* flushTlbPage(_m: ArchMachine, _vma: Vma, _address: Vaddr): Task<Step> {
-  // nop
 }
 
 /** The inherited access, and its mark in the storage key: a CPU sets it at each access, also through its TLB. */

@@ -1,5 +1,5 @@
 // inherited: the machine's storage, but for the size of a table, and the TLBs with their broadcast flush
-export { flushTlbMm, flushTlbPage, flushTlbRange, hwAccess, hwMarkAccess, hwRetire, smpProcessorId, viewArch } from '@mmun/arch-generic';
+export { TLB_GATHERS_PAGES, archTlbGatherMmu, flushTlbMm, flushTlbPage, flushTlbRange, hwAccess, hwMarkAccess, hwRetire, smpProcessorId, tlbFlush, viewArch } from '@mmun/arch-generic';
 export type { ArchConfig, ArchMachine, ArchTables, PageTables, ReservedArch, Tlb } from '@mmun/arch-generic';
 // inherited: made of the toy's own primitives
 export { pgdAddrEnd, pgdClearNopud as pgdClear, pgdNoneNopud as pgdNone, pgdPopulateNopud as pgdPopulate, pmdAddrEnd, pudAddrEnd, pudOffsetNopud as pudOffset } from '@mmun/arch-generic';

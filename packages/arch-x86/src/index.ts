@@ -7,6 +7,7 @@ export {
 export { HPAGE_SIZE, HUGE_TABLE_LEVEL, hugePteOffset, pmdHuge, pmdMkhuge, pteHuge, pteMkhuge } from '@mmun/arch-generic';
 export type { ArchConfig, ArchMachine, ArchTables, PageTables, ReservedArch, Tlb } from '@mmun/arch-generic';
 // inherited: what 2.6.24 does not override
+export { TLB_GATHERS_PAGES, archTlbGatherMmu, tlbFlush } from '@mmun/arch-generic';
 export {
   hwAccess, hwMarkAccess, hwRetire, pageClearDirty, pageTestAndClearYoung, pageTestDirty, pteClearNotPresentFull, ptepClearFlush, ptepClearFlushYoung, smpProcessorId,
 } from '@mmun/arch-generic';

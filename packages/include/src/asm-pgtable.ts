@@ -256,6 +256,20 @@ export interface AsmTlb<M> {
   /** The same for all of an mm. */
   flushTlbMm(m: M, mm: Mm): Task<Step>;
   /**
+   * A gather begins: pages and tables of the mm will go (mm/mmu-gather.ts). arch_tlb_gather_mmu()
+   * @param isFull all of the mm goes @returns whether its ptes are emptied with `isFull`, as ptepGetAndClearFull takes it
+   * @absent inherited: `isFull`, and nothing is done
+   */
+  archTlbGatherMmu(m: M, mm: Mm, isFull: boolean): Task<Step, boolean>;
+  /**
+   * What was gathered goes next: no CPU may translate by it any more. tlb_flush()
+   * @param isFull what archTlbGatherMmu has answered @param hasTable tables are among it
+   * @absent inherited: flushTlbMm
+   */
+  tlbFlush(m: M, mm: Mm, isFull: boolean, hasTable: boolean): Task<Step>;
+  /** Pages wait in a gather for its flush; else they go at once, since each pte was flushed when it was emptied. @absent inherited: true */
+  readonly TLB_GATHERS_PAGES: boolean;
+  /**
    * The translation of one access by the processor: the CPU's TLB, else a walk of the tables without a lock, which sets
    * accessed and, for a write, dirty, and fills the TLB.
    * @context none: this is hardware

@@ -16,7 +16,7 @@ export function* exitMmap(m: Machine, mm: Mm): Task<MaySleep> {
   yield* mmuNotifierReleaseEarly(m, mm);
   const first = m.mm.mmap[mm] as Vma;
   if (first !== 0) {
-    tlbGatherMmu(m, mm, true);
+    yield* tlbGatherMmu(m, mm, true);
     yield* unmapVmas(m, first, 0 as Vaddr, TASK_SIZE);
     for (let vma = first; vma !== 0; vma = m.vma.vmNext[vma] as Vma) yield* unlinkVma(m, vma);
     yield* freePgtables(m, mm, 0 as Vaddr, TASK_SIZE, 0 as Vaddr, TASK_SIZE);

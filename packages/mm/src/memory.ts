@@ -30,7 +30,7 @@ export function* unmapVmas(m: Machine, startVma: Vma, start: Vaddr, end: Vaddr):
   const v = m.vma;
   const mm = vmaMm(m, startVma);
   const isOwn = tlbGathering(m) === 0;
-  if (isOwn) tlbGatherMmu(m, mm, false);
+  if (isOwn) yield* tlbGatherMmu(m, mm, false);
   yield* mmuNotifierInvalidateRangeStart(m, mm, start, end);
   for (let vma = startVma; vma !== 0 && v.vmStart[vma] < end; vma = v.vmNext[vma] as Vma) {
     const from = Math.max(v.vmStart[vma], start) as Vaddr;
@@ -55,7 +55,7 @@ export function zapPageRange(m: Machine, vma: Vma, address: Vaddr, sizeBytes: nu
  */
 export function* zapMapping(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, isFileOnly: boolean): Task<MaySleep> {
   const mm = vmaMm(m, vma);
-  tlbGatherMmu(m, mm, false);
+  yield* tlbGatherMmu(m, mm, false);
   yield* mmuNotifierInvalidateRangeStart(m, mm, start, end);
   if ((m.vma.vmFlags[vma] & VM_HUGETLB) !== 0) yield* unmapHugepageRange(m, vma, start, end, false);
   else yield* unmapPageRange(m, vma, start, end, isFileOnly);
@@ -74,7 +74,7 @@ export function* zapVmaNonblock(m: Machine, vma: Vma): Task<MaySleep, number> {
   // behind a constant: a call that answers 0 would stay
   const refused = MMU_NOTIFIER ? yield* mmuNotifierInvalidateRangeStartNonblock(m, mm, start, end) : 0;
   if (refused !== 0) return refused;
-  tlbGatherMmu(m, mm, false);
+  yield* tlbGatherMmu(m, mm, false);
   yield* unmapPageRange(m, vma, start, end, false);
   yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);
   yield* tlbFinishMmu(m);
@@ -88,7 +88,7 @@ export function* zapVmaNonblock(m: Machine, vma: Vma): Task<MaySleep, number> {
 export function* freePgtables(m: Machine, mm: Mm, floor: Vaddr, ceiling: Vaddr, start: Vaddr, end: Vaddr): Task<Step> {
   const top = ceiling >= TASK_SIZE ? (Number.MAX_SAFE_INTEGER as Vaddr) : ceiling;
   const isOwn = tlbGathering(m) === 0;
-  if (isOwn) tlbGatherMmu(m, mm, false);
+  if (isOwn) yield* tlbGatherMmu(m, mm, false);
   for (let address = start; address < end;) {
     const next = pgdAddrEnd(address, end);
     const pgdp = pgdOffset(m, mm, address);

@@ -8,20 +8,20 @@
 import type { Mm, Pfn, Pgtable, Step, Task } from '@mmun/include';
 import { bugOn } from '@mmun/lib';
 import { current, waitForReaders } from '@mmun/locking';
-import { HAVE_RCU_TABLE_FREE, PGTABLES_PER_PAGE, flushTlbMm } from '#asm';
+import { HAVE_RCU_TABLE_FREE, PGTABLES_PER_PAGE, TLB_GATHERS_PAGES, archTlbGatherMmu, tlbFlush } from '#asm';
 import type { Machine } from './mm-types.js';
 import { freeTable, pteFree } from './pgalloc.js';
 import { freePageAndSwapCache } from './swapfile.js';
 
 /** The current thread starts to gather. @param isFull the whole mm goes: no CPU uses its tables */
-export function tlbGatherMmu(m: Machine, mm: Mm, isFull: boolean): void {
+export function* tlbGatherMmu(m: Machine, mm: Mm, isFull: boolean): Task<Step> {
   const { mmuGather } = m;
   const row = current(m);
   bugOn(mmuGather.mm[row] !== 0, 'gather-nested');
   mmuGather.mm[row] = mm;
-  mmuGather.isFull[row] = isFull ? 1 : 0;
   mmuGather.nr[row] = 0;
   mmuGather.hasTable[row] = 0;
+  mmuGather.isFull[row] = (yield* archTlbGatherMmu(m, mm, isFull)) ? 1 : 0;
 }
 
 /** The mm that the current thread gathers for, 0 if none. */
@@ -36,21 +36,15 @@ export function tlbIsFull(m: Machine): boolean {
 
 /** Hands over the reference that a pte held, or a table page. @context any, ptl held or not */
 export function* tlbRemovePage(m: Machine, pfn: Pfn): Task<Step> {
-  if (m.gatherPages === 0) {
-    yield* release(m, pfn);
-    return;
-  }
-  const { mmuGather, gatherPages } = m;
-  const row = current(m);
-  if (mmuGather.nr[row] === gatherPages) yield* tlbFlushMmu(m);
-  mmuGather.pages[row * gatherPages + mmuGather.nr[row]] = pfn;
-  mmuGather.nr[row] = mmuGather.nr[row] + 1;
+  if (m.gatherPages === 0 || !TLB_GATHERS_PAGES) yield* release(m, pfn);
+  else yield* gather(m, pfn);
 }
 
 /** Hands over a table page that nothing leads to any more. pmd_free_tlb(), tlb_remove_table() @context process, no spinlock held */
 export function* tlbRemoveTable(m: Machine, table: Pfn): Task<Step> {
   m.mmuGather.hasTable[current(m)] = 1;
-  yield* tlbRemovePage(m, table);
+  if (m.gatherPages === 0) yield* release(m, table);
+  else yield* gather(m, table);
 }
 
 /** The same for a table of ptes, which may be a part of a page. pte_free_tlb() @context process, no spinlock held */
@@ -66,7 +60,7 @@ export function* tlbRemovePgtable(m: Machine, table: Pgtable): Task<Step> {
 export function* tlbFlushMmu(m: Machine): Task<Step> {
   const { mmuGather, gatherPages } = m;
   const row = current(m);
-  yield* flushTlbMm(m, mmuGather.mm[row] as Mm);
+  yield* tlbFlush(m, mmuGather.mm[row] as Mm, mmuGather.isFull[row] !== 0, mmuGather.hasTable[row] !== 0);
   const nr = mmuGather.nr[row];
   mmuGather.nr[row] = 0;
   if (HAVE_RCU_TABLE_FREE && mmuGather.hasTable[row] !== 0) yield* waitForReaders(m);
@@ -78,6 +72,14 @@ export function* tlbFlushMmu(m: Machine): Task<Step> {
 export function* tlbFinishMmu(m: Machine): Task<Step> {
   yield* tlbFlushMmu(m);
   m.mmuGather.mm[current(m)] = 0;
+}
+
+function* gather(m: Machine, pfn: Pfn): Task<Step> {
+  const { mmuGather, gatherPages } = m;
+  const row = current(m);
+  if (mmuGather.nr[row] === gatherPages) yield* tlbFlushMmu(m);
+  mmuGather.pages[row * gatherPages + mmuGather.nr[row]] = pfn;
+  mmuGather.nr[row] = mmuGather.nr[row] + 1;
 }
 
 /** @param pfn a frame, a table page, or behind all of these a part of a page of tables */

@@ -25,7 +25,7 @@ export interface Variant {
   /** Where there are more: `t.devs` in this order, `plugin` before them. Each follows the first process. */
   readonly plugins?: readonly SecondaryMmu[];
   /** Subpath of `@mmun/image`, without `-fast`; left out: `toy`. */
-  readonly image?: 'toy' | 'toy-off' | 'toy-range';
+  readonly image?: 'toy' | 'toy-off' | 'toy-range' | 's390';
   /** More than one where the change needs an import. */
   readonly edit?: SourceEdit | readonly SourceEdit[];
   /** Replace those of the race. */

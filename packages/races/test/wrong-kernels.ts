@@ -51,7 +51,7 @@ function* thereAndBack(t: RaceContext, page: Page): Task<MaySleep> {
 
 const programs: Readonly<Record<string, Program>> = {
   'stale-translation.cpu': {
-    edit: edited('mmu-gather.ts', '  yield* flushTlbMm(m, mmuGather.mm[row] as Mm);\n', ''),
+    edit: edited('mmu-gather.ts', '  yield* tlbFlush(m, mmuGather.mm[row] as Mm, mmuGather.isFull[row] !== 0, mmuGather.hasTable[row] !== 0);\n', ''),
     race: { actors: { cpu0: (t, { a }) => t.madvise(a, MADV_DONTNEED), cpu1: readTwice } },
   },
   'excess-permission.cpu': {

@@ -49,7 +49,7 @@ const PLACEMENTS: readonly Placement[] = [
     id: 'invalidate-after-free', title: 'M2: the range is invalidated when its pages are free (v4; SGI up to V3)', source: '20080122200858.GB15848@v2.random',
     finds: ['stale-translation', 'stale-after-return', 'use-after-free'],
     edit: [
-      { file: 'mm/src/memory.ts', find: '  tlbGatherMmu(m, mm, false);\n  yield* mmuNotifierInvalidateRangeStart(m, mm, start, end);\n  if (', replace: '  tlbGatherMmu(m, mm, false);\n  if (' },
+      { file: 'mm/src/memory.ts', find: '  yield* tlbGatherMmu(m, mm, false);\n  yield* mmuNotifierInvalidateRangeStart(m, mm, start, end);\n  if (', replace: '  yield* tlbGatherMmu(m, mm, false);\n  if (' },
       {
         file: 'mm/src/memory.ts', find: 'isFileOnly);\n  yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);\n  yield* tlbFinishMmu(m);\n',
         replace: 'isFileOnly);\n  yield* tlbFinishMmu(m);\n  yield* mmuNotifierInvalidateRangeStart(m, mm, start, end);\n  yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);\n',

@@ -10,7 +10,7 @@ import type { Page } from '../set-ups.js';
 const HUGE_SIZE = 2 * PAGE_SIZE;
 
 /** CVE-2021-4002: leaving a table is not taken for something that needs a flush. A gather flushes where it gathered. */
-const FLUSHES_IF_GATHERED: SourceEdit = { file: 'mm/src/mmu-gather.ts', find: '  yield* flushTlbMm(m, mmuGather.mm[row] as Mm);\n', replace: '  if (mmuGather.nr[row] > 0) yield* flushTlbMm(m, mmuGather.mm[row] as Mm);\n' };
+const FLUSHES_IF_GATHERED: SourceEdit = { file: 'mm/src/mmu-gather.ts', find: '  yield* tlbFlush(m, mmuGather.mm[row] as Mm, mmuGather.isFull[row] !== 0, mmuGather.hasTable[row] !== 0);\n', replace: '  if (mmuGather.nr[row] > 0) yield* tlbFlush(m, mmuGather.mm[row] as Mm, mmuGather.isFull[row] !== 0, mmuGather.hasTable[row] !== 0);\n' };
 const NO_FLUSH_AFTER_UNSHARE: readonly SourceEdit[] = [
   FLUSHES_IF_GATHERED,
   {

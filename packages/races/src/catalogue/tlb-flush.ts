@@ -1,8 +1,8 @@
 /** Bugs of mm itself: a pte is gone or forbids more, and a CPU still goes by its TLB. No notifier is needed. */
 import { PROT_READ } from '@mmun/include';
-import type { MaySleep, Task, Vaddr } from '@mmun/include';
+import type { MaySleep, Mm, Task, Vaddr } from '@mmun/include';
 import { defineRace } from '../define.js';
-import type { Race, SourceEdit } from '../define.js';
+import type { Race, Setup, SourceEdit } from '../define.js';
 import type { RaceContext } from '../race-context.js';
 import type { RaceFile } from '../race-files.js';
 import type { Page } from '../set-ups.js';
@@ -13,7 +13,7 @@ const WP = 'mm/src/memory-wp.ts';
 
 /** A gather flushes what it unmapped and no more, as it has since 3.12; 2.6.24 flushes the whole mm, whatever it found. */
 const RANGED_GATHER: readonly SourceEdit[] = [
-  { file: 'mm/src/mmu-gather.ts', find: '  yield* flushTlbMm(m, mmuGather.mm[row] as Mm);\n', replace: '' },
+  { file: 'mm/src/mmu-gather.ts', find: '  yield* tlbFlush(m, mmuGather.mm[row] as Mm, mmuGather.isFull[row] !== 0, mmuGather.hasTable[row] !== 0);\n', replace: '' },
   {
     file: 'mm/src/memory.ts', find: 'isFileOnly);\n  yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);\n  yield* tlbFinishMmu(m);\n',
     replace: 'isFileOnly);\n  yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);\n  if (m.mmuGather.nr[m.cpu.current[0]] > 0) yield* flushTlbRange(m, vma, start, end);\n  yield* tlbFinishMmu(m);\n',
@@ -72,7 +72,54 @@ const COPY_FLUSHES: readonly SourceEdit[] = [
   { file: WP, find: "} from '#asm';\n", replace: "} from '#asm';\nimport { flushTlbPage } from '#asm';\n" },
 ];
 
+/** As from 2010 on, when mm_users no longer had a say in it: what was spared is flushed, whoever has come meanwhile. */
+const FLUSHES_UNASKED: SourceEdit = { file: 'arch-s390/src/tlbflush.ts', find: '  if (yield* isOnlyUser(m, mm)) yield* flushAllCpus(m, mm);\n', replace: '  yield* flushAllCpus(m, mm);\n' };
+
+/** Another thread reads the memory, as /proc/PID/mem does: it takes mm_users before it waits for mmap_sem. */
+function* readByProc(t: RaceContext, { a, mm }: Watched): Task<MaySleep> {
+  yield* t.put(yield* t.gup(a, false, mm));
+}
+
+type Watched = Page & { readonly mm: Mm };
+
+/** A page of the first process that CPU 0 may write by its TLB. */
+function cachedPage(t: Setup): Watched {
+  const a = t.mmap(1);
+  t.writeOn(0, a, 7);
+  return { a, mm: t.mm };
+}
+
 export const tlbFlush: readonly Race[] = [
+  defineRace<Watched>({
+    id: 's390-flush-beside-proc',
+    title: '2.6.24 itself on s390: mprotect spares IPTE as the mm\'s only user, /proc takes the mm, and the flush takes it for flushed',
+    source: 'include/asm-s390/tlbflush.h of v2.6.24; "s390x kernel: fix tlb flushing vs. concurrent /proc accesses" of 2.6.32-70.el6',
+    finds: ['stale-after-return', 'excess-permission'],
+    variants: { buggy: { image: 's390' }, fixed: { image: 's390', edit: FLUSHES_UNASKED } },
+    setup: cachedPage,
+    actors: {
+      * cpu0(t: RaceContext, { a }: Watched): Task<MaySleep> {
+        yield* t.mprotect(a, PROT_READ);
+        t.assert((yield* t.write(a, 9)) < 0, 'stale-after-return', 'mprotect has returned, and the CPU writes through its TLB');
+      },
+      proc: readByProc,
+    },
+  }),
+  defineRace<Watched>({
+    id: 's390-fork-beside-proc',
+    title: '2.6.24 itself on s390: the same at fork, and the parent goes on to write a page that is the child\'s too',
+    source: 'include/asm-s390/tlbflush.h of v2.6.24; "s390x kernel: fix tlb flushing vs. concurrent /proc accesses" of 2.6.32-70.el6',
+    finds: ['cow-leak', 'excess-permission', 'lost-write', 'incoherent'],
+    variants: { buggy: { image: 's390' }, fixed: { image: 's390', edit: FLUSHES_UNASKED } },
+    setup: cachedPage,
+    actors: {
+      * cpu0(t: RaceContext, { a }: Watched): Task<MaySleep> {
+        yield* t.fork();
+        yield* t.write(a, 9);
+      },
+      proc: readByProc,
+    },
+  }),
   defineRace<Page & { readonly to: Vaddr; readonly file: RaceFile }>({
     id: 'mremap-late-flush',
     title: 'B49 (CVE-2018-18281): mremap leaves its locks before it flushes the old place, and truncate frees the page',
