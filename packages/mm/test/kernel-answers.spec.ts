@@ -1,4 +1,5 @@
 /** Answers of a running 6.18 that `mmun fuzz-kernel` found the model to give otherwise. */
+import { HPAGE_PMD_NR } from '#asm';
 import * as image from '@mmun/image';
 import {
   EFBIG, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM, MADV_COLLAPSE, MADV_DODUMP, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_REMOVE, MAP_32BIT, MAP_ANONYMOUS, MAP_DROPPABLE, MAP_FIXED,
@@ -12,8 +13,8 @@ import type { World } from './page-world.js';
 /** Where every arch maps: s390 with three levels ends at 4 TiB. */
 const ARENA = 0x100_0000_0000;
 const HUGE = 2 ** 21;
-/** s390 of 2008 has none. */
-const HAS_THP = image.config.arch === 'x86';
+/** Each real arch aligns mappings by huge pages. */
+const HAS_THP = HPAGE_PMD_NR > 0;
 const HIGHEST = 2 ** 64 - 2048;
 const NO_FILE = 0 as never;
 
