@@ -65,7 +65,7 @@ function visit(x: Execution, maxStates: number): StepAudit {
       for (let t = 0; t < x.nrThreads; t++) {
         cursor.restore(next.place);
         if (!x.isEnabled(t)) continue;
-        const [kind, where] = [x.kind[t], x.where[t]];
+        const [kind, where] = [x.kindOf(t), x.whereOf(t)];
         cursor.take(t, []);
         const to = arrive();
         // a step with choices goes several ways: only those without are compared

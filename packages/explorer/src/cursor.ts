@@ -7,13 +7,15 @@
  * again; then a state is known by the bytes and by what each thread may know: its
  * declared local state, or else its whole past.
  */
-import { STOP } from './execution.js';
+import { OPERATION_WORDS, READY, STATUS, STOP } from './execution.js';
 import type { Driver, Execution } from './execution.js';
 import { Constants, Opaque, isFrameTask, loadTask, saveTask } from './frames.js';
 import type { ThreadState } from './frames.js';
 import { Hash } from './hash.js';
 import type { ChoicesAt, Schedule } from './search.js';
 import { TraceHash } from './trace-hash.js';
+import { WordsHash } from './words-hash.js';
+import type { Image } from './words-hash.js';
 
 /** The way to a place, from there to the start. */
 export interface Way {
@@ -45,6 +47,8 @@ export interface Cursor {
   /** @param isLight it is unlikely to be needed: then coming back may take long */
   save(isLight?: boolean): Place;
   restore(place: Place): void;
+  /** The place is not needed any more. */
+  release(place: Place): void;
   /** The state's fingerprint, in `lo` and `hi`. */
   fingerprint(): void;
   lo: number;
@@ -105,28 +109,26 @@ abstract class Stepper implements Driver {
   }
 
   /** What is known of a thread apart from its local variables. */
-  protected addThread(thread: number): void {
+  protected addOperation(thread: number): void {
     const { x, hash } = this;
-    const status = x.status[thread];
+    const status = x.statusOf(thread);
     hash.add(status);
-    if (status !== 1) return;
-    hash.add(x.kind[thread] | (x.isWait[thread] << 8));
-    hash.add(x.where[thread]);
-    hash.add(x.mask[thread]);
-    hash.add(x.value[thread]);
+    if (status !== READY) return;
+    const { operations } = x;
+    const at = thread * OPERATION_WORDS;
+    for (let i = 0; i < STATUS; i++) hash.add(operations[at + i]);
   }
 }
 
 interface FramesPlace extends Place {
-  /** The machine's words, then for each thread kind, where, mask, value, isWait and status; null: to be reached by its way. */
-  readonly words: Int32Array | null;
+  /** The machine's words; null: to be reached by its way. */
+  readonly image: Image | null;
+  readonly operations: Int32Array | null;
   readonly threads: readonly (ThreadState | null)[];
   readonly steps: number;
   readonly current: number;
   readonly starts: readonly (readonly number[])[];
 }
-
-const PER_THREAD = 6;
 
 const NO_THREADS: readonly (ThreadState | null)[] = [];
 
@@ -134,16 +136,27 @@ export class FramesCursor extends Stepper implements Cursor {
   readonly kind = 'frames';
   private readonly constants: Constants;
   private readonly threads: (ThreadState | null)[];
+  /** By thread: hash of what it is. */
+  private readonly threadLo: Int32Array;
+  private readonly threadHi: Int32Array;
+  private readonly words: WordsHash;
+  /** `words` has the hash of the words as they are. */
+  private isHashed = false;
+  private readonly spareOperations: Int32Array[] = [];
 
   constructor(x: Execution) {
     super(x);
     this.constants = new Constants(x.m);
     this.threads = Array.from({ length: x.nrThreads }, () => null);
+    this.threadLo = new Int32Array(x.nrThreads);
+    this.threadHi = new Int32Array(x.nrThreads);
+    this.words = new WordsHash(x.m.buffer);
   }
 
   begin(starts: readonly (readonly number[])[]): void {
     this.way = null;
     this.startChoices = [];
+    this.isHashed = false;
     this.x.begin(this);
     for (let t = 0; t < this.x.nrThreads; t++) {
       this.start(t, starts[t] ?? []);
@@ -153,6 +166,7 @@ export class FramesCursor extends Stepper implements Cursor {
   }
 
   override take(thread: number, choices: readonly number[]): void {
+    this.isHashed = false;
     const state = this.threads[thread];
     if (this.x.tasks[thread] === null && state) this.x.tasks[thread] = loadTask(state, this.constants) as never;
     super.take(thread, choices);
@@ -161,47 +175,62 @@ export class FramesCursor extends Stepper implements Cursor {
 
   save(isLight = false): Place {
     const { x, way } = this;
-    const place: FramesPlace = { way, words: isLight ? null : this.pack(), threads: isLight ? NO_THREADS : this.threads.slice(), steps: x.steps, current: x.current, starts: this.startChoices };
+    if (isLight) return { way, image: null, operations: null, threads: NO_THREADS, steps: x.steps, current: x.current, starts: this.startChoices } as FramesPlace;
+    this.hashWords();
+    const image = this.words.save();
+    const operations = this.spareOperations.pop() ?? new Int32Array(x.operations.length);
+    operations.set(x.operations);
+    const place: FramesPlace = { way, image, operations, threads: this.threads.slice(), steps: x.steps, current: x.current, starts: this.startChoices };
     return place;
   }
 
-  private pack(): Int32Array {
-    const { x } = this;
-    const { words } = x.m;
-    const all = new Int32Array(words.length + x.nrThreads * PER_THREAD);
-    all.set(words);
-    for (let t = 0, at = words.length; t < x.nrThreads; t++) {
-      all[at++] = x.kind[t];
-      all[at++] = x.where[t];
-      all[at++] = x.mask[t];
-      all[at++] = x.value[t];
-      all[at++] = x.isWait[t];
-      all[at++] = x.status[t];
-    }
-    return all;
+  release(place: Place): void {
+    const { image, operations } = place as FramesPlace;
+    if (image === null || operations === null) return;
+    this.words.release(image);
+    this.spareOperations.push(operations);
   }
 
   restore(saved: Place): void {
-    const { words: all, way, threads, steps, current, starts } = saved as FramesPlace;
-    if (all === null) return this.rerun(way, starts);
+    const { image, operations, way, threads, steps, current, starts } = saved as FramesPlace;
+    if (image === null || operations === null) return this.rerun(way, starts);
     const { x } = this;
-    const { words } = x.m;
     this.way = way;
-    for (let i = 0; i < words.length; i++) words[i] = all[i];
-    for (let t = 0, at = words.length; t < x.nrThreads; t++) {
-      x.kind[t] = all[at++];
-      x.where[t] = all[at++];
-      x.mask[t] = all[at++];
-      x.value[t] = all[at++];
-      x.isWait[t] = all[at++];
-      x.status[t] = all[at++];
-      if (this.threads[t] === threads[t]) continue;
-      this.threads[t] = threads[t] as ThreadState | null;
+    this.words.restore(image);
+    this.isHashed = true;
+    x.operations.set(operations);
+    for (let t = 0; t < x.nrThreads; t++) {
+      const state = threads[t] as ThreadState | null;
+      if (this.threads[t] === state && state !== null) continue;
+      this.threads[t] = state;
       x.tasks[t] = null;
+      this.addThread(t, state);
     }
     x.steps = steps;
     x.current = current;
-    x.findings.length = 0;
+    if (x.findings.length > 0) x.findings.length = 0;
+  }
+
+  fingerprint(): void {
+    const { hash, words, threadLo, threadHi } = this;
+    this.hashWords();
+    let { lo, hi } = words;
+    for (let t = 0; t < threadLo.length; t++) {
+      lo = (lo + threadLo[t]) | 0;
+      hi = (hi + threadHi[t]) | 0;
+    }
+    hash.lo = lo;
+    hash.hi = hi;
+    hash.finish();
+    this.lo = hash.lo;
+    this.hi = hash.hi;
+  }
+
+  private hashWords(): void {
+    if (this.isHashed) return;
+    this.x.m.cpu.current[0] = 0;
+    this.words.update();
+    this.isHashed = true;
   }
 
   private rerun(way: Way | null, starts: readonly (readonly number[])[]): void {
@@ -211,32 +240,26 @@ export class FramesCursor extends Stepper implements Cursor {
     this.way = way;
   }
 
-  fingerprint(): void {
-    const { x, hash } = this;
-    x.m.cpu.current[0] = 0;
-    hash.reset(0x6a09e667);
-    hash.addWords(x.m.words);
-    for (let t = 0; t < x.nrThreads; t++) {
-      this.addThread(t);
-      const state = this.threads[t];
-      if (!state) continue;
+  /** The thread has moved: what is it now? */
+  private note(thread: number): void {
+    const task: unknown = this.x.tasks[thread];
+    if (this.x.statusOf(thread) !== READY) this.threads[thread] = null;
+    else if (!isFrameTask(task)) throw new Opaque('a task is not in the frames form');
+    else this.threads[thread] = saveTask(task, this.constants, this.hash);
+    this.addThread(thread, this.threads[thread] as ThreadState | null);
+  }
+
+  private addThread(thread: number, state: ThreadState | null): void {
+    const { hash } = this;
+    hash.reset(thread);
+    this.addOperation(thread);
+    if (state !== null) {
       hash.add(state.lo);
       hash.add(state.hi);
     }
     hash.finish();
-    this.lo = hash.lo;
-    this.hi = hash.hi;
-  }
-
-  /** The thread has moved: what is it now? */
-  private note(thread: number): void {
-    const task: unknown = this.x.tasks[thread];
-    if (this.x.status[thread] !== 1) {
-      this.threads[thread] = null;
-      return;
-    }
-    if (!isFrameTask(task)) throw new Opaque('a task is not in the frames form');
-    this.threads[thread] = saveTask(task, this.constants, this.hash);
+    this.threadLo[thread] = hash.lo;
+    this.threadHi[thread] = hash.hi;
   }
 }
 
@@ -270,6 +293,10 @@ export class ReplayCursor extends Stepper implements Cursor {
     return place;
   }
 
+  release(_place: Place): void {
+    // a place is only its way
+  }
+
   restore(place: Place): void {
     this.begin((place as ReplayPlace).starts);
     for (const { thread, choices } of forwards(place.way)) this.step(thread, choices);
@@ -286,7 +313,7 @@ export class ReplayCursor extends Stepper implements Cursor {
       hash.addWords(x.m.words);
     }
     for (let t = 0; t < x.nrThreads; t++) {
-      this.addThread(t);
+      this.addOperation(t);
       if (localState !== undefined) hash.addNumber(localState.call(x.program, t));
       else {
         hash.add(past.lo[t]);

@@ -138,7 +138,7 @@ export class Dpor implements Search, Driver, Observer {
     const clock = before === null ? new Int32Array(x.nrThreads) : before.clock.slice();
     const ordinal = (before?.ordinal ?? 0) + 1;
     clock[thread] = ordinal;
-    const step: Step = { thread, kind: x.kind[thread], where: x.where[thread], depth, ordinal, clock, also: [], choices: [], words: [] };
+    const step: Step = { thread, kind: x.kindOf(thread), where: x.whereOf(thread), depth, ordinal, clock, also: [], choices: [], words: [] };
     node.step = step;
     if (step.kind !== START) {
       this.past = before?.clock ?? null;
@@ -159,7 +159,7 @@ export class Dpor implements Search, Driver, Observer {
   }
 
   ended(x: Execution, thread: number): void {
-    if (x.status[thread] === CRASHED) this.crashes.push((this.nodes[this.depth - 1] as Node).step as Step);
+    if (x.statusOf(thread) === CRASHED) this.crashes.push((this.nodes[this.depth - 1] as Node).step as Step);
     if (this.depth <= this.repeated) return;
     const node = this.nodes[this.depth - 1] as Node;
     const step = node.step as Step;
@@ -201,7 +201,7 @@ export class Dpor implements Search, Driver, Observer {
 
   private repeat(x: Execution): number {
     const { thread, step } = this.nodes[this.depth] as Node;
-    if (step !== null && (x.kind[thread] !== step.kind || x.where[thread] !== step.where || !x.isEnabled(thread))) {
+    if (step !== null && (x.kindOf(thread) !== step.kind || x.whereOf(thread) !== step.where || !x.isEnabled(thread))) {
       throw new Nondeterminism(`step ${x.steps + 1} of \`${x.nameOfThread(thread)}\` is not what it was under the same schedule`);
     }
     return thread;
@@ -211,7 +211,7 @@ export class Dpor implements Search, Driver, Observer {
   private retry(node: Node): number {
     const { x } = this;
     const { thread } = node;
-    const isMeant = x.isEnabled(thread) && (node.kind === START || (x.kind[thread] === node.kind && x.where[thread] === node.where));
+    const isMeant = x.isEnabled(thread) && (node.kind === START || (x.kindOf(thread) === node.kind && x.whereOf(thread) === node.where));
     if (isMeant) return thread;
     node.branches.shift();
     if (this.pickWanted(node)) return node.thread;
@@ -234,7 +234,7 @@ export class Dpor implements Search, Driver, Observer {
     const { x } = this;
     while (node.branches.length > 0) {
       const { thread, kind, where } = node.branches[0] as Branch;
-      const isMeant = x.isEnabled(thread) && x.kind[thread] === kind && x.where[thread] === where;
+      const isMeant = x.isEnabled(thread) && x.kindOf(thread) === kind && x.whereOf(thread) === where;
       if (isMeant && !node.sleep.some((q) => q.thread === thread)) {
         node.thread = thread;
         return true;
@@ -262,8 +262,8 @@ export class Dpor implements Search, Driver, Observer {
   }
 
   private pendingOf(thread: number): Pending {
-    const { kind, where, mask, value } = this.x;
-    return { thread, kind: kind[thread], where: where[thread], mask: mask[thread], value: value[thread], isWait: this.x.waits(thread) };
+    const { x } = this;
+    return { thread, kind: x.kindOf(thread), where: x.whereOf(thread), ...x.conditionOf(thread), isWait: x.waits(thread) };
   }
 
   private noteRaces(pending: Pending, step: Step): void {
@@ -286,7 +286,7 @@ export class Dpor implements Search, Driver, Observer {
   private reversePending(): void {
     const { x } = this;
     for (let t = 0; t < x.nrThreads; t++) {
-      if (x.status[t] !== READY || (!this.isCut && x.isEnabled(t))) continue;
+      if (x.statusOf(t) !== READY || (!this.isCut && x.isEnabled(t))) continue;
       const pending = this.pendingOf(t);
       for (const first of this.histories.races(pending, this.last[t]?.clock ?? null)) this.reverse(first, { ...pending, also: NO_WORDS, choices: null });
     }

@@ -24,7 +24,7 @@ class Probe implements Driver {
   pick(x: Execution): number {
     const enabled: number[] = [];
     for (let t = 0; t < x.nrThreads; t++) {
-      if (x.status[t] === UNSTARTED) return t;
+      if (x.statusOf(t) === UNSTARTED) return t;
       if (x.isEnabled(t)) enabled.push(t);
     }
     if (enabled.length === 0 || x.steps >= this.maxSteps || x.findings.length > 0) return STOP;

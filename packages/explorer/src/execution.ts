@@ -46,6 +46,15 @@ export interface RawFinding extends Report {
   readonly step: number;
 }
 
+/** An operation takes so many words: */
+export const OPERATION_WORDS = 8;
+const KIND = 0;
+const WHERE = 1;
+const MASK = 2;
+const VALUE = 3;
+const IS_WAIT = 4;
+export const STATUS = 5;
+
 const LOOKED_AT = 1;
 const RELEASED_IN_STEP = 2;
 
@@ -53,12 +62,8 @@ export class Execution implements Scheduler {
   readonly program: Program<ExplorableMachine>;
   readonly m: ExplorableMachine;
   readonly nrThreads: number;
-  /** By thread: its next operation. */
-  readonly kind: Uint8Array;
-  readonly where: Int32Array;
-  readonly mask: Int32Array;
-  readonly value: Int32Array;
-  readonly status: Uint8Array;
+  /** By thread, OPERATION_WORDS each: its next operation and its status. A thread can run where `(words[WHERE] & MASK) === VALUE`. */
+  readonly operations: Int32Array;
   /** Thread of the present or last step; -1 before the first. */
   current = -1;
   /** Steps taken in this execution, starts of threads left out. */
@@ -79,8 +84,8 @@ export class Execution implements Scheduler {
   private readonly words: Int32Array;
   private readonly currentHandle: Uint32Array;
   private readonly handles: Uint32Array;
-  readonly isWait: Uint8Array;
   private readonly initial: Uint8Array;
+  private readonly unstarted: Int32Array;
   private readonly lockUse: Uint8Array;
   /** Lock that the present step has left, last; -1: none. */
   private lastRelease = -1;
@@ -98,12 +103,9 @@ export class Execution implements Scheduler {
     const { threads } = this.program;
     const n = threads.length;
     this.nrThreads = n;
-    this.kind = new Uint8Array(n);
-    this.where = new Int32Array(n);
-    this.mask = new Int32Array(n);
-    this.value = new Int32Array(n);
-    this.status = new Uint8Array(n);
-    this.isWait = new Uint8Array(n);
+    this.operations = new Int32Array(n * OPERATION_WORDS);
+    for (let at = 0; at < this.operations.length; at += OPERATION_WORDS) this.operations[at] = START;
+    this.unstarted = this.operations.slice();
     this.tasks = threads.map(() => null);
     this.handles = Uint32Array.from(threads, ({ handle }, i) => handle ?? i + 1);
     this.bytes = new Uint8Array(this.m.buffer);
@@ -140,32 +142,53 @@ export class Execution implements Scheduler {
     this.finish();
   }
 
+  /** What the thread is about to do. */
+  kindOf(thread: number): number {
+    return this.operations[thread * OPERATION_WORDS];
+  }
+
+  /** The word that it is about. */
+  whereOf(thread: number): number {
+    return this.operations[thread * OPERATION_WORDS + WHERE];
+  }
+
+  /** What it waits for: `(word & mask) === value`. */
+  conditionOf(thread: number): { readonly mask: number; readonly value: number } {
+    const at = thread * OPERATION_WORDS;
+    return { mask: this.operations[at + MASK], value: this.operations[at + VALUE] };
+  }
+
+  statusOf(thread: number): number {
+    return this.operations[thread * OPERATION_WORDS + STATUS];
+  }
+
   /** The thread exists, is not finished, and its operation is possible now. */
   isEnabled(thread: number): boolean {
-    const status = this.status[thread];
-    if (status === READY) return (this.words[this.where[thread]] & this.mask[thread]) === this.value[thread];
-    return status === UNSTARTED;
+    const { operations } = this;
+    const at = thread * OPERATION_WORDS;
+    return (this.words[operations[at + WHERE]] & operations[at + MASK]) === operations[at + VALUE];
   }
 
   /** All threads for which `isEnabled` holds, as bits. */
   enabledMask(): number {
-    const { status, where, mask, value, words, nrThreads } = this;
+    const { operations, words, nrThreads } = this;
     let bits = 0;
-    for (let t = 0; t < nrThreads; t++) {
-      const now = status[t];
-      if (now === READY ? (words[where[t]] & mask[t]) === value[t] : now === UNSTARTED) bits |= 1 << t;
+    for (let t = 0, at = 0; t < nrThreads; t++, at += OPERATION_WORDS) {
+      // without a branch, which nobody could predict
+      const difference = (words[operations[at + WHERE]] & operations[at + MASK]) ^ operations[at + VALUE];
+      bits |= (((difference | -difference) >>> 31) ^ 1) << t;
     }
     return bits;
   }
 
   /** The operation that thread waits to do can be impossible. */
   waits(thread: number): boolean {
-    return this.isWait[thread] === 1;
+    return this.operations[thread * OPERATION_WORDS + IS_WAIT] === 1;
   }
 
   /** Taking the turn from this thread is no preemption. */
   isFree(thread: number): boolean {
-    return thread < 0 || this.kind[thread] === YIELD || !this.isEnabled(thread);
+    return thread < 0 || this.kindOf(thread) === YIELD || !this.isEnabled(thread);
   }
 
   isRunning(): boolean {
@@ -220,12 +243,14 @@ export class Execution implements Scheduler {
 
   private arrive(kind: PointKind, where: number, mask: number, value: number, isWait: number): boolean {
     const t = this.current;
-    this.kind[t] = kind;
-    this.where[t] = where;
-    this.mask[t] = mask;
-    this.value[t] = value;
-    this.isWait[t] = isWait;
-    this.status[t] = READY;
+    const { operations } = this;
+    const at = t * OPERATION_WORDS;
+    operations[at] = kind;
+    operations[at + WHERE] = where;
+    operations[at + MASK] = mask;
+    operations[at + VALUE] = value;
+    operations[at + IS_WAIT] = isWait;
+    operations[at + STATUS] = READY;
     this.endStep(t);
     const next = this.driver.pick(this);
     if (next === t) {
@@ -238,8 +263,10 @@ export class Execution implements Scheduler {
   }
 
   private resume(thread: number): void {
-    const isNew = this.status[thread] === UNSTARTED;
-    this.isGranted = this.isWait[thread] === 1;
+    const { operations } = this;
+    const at = thread * OPERATION_WORDS;
+    const isNew = operations[at + STATUS] === UNSTARTED;
+    this.isGranted = operations[at + IS_WAIT] === 1;
     this.current = thread;
     this.beginStep(thread);
     try {
@@ -247,40 +274,38 @@ export class Execution implements Scheduler {
       const task = this.tasks[thread];
       // what had nothing to wait for may come finished, as in the fast form
       if (typeof task === 'object' && task !== null && task.next().done !== true) return;
-      this.status[thread] = FINISHED;
+      operations[at + STATUS] = FINISHED;
     } catch (error) {
-      this.status[thread] = CRASHED;
+      operations[at + STATUS] = CRASHED;
       this.isGranted = false;
       // others could have run before the crash: leaving that lock must be a point
       if (this.lastRelease >= 0) this.lookAt(this.lastRelease);
       this.report(crash(error));
     }
+    // never again: no word & 0 is 1
+    operations[at + MASK] = 0;
+    operations[at + VALUE] = 1;
     this.endStep(thread);
     this.next = this.driver.pick(this);
   }
 
   private beginStep(thread: number): void {
     this.currentHandle[0] = this.handles[thread];
-    if (this.kind[thread] !== START) this.steps++;
+    if (this.operations[thread * OPERATION_WORDS] !== START) this.steps++;
     if (this.also.length > 0) this.also.length = 0;
     this.lastRelease = -1;
-    this.observer?.began(this, thread);
+    if (this.observer !== null) this.observer.began(this, thread);
   }
 
   private endStep(thread: number): void {
-    this.observer?.ended(this, thread);
+    if (this.observer !== null) this.observer.ended(this, thread);
     if (this.afterStep !== null && this.steps > 0) this.afterStep(this.m, this.report);
   }
 
   private reset(driver: Driver): void {
     this.bytes.set(this.initial);
     this.driver = driver;
-    for (let t = 0; t < this.nrThreads; t++) {
-      this.kind[t] = START;
-      this.where[t] = this.mask[t] = this.value[t] = 0;
-      this.isWait[t] = 0;
-      this.status[t] = UNSTARTED;
-    }
+    this.operations.set(this.unstarted);
     this.current = -1;
     this.steps = 0;
     this.isGranted = false;
@@ -292,14 +317,14 @@ export class Execution implements Scheduler {
     if (this.findings.length > 0 || this.isRunning()) return;
     const { threads } = this.program;
     const waiting: number[] = [];
-    for (let t = 0; t < this.nrThreads; t++) if (this.status[t] === READY && threads[t]?.isDaemon !== true) waiting.push(t);
+    for (let t = 0; t < this.nrThreads; t++) if (this.statusOf(t) === READY && threads[t]?.isDaemon !== true) waiting.push(t);
     this.current = -1;
     if (waiting.length === 0) this.program.atEnd?.(this.m, this.report);
     else this.report({ code: 'deadlock', message: `nobody can run: ${waiting.map((t) => this.describeWait(t)).join(', ')}` });
   }
 
   private describeWait(thread: number): string {
-    return `\`${this.nameOfThread(thread)}\` waits for ${this.nameOfWhere(this.where[thread])}`;
+    return `\`${this.nameOfThread(thread)}\` waits for ${this.nameOfWhere(this.whereOf(thread))}`;
   }
 }
 

@@ -8,27 +8,30 @@ import type { Hash } from './hash.js';
 /** A frame as the build makes it. */
 export interface FrameTask {
   readonly isFrame: true;
-  readonly make: (...args: unknown[]) => FrameTask;
-  readonly self: unknown;
   readonly info: FrameInfo;
   readonly body: (frame: FrameTask) => number;
+  /** `this`, then the variables, where they are not captured by the body. */
+  readonly vars: unknown[];
+  /** Where they are: the function that makes such a frame. */
+  readonly make: ((...args: unknown[]) => FrameTask) | null;
   label: number;
-  /** 1: copy the variables out into `arg`; 2: copy them in. */
+  /** 1: copy captured variables out into `arg`. */
   io: 0 | 1 | 2;
   arg: unknown;
   parent: FrameTask | null;
+  /** The parent, where it is only known as it was saved. */
+  above: ThreadState | null;
+  /** What this frame and those above are; null once one of them has run. */
+  saved: ThreadState | null;
   leaf: FrameTask | null;
   /** Of frames inside of a try statement, and of those that delegate to something that is no frame. */
   readonly extra: { readonly tries: number[][]; readonly ops: [number, unknown][]; readonly delegate: unknown } | null;
-  /** Made by asking for it. */
-  readonly trys: number[][];
 }
 
 /** What the build knows of a function; lists are by label. */
 export interface FrameInfo {
   /** Given when it is first met. */
   id?: number;
-  readonly nrParams: number;
   readonly file: string;
   readonly name: string;
   /** Variables that matter, as bits; null: all. */
@@ -36,23 +39,22 @@ export interface FrameInfo {
   /** Line of the call that a caller waits in, and of what a block begins with or the point in it. */
   readonly calls: readonly number[];
   readonly blocks: readonly number[];
+  readonly Frame: { revive(saved: ThreadState, vars: unknown[]): FrameTask };
 }
 
-interface FrameState {
-  readonly make: (...args: unknown[]) => FrameTask;
-  readonly self: unknown;
-  readonly nrParams: number;
+/** The frames of a thread, innermost first. Never changed once made, and shared by all states in which they are the same. */
+export interface ThreadState {
+  readonly info: FrameInfo;
+  readonly body: FrameTask['body'];
+  readonly make: FrameTask['make'];
   readonly label: number;
-  readonly variables: unknown[];
+  readonly vars: readonly unknown[];
   readonly tries: number[][] | null;
   readonly ops: [number, unknown][] | null;
-}
-
-/** The frames of a thread, outermost first. Never changed once made. */
-export interface ThreadState {
-  readonly frames: readonly FrameState[];
-  /** Whether a variable holds an object that must be copied with its frame. */
+  readonly parent: ThreadState | null;
+  /** A variable, here or above, holds an object that must be copied with its frame. */
   readonly hasObjects: boolean;
+  /** Of this frame and all above. */
   readonly lo: number;
   readonly hi: number;
 }
@@ -102,88 +104,115 @@ let lastId = 0;
 const MAX_CONSTANTS = 200_000;
 const MAX_DEPTH = 6;
 
-/** Copies a suspended task; throws Opaque where it cannot. */
+/** Copies a suspended task, from the first frame on that has run since it was last copied; throws Opaque where it cannot. */
 export function saveTask(task: FrameTask, constants: Constants, hash: Hash): ThreadState {
-  const frames: FrameState[] = [];
-  const copies: Map<object, unknown> = new Map();
-  let hasObjects = false;
-  hash.reset(0x3c6ef372);
-  for (let frame = task.leaf; frame !== null; frame = frame.parent) {
-    const { extra } = frame;
-    if (extra !== null && extra.delegate !== null) throw new Opaque('a task delegates to something that is no frame');
-    frame.io = 1;
-    frame.body.call(frame.self, frame);
-    frame.io = 0;
-    const variables = frame.arg as unknown[];
-    frame.arg = undefined;
-    const { info, label } = frame;
-    // a function that was made at run time is not told from others made at its place: its variables would be
-    hash.add(((info.id ??= ++lastId) << 10) ^ label);
-    if (info.name === '') hash.add(constants.idOfFunction(frame.make));
-    const { live } = info;
-    const bits = live === null ? -1 : live[label] ?? -1;
-    for (let i = 0; i < variables.length; i++) {
-      if ((bits & (1 << i)) === 0 && i < 32) {
-        variables[i] = undefined;
-        continue;
-      }
-      const value = variables[i];
-      // the task that this frame delegates to is a frame of the chain itself
-      if (value === constants.root || isFrameTask(value)) continue;
-      if (typeof value === 'number') hash.addNumber(value);
-      else if (mix(value, constants, hash, 0)) {
-        variables[i] = copy(value as object, constants, copies);
-        hasObjects = true;
-      }
+  let frame = task.leaf as FrameTask;
+  // most often only the innermost has run
+  if (frame.saved !== null) return frame.saved;
+  let depth = 0;
+  let state: ThreadState | null = null;
+  for (;;) {
+    CHAIN[depth++] = frame;
+    if (frame.parent === null) {
+      state = frame.above;
+      break;
     }
-    const tries = extra?.tries.map((region) => region.slice()) ?? null;
-    const ops = extra?.ops.map(([op, arg]): [number, unknown] => [op, arg]) ?? null;
-    if (tries !== null) for (const region of tries) for (const part of region) hash.add(part ?? -1);
-    if (ops !== null) for (const [op, arg] of ops) { hash.add(op); mix(arg, constants, hash, 0); }
-    frames.push({ make: frame.make, nrParams: info.nrParams, self: frame.self, label, variables, tries, ops });
-    if (frame === task) break;
+    frame = frame.parent;
+    state = frame.saved;
+    if (state !== null) break;
   }
+  const copies: Copies = { made: null };
+  while (depth > 0) {
+    frame = CHAIN[--depth] as FrameTask;
+    state = saveFrame(frame, state, constants, hash, copies);
+    if (!state.hasObjects) frame.saved = state;
+  }
+  return state as ThreadState;
+}
+
+/** Frames of one task that is being copied. */
+const CHAIN: FrameTask[] = [];
+
+/** Objects that one thread holds, and their copies. */
+interface Copies {
+  made: Map<object, unknown> | null;
+}
+
+function saveFrame(frame: FrameTask, parent: ThreadState | null, constants: Constants, hash: Hash, copies: Copies): ThreadState {
+  const { extra, info, label } = frame;
+  if (extra !== null && extra.delegate !== null) throw new Opaque('a task delegates to something that is no frame');
+  const vars = variablesOf(frame);
+  if (parent === null) hash.reset(0x3c6ef372);
+  else {
+    hash.lo = parent.lo;
+    hash.hi = parent.hi;
+  }
+  // a function that was made at run time is not told from others made at its place: its variables would be
+  hash.add(((info.id ??= ++lastId) << 10) ^ label);
+  if (info.name === '') hash.add(constants.idOfFunction((frame.make ?? frame.body) as object));
+  const { live } = info;
+  const bits = live === null ? -1 : live[label] ?? -1;
+  let hasObjects = parent !== null && parent.hasObjects;
+  for (let i = 1; i < vars.length; i++) {
+    if ((bits & (1 << (i - 1))) === 0 && i <= 32) {
+      vars[i] = undefined;
+      continue;
+    }
+    const value = vars[i];
+    if (typeof value === 'number') hash.addNumber(value);
+    else if (value === constants.root) continue;
+    // the task that this frame delegates to is a frame of the chain itself
+    else if (isFrameTask(value)) vars[i] = undefinedUnlessNew(value);
+    else if (mix(value, constants, hash, 0)) {
+      vars[i] = copy(value as object, constants, copies.made ??= new Map());
+      hasObjects = true;
+    }
+  }
+  const tries = extra?.tries.map((region) => region.slice()) ?? null;
+  const ops = extra?.ops.map(([op, arg]): [number, unknown] => [op, arg]) ?? null;
+  if (tries !== null) for (const region of tries) for (const part of region) hash.add(part ?? -1);
+  if (ops !== null) for (const [op, arg] of ops) { hash.add(op); mix(arg, constants, hash, 0); }
   hash.finish();
-  return { frames, hasObjects, lo: hash.lo, hi: hash.hi };
+  return { info, body: frame.body, make: frame.make, label, vars, tries, ops, parent, hasObjects, lo: hash.lo, hi: hash.hi };
 }
 
-/** A task that goes on as the saved one would. */
+/** `this`, then the variables; the caller's to keep. */
+function variablesOf(frame: FrameTask): unknown[] {
+  if (frame.make === null) return frame.vars.slice();
+  frame.io = 1;
+  frame.body(frame);
+  frame.io = 0;
+  const own = frame.arg as unknown[];
+  frame.arg = undefined;
+  return [frame.vars[0], ...own];
+}
+
+/** A task that was made and not yet begun would be begun by each of those who hold it. */
+function undefinedUnlessNew(task: FrameTask): undefined {
+  if (task.parent === null && task.label === 0 && task.leaf === task) throw new Opaque('a local variable holds a task that has not begun');
+}
+
+/** A task that goes on as the saved one would. Frames above wait as they were saved until they are needed. */
 export function loadTask(state: ThreadState, constants: Constants): FrameTask {
-  const copies: Map<object, unknown> | null = state.hasObjects ? new Map() : null;
-  let parent: FrameTask | null = null;
-  let root: FrameTask | null = null;
-  let leaf: FrameTask | null = null;
-  for (let i = state.frames.length - 1; i >= 0; i--) {
-    const { make, self, nrParams, variables, label, tries, ops } = state.frames[i] as FrameState;
-    const own = copies === null ? variables : variables.map((value) => (isObject(value) && !constants.has(value) ? copy(value, constants, copies) : value));
-    const frame = remake(make, self, nrParams, own);
-    frame.arg = own;
-    frame.io = 2;
-    frame.body.call(self, frame);
-    frame.io = 0;
-    frame.arg = undefined;
-    frame.label = label;
-    if (tries !== null) for (const region of tries) frame.trys.push(region.slice());
-    if (ops !== null && ops.length > 0) for (const [op, arg] of ops) frame.extra?.ops.push([op, arg]);
+  if (!state.hasObjects) return loadFrame(state, state.vars.slice(), state);
+  // what holds objects may share them
+  const copies: Map<object, unknown> = new Map();
+  const owned = (from: ThreadState): unknown[] => from.vars.map((value, i) => (i > 0 && isObject(value) && !constants.has(value) ? copy(value, constants, copies) : value));
+  const leaf = loadFrame(state, owned(state), null);
+  let frame = leaf;
+  for (let next = state.parent; next !== null && next.hasObjects; next = next.parent) {
+    const parent = loadFrame(next, owned(next), null);
     frame.parent = parent;
-    parent = frame;
-    root ??= frame;
-    leaf = frame;
+    frame = parent;
   }
-  (root as FrameTask).leaf = leaf;
-  return root as FrameTask;
+  return leaf;
 }
 
-/** Few functions have many parameters, and a plain call is several times faster than `apply`. */
-function remake(make: FrameState['make'], self: unknown, nrParams: number, own: unknown[]): FrameTask {
-  switch (nrParams) {
-    case 0: return make.call(self);
-    case 1: return make.call(self, own[0]);
-    case 2: return make.call(self, own[0], own[1]);
-    case 3: return make.call(self, own[0], own[1], own[2]);
-    case 4: return make.call(self, own[0], own[1], own[2], own[3]);
-    default: return make.apply(self, own);
-  }
+function loadFrame(state: ThreadState, vars: unknown[], saved: ThreadState | null): FrameTask {
+  const frame = state.info.Frame.revive(state, vars);
+  frame.above = state.parent;
+  frame.saved = saved;
+  return frame;
 }
 
 function isObject(value: unknown): value is object {

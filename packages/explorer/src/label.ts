@@ -27,8 +27,8 @@ export class Labels {
   arrived(x: Execution, thread: number): string {
     if (thread < 0) return 'start';
     const name = x.nameOfThread(thread);
-    if (x.status[thread] !== READY) return `${name}.end`;
-    return this.operation(x, thread, x.kind[thread], x.where[thread]);
+    if (x.statusOf(thread) !== READY) return `${name}.end`;
+    return this.operation(x, thread, x.kindOf(thread), x.whereOf(thread));
   }
 
   operation(x: Execution, thread: number, kind: number, where: number): string {

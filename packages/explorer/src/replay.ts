@@ -41,7 +41,7 @@ export interface Played {
 /** Who runs next on the ordinary way. */
 export function ordinary(x: Execution): number {
   const { current, nrThreads } = x;
-  if (current >= 0 && x.kind[current] !== YIELD && x.isEnabled(current)) return current;
+  if (current >= 0 && x.kindOf(current) !== YIELD && x.isEnabled(current)) return current;
   for (let i = 1; i <= nrThreads; i++) {
     const t = (Math.max(current, -1) + i + nrThreads) % nrThreads;
     if (x.isEnabled(t)) return t;
@@ -99,8 +99,8 @@ abstract class Player implements Driver, Observer {
   }
 
   pick(x: Execution): number {
-    if (this.wantsSites && x.current >= 0 && x.status[x.current] === READY) this.sites[x.current] = siteOf(x, x.current);
-    for (let t = 0; t < x.nrThreads; t++) if (x.status[t] === UNSTARTED) return t;
+    if (this.wantsSites && x.current >= 0 && x.statusOf(x.current) === READY) this.sites[x.current] = siteOf(x, x.current);
+    for (let t = 0; t < x.nrThreads; t++) if (x.statusOf(t) === UNSTARTED) return t;
     if (x.findings.length > 0) return STOP;
     if (this.isFresh) {
       this.isFresh = false;
@@ -129,9 +129,9 @@ abstract class Player implements Driver, Observer {
 
   began(x: Execution, thread: number): void {
     this.options = [];
-    const kind = x.kind[thread];
+    const kind = x.kindOf(thread);
     if (kind === START) return;
-    const where = x.where[thread];
+    const where = x.whereOf(thread);
     if (this.isPreempting) this.preemptions++;
     this.steps.push({ thread, kind, where, isPreemption: this.isPreempting, site: this.sites[thread] ?? null });
     this.isPreempting = false;
@@ -180,7 +180,7 @@ export class SchedulePlayer extends Player {
   }
 
   override began(x: Execution, thread: number): void {
-    this.step = x.kind[thread] === START ? -1 - thread : this.at - 1;
+    this.step = x.kindOf(thread) === START ? -1 - thread : this.at - 1;
     this.choiceAt = 0;
     super.began(x, thread);
   }

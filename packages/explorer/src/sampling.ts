@@ -96,7 +96,7 @@ export class Sampling implements Search, Driver {
   pick(x: Execution): number {
     const next = x.findings.length > 0 ? STOP : this.depth > 0 && x.steps < this.limits.maxSteps ? this.byPriority(x) : this.anyone(x);
     if (next === STOP) return STOP;
-    if (x.status[next] !== UNSTARTED) {
+    if (x.statusOf(next) !== UNSTARTED) {
       if (this.traced === this.trace.length) this.lengthen();
       this.trace[this.traced++] = next;
     }
@@ -106,7 +106,7 @@ export class Sampling implements Search, Driver {
   choose(x: Execution, nrOptions: number): number {
     if (nrOptions <= 1) return 0;
     const option = this.rng.below(nrOptions);
-    const at = x.status[x.current] === UNSTARTED ? -1 - x.current : this.traced - 1;
+    const at = x.statusOf(x.current) === UNSTARTED ? -1 - x.current : this.traced - 1;
     const last = this.choices.at(-1);
     if (last?.at === at) last.options.push(option);
     else this.choices.push({ at, options: [option] });
@@ -125,7 +125,7 @@ export class Sampling implements Search, Driver {
 
   private byPriority(x: Execution): number {
     const { current } = x;
-    if (current >= 0 && (x.kind[current] === YIELD || this.isChange(x.steps))) this.priority[current] = --this.lowest;
+    if (current >= 0 && (x.kindOf(current) === YIELD || this.isChange(x.steps))) this.priority[current] = --this.lowest;
     let best = STOP;
     for (let t = 0; t < x.nrThreads; t++) if (x.isEnabled(t) && (best === STOP || this.priority[t] > this.priority[best])) best = t;
     return best;

@@ -1,7 +1,7 @@
 /** Where in the kernel's source a thread stands. */
 import type { Execution } from './execution.js';
 import { isFrameTask } from './frames.js';
-import type { FrameTask } from './frames.js';
+import type { FrameTask, ThreadState } from './frames.js';
 
 export interface Site {
   /** Innermost function that is no locking primitive. */
@@ -36,11 +36,16 @@ export function siteOf(x: Execution, thread: number): Site | null {
 
 function callsOfFrames(task: FrameTask): Call[] {
   const calls: Call[] = [];
-  for (let frame = task.leaf; frame !== null; frame = frame.parent) {
+  for (let frame: FrameTask | ThreadState | null = task.leaf; frame !== null; frame = frame.parent ?? aboveOf(frame)) {
     const { name, file, calls: waits, blocks } = frame.info;
     calls.push({ fn: name.replace(/\$\w+$/, ''), file, line: (calls.length === 0 ? blocks[frame.label] : waits[frame.label]) ?? 0 });
   }
   return calls.filter(({ fn }) => fn !== '');
+}
+
+/** Frames above that were not needed since they were copied. */
+function aboveOf(frame: FrameTask | ThreadState): ThreadState | null {
+  return 'above' in frame ? frame.above : null;
 }
 
 function callsOnStack(): Call[] {

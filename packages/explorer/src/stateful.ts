@@ -105,8 +105,8 @@ export class Stateful implements Search {
     if (this.here !== entry) this.cursor.restore(entry.place);
     const { thread } = entry;
     const { x, cursor } = this;
-    const kind = x.kind[thread];
-    const where = x.where[thread];
+    const kind = x.kindOf(thread);
+    const where = x.whereOf(thread);
     cursor.take(thread, entry.nextTry as number[]);
     this.transitions++;
     entry.nextTry = nextChoices(cursor.choices, cursor.options);
@@ -189,14 +189,15 @@ export class Stateful implements Search {
   private leave(entry: Entry): void {
     this.path.pop();
     this.here = null;
-    const { table } = this;
+    const { table, cursor } = this;
     const slot = table.find(entry.lo, entry.hi);
     if (!entry.isAgain) table.setNote(slot, table.note(slot) & SLEEPERS);
     const parent = this.path.at(-1);
     if (!entry.canEnd && entry.low === this.path.length && this.suspects++ < MAX_SUSPECTS) {
-      this.cursor.restore(entry.place);
+      cursor.restore(entry.place);
       entry.canEnd = this.suspect(entry.place);
     }
+    cursor.release(entry.place);
     if (parent === undefined) return;
     parent.low = min(parent.low, entry.low);
     parent.canEnd ||= entry.canEnd;

@@ -43,9 +43,9 @@ export class TraceHash implements Observer {
 
   began(x: Execution, thread: number): void {
     this.reached.length = 0;
-    const kind = x.kind[thread];
+    const kind = x.kindOf(thread);
     this.mix(thread, kind, 0, 0);
-    if (kind !== START) this.access(thread, x.where[thread], kind);
+    if (kind !== START) this.access(thread, x.whereOf(thread), kind);
   }
 
   touched(x: Execution, kind: PointKind, where: Where): void {

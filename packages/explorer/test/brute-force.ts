@@ -42,7 +42,7 @@ class Driven implements Driver {
 
   pick(x: Execution): number {
     if (x.findings.length > 0) return STOP;
-    for (let t = 0; t < x.nrThreads; t++) if (x.status[t] === 0) return t;
+    for (let t = 0; t < x.nrThreads; t++) if (x.statusOf(t) === 0) return t;
     const enabled: number[] = [];
     for (let t = 0; t < x.nrThreads; t++) if (x.isEnabled(t)) enabled.push(t);
     if (enabled.length === 0) return STOP;
@@ -50,7 +50,7 @@ class Driven implements Driver {
     const options = isFree || this.preemptions < this.maxPreemptions ? enabled : [x.current];
     const next = this.decide(options);
     if (!isFree && next !== x.current) this.preemptions++;
-    if (x.kind[next] !== YIELD) this.accesses.push(x.where[next], groupOf(x.kind[next]), next);
+    if (x.kindOf(next) !== YIELD) this.accesses.push(x.whereOf(next), groupOf(x.kindOf(next)), next);
     return next;
   }
 

@@ -71,7 +71,7 @@ let sources;
 
 /** What decides how a source is rewritten. */
 function makers() {
-  const files = ['esbuild-tasks.mjs', 'eager.mjs', 'frames.mjs', 'frame-runtime.mjs', 'straighten.mjs'];
+  const files = ['esbuild-tasks.mjs', 'eager.mjs', 'frames.mjs', 'frame-runtime.mjs', 'liveness.mjs', 'straighten.mjs'];
   sources ??= Promise.all(files.map((file) => readFile(new URL(file, import.meta.url), 'utf8'))).then((texts) => createHash('sha256').update(texts.join('\0')).digest('hex'));
   return sources;
 }

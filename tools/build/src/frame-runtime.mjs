@@ -17,20 +17,36 @@ class Extra {
   delegate = null;
 }
 
+/**
+ * What is known of a function: where it is, which variables matter by label (null: all), the lines of calls and blocks by
+ * label; the body of a function expression where it is split off.
+ * @typedef {{ file: string, name: string, nrParams: number, live: number[] | null, calls: number[], blocks: number[], Frame: typeof Frame, body: ((frame: Frame) => number) | null }} Info
+ */
+
+/**
+ * A frame as it was: those of a thread are a list, innermost first. Never changed once made; `vars` without contents of their
+ * own may be shared by any number of threads.
+ * @typedef {{ readonly info: Info, readonly body: (frame: Frame) => number, readonly make: Function | null, readonly label: number, readonly vars: readonly unknown[],
+ *   readonly tries: number[][] | null, readonly ops: [number, any][] | null, readonly parent: Saved | null }} Saved
+ */
+
+/** The label of a frame that begins by waiting: whoever delegates to it has yielded already. */
+const PARKED = -1;
+
 export class Frame {
   /**
-   * @param {Function} make the function that makes such a frame
-   * @param {unknown} self
-   * @param {{ file: string, name: string, live: number[] | null, calls: number[], blocks: number[] }} info
+   * @param {Info} info
    * @param {(frame: Frame) => number} body
+   * @param {unknown[]} vars `this`, then the variables, where they are not captured by the body
+   * @param {Function | null} make where they are: the function that makes such a frame
    */
-  constructor(make, self, info, body) {
-    this.make = make;
-    this.self = self;
+  constructor(info, body, vars, make) {
     this.info = info;
     this.body = body;
+    this.vars = vars;
+    this.make = make;
     this.label = 0;
-    /** 0 run, 1 copy the variables out into `arg`, 2 copy them in. */
+    /** 0 run, 1 copy captured variables out into `arg`, 2 copy them in. */
     this.io = 0;
     /** @type {any} */
     this.arg = undefined;
@@ -38,6 +54,10 @@ export class Frame {
     this.sentValue = undefined;
     /** @type {Frame | null} */
     this.parent = null;
+    /** The parent, where nobody has needed it since it was copied in. @type {Saved | null} */
+    this.above = null;
+    /** What this frame and those above are, since they were copied in or out and until one of them runs. @type {Saved | null} */
+    this.saved = null;
     /** At the outermost frame of a chain: the innermost, or the one that runs. @type {Frame | null} */
     this.leaf = this;
     /** What few frames have. @type {Extra | null} */
@@ -50,10 +70,6 @@ export class Frame {
 
   get trys() {
     return (this.extra ??= new Extra()).tries;
-  }
-
-  sent() {
-    return this.sentValue;
   }
 
   [Symbol.iterator]() {
@@ -71,12 +87,17 @@ export class Frame {
     if (this.leaf === null) return { value: undefined, done: true };
     /** @type {Frame} */
     let frame = this.leaf;
+    if (frame.label === PARKED) {
+      frame.label = 1;
+      return STEPPED;
+    }
     frame.sentValue = value;
     for (;;) {
       this.leaf = frame;
+      frame.saved = null;
       let op;
       try {
-        op = frame.extra === null || frame.extra.delegate === null ? frame.body.call(frame.self, frame) : onward(frame, value);
+        op = frame.extra === null || frame.extra.delegate === null ? frame.body(frame) : onward(frame, value);
       } catch (error) {
         frame.arg = error;
         op = 6;
@@ -88,12 +109,14 @@ export class Frame {
         if (typeof child !== 'object' || child === null) {
           // a primitive that had nothing to wait for: this is its result
           frame.sentValue = child;
-          continue;
-        }
-        if (child.isFrame === true && child.label === 0) {
+        } else if (child.isFrame === true && child.label <= 0) {
           child.parent = frame;
           frame = child;
-          frame.sentValue = undefined;
+          if (frame.label === PARKED) {
+            frame.label = 1;
+            this.leaf = frame;
+            return STEPPED;
+          }
         } else (frame.extra ??= new Extra()).delegate = child[Symbol.iterator]();
         continue;
       }
@@ -113,28 +136,72 @@ export class Frame {
         continue;
       }
       // out of this frame: 2 with a result, 6 with an error
-      const { arg, parent } = frame;
-      if (frame === this) {
-        this.leaf = null;
-        if (op === 6) throw arg;
-        return { value: arg, done: true };
-      }
-      frame = /** @type {Frame} */ (parent);
-      if (op === 2) {
-        frame.sentValue = arg;
-        continue;
-      }
-      while (op === 6) {
+      const { arg } = frame;
+      for (;;) {
+        const parent = frame.parent ?? parentOf(frame);
+        if (parent === null) {
+          this.leaf = null;
+          if (op === 6) throw arg;
+          return { value: arg, done: true };
+        }
+        frame = parent;
+        if (op === 2) {
+          frame.sentValue = arg;
+          break;
+        }
         frame.arg = arg;
         if (frame.extra !== null && within(frame, frame.extra, 6)) break;
-        if (frame === this) {
-          this.leaf = null;
-          throw arg;
-        }
-        frame = /** @type {Frame} */ (frame.parent);
       }
     }
   }
+
+  /**
+   * A frame as it was when it was saved.
+   * @param {Saved} saved @param {unknown[]} vars those of `saved`, for this frame alone
+   */
+  static revive({ info, body, make, label, tries, ops }, vars) {
+    const frame = make === null ? new Frame(info, body, vars, null) : remade(make, info, vars);
+    frame.label = label;
+    if (tries !== null) for (const region of tries) frame.trys.push(region.slice());
+    if (ops !== null) for (const [op, arg] of ops) frame.extra?.ops.push([op, arg]);
+    return frame;
+  }
+}
+
+/** The frame that waits for this one, where it was only known as it was saved. @param {Frame} frame */
+function parentOf(frame) {
+  const { above } = frame;
+  if (above === null) return null;
+  const parent = Frame.revive(above, above.vars.slice());
+  parent.above = above.parent;
+  return parent;
+}
+
+/** @param {Function} make @param {Info} info @param {readonly unknown[]} vars @returns {Frame} */
+function remade(make, { nrParams }, vars) {
+  const [self, ...own] = vars;
+  const frame = make.apply(self, own.slice(0, nrParams));
+  frame.arg = own;
+  frame.io = 2;
+  frame.body(frame);
+  frame.io = 0;
+  frame.arg = undefined;
+  return frame;
+}
+
+/**
+ * A function expression whose body is split off.
+ * @template {Function} F @param {Info} info @param {F} make @param {(frame: Frame) => number} body @returns {F}
+ */
+export function split(info, make, body) {
+  info.body = body;
+  return make;
+}
+
+/** A frame that has come to its first yield, which is its first statement. @param {Frame} frame */
+export function parked(frame) {
+  frame.label = PARKED;
+  return frame;
 }
 
 /** A step of something that is no frame. @param {Frame} frame @param {any} value @returns {number} */
@@ -146,7 +213,7 @@ function onward(frame, value) {
   extra.delegate = null;
   frame.sentValue = result.value;
   frame.arg = undefined;
-  return frame.body.call(frame.self, frame);
+  return frame.body(frame);
 }
 
 /**

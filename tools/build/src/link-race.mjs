@@ -29,7 +29,7 @@ const NAMESPACE = 'mmun-race';
 /** Linking takes seconds and changes only with the sources. */
 const CACHE = join(PACKAGES, 'races/dist/linked');
 /** What decides how sources are rewritten. */
-const OWN_FILES = ['link-race.mjs', 'esbuild-tasks.mjs', 'frames.mjs', 'frame-runtime.mjs', 'straighten.mjs', 'variants.mjs'].map((file) => fileURLToPath(new URL(file, import.meta.url)));
+const OWN_FILES = ['link-race.mjs', 'esbuild-tasks.mjs', 'eager.mjs', 'frames.mjs', 'frame-runtime.mjs', 'liveness.mjs', 'straighten.mjs', 'variants.mjs'].map((file) => fileURLToPath(new URL(file, import.meta.url)));
 
 /** @param {LinkOptions} options @returns {Promise<any>} what the entry below exports */
 export async function linkRace(options) {

@@ -21,6 +21,7 @@ export function benchPage({ rows, meanRatio, kernel, machine, node, samples, dat
     '- The model does not do what costs the kernel most: it zeroes no page, copies a word where the kernel copies a page, takes no trap, changes no',
     '  privilege level, sends no interrupt. What it does do is the same: the same tables, counts, lists and decisions.',
     '- The floor is a bare loop over typed arrays with the same updates and nothing around them: no lookup of a VMA, no walk, no lock.',
+    '- What is over too soon for a clock is done several times in one sample: by the kernel 10 times, by the model and the floor up to 200 times.',
     '- Spread is the distance from the first to the third quartile, as a part of the median. Times of one run compare with each other, not with',
     '  those of another day.',
     '- The time of fork is from before the call to the child\'s first instruction, less that of a fork with nothing mapped.',

@@ -42,16 +42,16 @@ export class ModelRows<M extends BootedMachine> {
   }
 
   /** @returns ns of one of `row.count` */
-  sample({ name, count }: Row): { wall: number; cpu: number } {
+  sample({ name, count, rounds }: Row): { wall: number; cpu: number } {
     const { before, timed, after } = this.#samples[name];
     before();
     const cpu = process.cpuUsage();
     const start = process.hrtime.bigint();
-    timed();
+    for (let i = 0; i < rounds; i++) timed();
     const wall = Number(process.hrtime.bigint() - start);
     const { user, system } = process.cpuUsage(cpu);
     after();
-    return { wall: wall / count, cpu: ((user + system) * 1000) / count };
+    return { wall: wall / (count * rounds), cpu: ((user + system) * 1000) / (count * rounds) };
   }
 
   #all(): Record<RowName, Sample> {
