@@ -10,39 +10,38 @@ import { MODULES } from './workspace.mjs';
 
 /** @typedef {import('./straighten.mjs').Form | 'frames'} BundledForm `frames` is the explore form with tasks that can be copied */
 
-/** @type {Map<string, Promise<import('esbuild').OnLoadResult>>} */
+/** By form and path: the text, and what came of it. @type {Map<string, { text: string, result: Promise<import('esbuild').OnLoadResult> }>} */
 const rewritten = new Map();
 
 /**
  * @param {BundledForm} form
  * @param {(code: string, path: string) => string} [edit] applied to a source before the transform; tests delete calls with it
  * @param {(path: string) => boolean} [isEdited] what of all sources `edit` may change; left out: any
+ * @param {(path: string, text: string) => void} [onRead] told of each source as it was read
  * @returns {import('esbuild').Plugin}
  */
-export function tasks(form, edit, isEdited = () => true) {
+export function tasks(form, edit, isEdited = () => true, onRead = () => undefined) {
   return {
     name: `tasks-${form}`,
     setup(build) {
       if (form === 'frames') build.onResolve({ filter: new RegExp(`^${RUNTIME}$`) }, () => ({ path: fileURLToPath(RUNTIME_FILE) }));
-      build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
-        if (edit && isEdited(path)) return load(path, form, edit);
+      build.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+        const text = await readFile(path, 'utf8');
+        onRead(path, text);
+        if (edit && isEdited(path)) return load(edit(text, path), path, form);
         const key = `${form} ${path}`;
         const known = rewritten.get(key);
-        if (known) return known;
-        const fresh = load(path, form, (code) => code);
-        rewritten.set(key, fresh);
-        return fresh;
+        if (known?.text === text) return known.result;
+        const result = load(text, path, form);
+        rewritten.set(key, { text, result });
+        return result;
       });
     },
   };
 }
 
-/**
- * @param {string} path @param {BundledForm} form @param {(code: string, path: string) => string} edit
- * @returns {Promise<import('esbuild').OnLoadResult>}
- */
-async function load(path, form, edit) {
-  const written = edit(await readFile(path, 'utf8'), path);
+/** @param {string} written @param {string} path @param {BundledForm} form @returns {Promise<import('esbuild').OnLoadResult>} */
+async function load(written, path, form) {
   return form === 'frames' ? kept(written, path) : rewrite(written, path, form);
 }
 

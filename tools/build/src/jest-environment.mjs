@@ -5,8 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Script } from 'node:vm';
 import { linkedFile } from './jest-link.mjs';
+import { TOOLS } from './jest-tools.mjs';
 
 // its types are those of the CommonJS entry
 const { TestEnvironment } = /** @type {typeof import('jest-environment-node')} */ (createRequire(import.meta.url)('jest-environment-node'));
@@ -30,6 +32,9 @@ function scriptOf(file) {
   return script;
 }
 
+/** By path: as any process has them. @type {Map<string, object>} */
+const tools = new Map();
+
 class LinkedEnvironment extends TestEnvironment {
   /** @param {Given[0]} config @param {Given[1]} context */
   constructor(config, context) {
@@ -46,7 +51,13 @@ class LinkedEnvironment extends TestEnvironment {
       loaded = module.exports;
       return loaded;
     };
-    Object.assign(this.global, { __mmunLinked: linked });
+    Object.assign(this.global, { __mmunLinked: linked, __mmunTool: (/** @type {string} */ path) => tools.get(path) });
+  }
+
+  /** @override */
+  async setup() {
+    await super.setup();
+    for (const path of TOOLS) if (!tools.has(path)) tools.set(path, await import(pathToFileURL(path).href));
   }
 }
 

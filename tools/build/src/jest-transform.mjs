@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs';
 import { transformSync, version } from 'esbuild';
 import { withInlineMap } from './esbuild-tasks.mjs';
 import { linkedName } from './jest-link.mjs';
+import { TOOLS } from './jest-tools.mjs';
 import { straighten } from './straighten.mjs';
 
-const ownSource = ['straighten.mjs', 'jest-link.mjs', 'jest-transform.mjs', 'esbuild-tasks.mjs']
+const ownSource = ['straighten.mjs', 'jest-link.mjs', 'jest-tools.mjs', 'jest-transform.mjs', 'esbuild-tasks.mjs']
   .map((file) => readFileSync(new URL(file, import.meta.url), 'utf8'))
   .join('\0');
 
@@ -37,6 +38,7 @@ function createTransformer({ form, image }) {
     process(source, path) {
       const linked = linkedName(path);
       if (linked) return { code: `module.exports = __mmunLinked(require).exportsOf(${JSON.stringify(linked)});` };
+      if (TOOLS.includes(path)) return { code: `module.exports = __mmunTool(${JSON.stringify(path)});` };
       const isTypeScript = path.endsWith('.ts');
       const rewritten = isTypeScript ? straighten(source, path, { form }) : null;
       const { code } = transformSync(rewritten ? withInlineMap(rewritten) : source, {

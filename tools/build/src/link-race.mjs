@@ -4,13 +4,13 @@
 // the kernel anywhere, and what is checked is what is shipped but for that line.
 import { build } from 'esbuild';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tasks } from './esbuild-tasks.mjs';
 import { conditionsOf, VARIANTS } from './variants.mjs';
-import { IS_CLONE, MODULES, PACKAGES, ROOT } from './workspace.mjs';
+import { IS_CLONE, MODULES, PACKAGES, ROOT, workspace } from './workspace.mjs';
 
 export { IS_CLONE, PACKAGES, ROOT };
 
@@ -31,42 +31,87 @@ const CACHE = join(PACKAGES, 'races/dist/linked');
 /** What decides how sources are rewritten. */
 const OWN_FILES = ['link-race.mjs', 'esbuild-tasks.mjs', 'eager.mjs', 'frames.mjs', 'frame-runtime.mjs', 'liveness.mjs', 'straighten.mjs', 'variants.mjs'].map((file) => fileURLToPath(new URL(file, import.meta.url)));
 
+/** First line of what this process has loaded, by file. @type {Map<string, string>} */
+const loaded = new Map();
+
 /** @param {LinkOptions} options @returns {Promise<any>} what the entry below exports */
 export async function linkRace(options) {
-  const outfile = join(CACHE, `${createHash('sha256').update(JSON.stringify(options)).digest('hex').slice(0, 16)}.cjs`);
+  const outfile = join(CACHE, `${digest(JSON.stringify(options))}.cjs`);
   try {
-    if (!isFresh(outfile)) await link(options, outfile);
-    return createRequire(join(ROOT, 'package.json'))(outfile);
+    const first = freshFirst(outfile) ?? (await link(options, outfile));
+    const require = createRequire(join(ROOT, 'package.json'));
+    if (loaded.get(outfile) !== first) delete require.cache[outfile];
+    loaded.set(outfile, first);
+    const linked = require(outfile);
+    // a kernel that was edited is asked for once or twice, and takes as much memory as any
+    if (options.edits && options.edits.length > 0) delete require.cache[outfile];
+    return linked;
   } catch (error) {
     throw error instanceof LinkError ? error : new LinkError(describe(error, options.race));
   }
 }
 
-/** Linked before, and nothing that went in has changed since. @param {string} outfile */
-function isFresh(outfile) {
-  if (!existsSync(outfile) || !existsSync(`${outfile}.inputs`)) return false;
-  const linkedMs = statSync(outfile).mtimeMs;
-  const inputs = /** @type {string[]} */ (JSON.parse(readFileSync(`${outfile}.inputs`, 'utf8')));
-  return inputs.every((path) => existsSync(path) && statSync(path).mtimeMs < linkedMs);
+/** @param {string | Buffer} text */
+function digest(text) {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
-/** @param {LinkOptions} options @param {string} outfile */
+/** @param {string} path @returns {string} of what stands there now; empty where nothing does */
+function digestOf(path) {
+  return existsSync(path) ? digest(readFileSync(path)) : '';
+}
+
+/** The first line of what was linked before, a comment that holds each input's digest; null where one is another by now. @param {string} outfile */
+function freshFirst(outfile) {
+  if (!existsSync(outfile)) return null;
+  const text = readFileSync(outfile, 'utf8');
+  const first = text.slice(0, text.indexOf('\n'));
+  if (!first.startsWith(`${MARK}{`)) return null;
+  const inputs = /** @type {[string, string][]} */ (Object.entries(JSON.parse(first.slice(MARK.length))));
+  return inputs.every(([path, was]) => was !== '' && digestOf(path) === was) ? first : null;
+}
+
+const MARK = '// ';
+
+/** @param {LinkOptions} options @param {string} outfile @returns {Promise<string>} its first line */
 async function link({ race, image = 'toy', edits = [] }, outfile) {
   const variant = VARIANTS.find(({ name }) => name === image);
   if (!variant) throw new LinkError(`no image is called \`${image}\`: there are ${VARIANTS.map(({ name }) => name).join(', ')}`);
   const used = new Set();
-  // several processes may link at once: each writes its own, and the last rename wins
-  const own = `${outfile}.${process.pid}`;
-  const { metafile } = await build({
-    entryPoints: [`${NAMESPACE}:entry`], outfile: own, absWorkingDir: ROOT, bundle: true, format: 'cjs', platform: 'node', target: 'node20',
+  const startMs = Date.now();
+  // what is written while this runs is not in it: a source counts as it was read, the rest as it was before
+  const inputs = new Map([...OWN_FILES, ...workspace().map(({ directory }) => join(directory, 'package.json'))].map((path) => [path, digestOf(path)]));
+  const { metafile, outputFiles } = await build({
+    entryPoints: [`${NAMESPACE}:entry`], outfile, write: false, absWorkingDir: ROOT, bundle: true, format: 'cjs', platform: 'node', target: 'node20', banner: { js: MARK },
     conditions: [...conditionsOf(variant), '@mmun/source'], nodePaths: [MODULES], logLevel: 'silent', sourcemap: 'inline', sourcesContent: false, metafile: true,
-    plugins: [entry(race), tasks('frames', edits.length === 0 ? undefined : editing(edits, used), (path) => edits.some(({ file }) => path === join(PACKAGES, file)))],
+    plugins: [entry(race), tasks('frames', edits.length === 0 ? undefined : editing(edits, used), (path) => edits.some(({ file }) => path === join(PACKAGES, file)), (path, text) => inputs.set(path, digest(text)))],
   });
   const unused = edits.find((edit) => !used.has(edit));
   if (unused) throw new LinkError(`packages/${unused.file}: no image holds this file, so it cannot be edited`);
-  const inputs = [...Object.keys(metafile.inputs).map((path) => resolve(ROOT, path)).filter((path) => existsSync(path)), ...OWN_FILES];
-  writeFileSync(`${outfile}.inputs`, JSON.stringify(inputs));
+  for (const path of Object.keys(metafile.inputs).map((name) => resolve(ROOT, name))) {
+    if (inputs.has(path) || !existsSync(path)) continue;
+    inputs.set(path, statSync(path).mtimeMs < startMs - CLOCK_MS ? digestOf(path) : '');
+  }
+  const first = `${MARK}${JSON.stringify(Object.fromEntries(inputs))}`;
+  mkdirSync(CACHE, { recursive: true });
+  removeOld(startMs);
+  // several processes may link at once: each writes its own, whole, and the last rename wins
+  const own = `${outfile}.${process.pid}`;
+  writeFileSync(own, `${first}${outputFiles[0].text.slice(MARK.length)}`);
   renameSync(own, outfile);
+  return first;
+}
+
+/** As coarse as the times of files may be. */
+const CLOCK_MS = 50;
+const KEPT_MS = 3 * 24 * 3600 * 1000;
+
+/** Races come and go, and each linked one is megabytes. @param {number} nowMs */
+function removeOld(nowMs) {
+  for (const name of readdirSync(CACHE)) {
+    const path = join(CACHE, name);
+    if (nowMs - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? nowMs) > KEPT_MS) rmSync(path, { force: true });
+  }
 }
 
 /** @param {string | undefined} race @returns {import('esbuild').Plugin} */

@@ -1,6 +1,16 @@
 // Diagnostics of a source that must not compile: the compiler's messages are part of what we promise.
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import ts from 'typescript';
+
+/** @typedef {typeof import('typescript')} Compiler */
+
+/** Loaded when it is needed: it is large. @type {Compiler | undefined} */
+let loaded;
+
+function compiler() {
+  loaded ??= /** @type {Compiler} */ (createRequire(import.meta.url)('typescript'));
+  return loaded;
+}
 
 /**
  * Compiles one source as if it stood in a folder, and returns its errors.
@@ -10,8 +20,9 @@ import ts from 'typescript';
  * @returns {readonly { line: number, column: number, code: number, message: string }[]}
  */
 export function typeErrors(source, folder, conditions = []) {
+  const ts = compiler();
   const file = join(folder, 'typed-on-the-fly.ts');
-  const options = { ...STRICT, types: [], noEmit: true, customConditions: [...conditions, '@mmun/source'] };
+  const options = { ...strict(ts), types: [], noEmit: true, customConditions: [...conditions, '@mmun/source'] };
   const host = ts.createCompilerHost(options);
   const { fileExists, readFile, getSourceFile } = host;
   host.fileExists = (path) => path === file || fileExists(path);
@@ -26,17 +37,19 @@ export function typeErrors(source, folder, conditions = []) {
   return [...program.getSyntacticDiagnostics(own), ...program.getSemanticDiagnostics(own)].map((diagnostic) => describe(diagnostic));
 }
 
-/** Sources of earlier calls: most of a call's time is the parsing of the standard library. @type {Map<string, ts.SourceFile | undefined>} */
+/** Sources of earlier calls: most of a call's time is the parsing of the standard library. @type {Map<string, import('typescript').SourceFile | undefined>} */
 const parsed = new Map();
 
-/** What tsconfig.base.json says and counts here. @type {ts.CompilerOptions} */
-const STRICT = {
-  target: ts.ScriptTarget.ES2023, lib: ['lib.es2023.d.ts'], module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, strict: true, isolatedModules: true,
-  verbatimModuleSyntax: true, erasableSyntaxOnly: true, exactOptionalPropertyTypes: true, noImplicitOverride: true, noFallthroughCasesInSwitch: true, skipLibCheck: true,
-};
+/** What tsconfig.base.json says and counts here. @param {Compiler} ts @returns {import('typescript').CompilerOptions} */
+function strict({ ScriptTarget, ModuleKind, ModuleResolutionKind }) {
+  return {
+    target: ScriptTarget.ES2023, lib: ['lib.es2023.d.ts'], module: ModuleKind.NodeNext, moduleResolution: ModuleResolutionKind.NodeNext, strict: true, isolatedModules: true,
+    verbatimModuleSyntax: true, erasableSyntaxOnly: true, exactOptionalPropertyTypes: true, noImplicitOverride: true, noFallthroughCasesInSwitch: true, skipLibCheck: true,
+  };
+}
 
-/** @param {ts.Diagnostic} diagnostic */
+/** @param {import('typescript').Diagnostic} diagnostic */
 function describe({ file, start, code, messageText }) {
   const { line, character } = file && start !== undefined ? file.getLineAndCharacterOfPosition(start) : { line: 0, character: 0 };
-  return { line: line + 1, column: character + 1, code, message: ts.flattenDiagnosticMessageText(messageText, '\n') };
+  return { line: line + 1, column: character + 1, code, message: compiler().flattenDiagnosticMessageText(messageText, '\n') };
 }
