@@ -2,6 +2,7 @@
 import { Command as Parser, CommanderError, Option } from 'commander';
 import { RecordingError } from '@mmun/recording';
 import type { Command, ExitCode, OptionSpec } from './command.js';
+import { didYouMean } from './nearest.js';
 import type { Terminal } from './terminal.js';
 import { fileErrorLine, isFileError, UsageError } from './usage-error.js';
 
@@ -28,7 +29,7 @@ export async function runCommandLine(program: Program, argv: readonly string[], 
   try {
     await parser.parseAsync(argv, { from: 'user' });
   } catch (error) {
-    return explain(error, name(program, argv), terminal);
+    return explain(error, program.commands.find((command) => command.name === argv[0]), terminal);
   }
   return exitCode;
 }
@@ -40,7 +41,7 @@ function rootParser(program: Program, terminal: Terminal): Parser {
     .usage('<command> [options]')
     .version(program.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help; `mmun <command> --help` shows examples')
-    .helpCommand(false)
+    .helpCommand('help [command]', 'print help of a command')
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), writeErr: silent, outputError: silent, getOutHelpWidth: () => terminal.width })
@@ -75,7 +76,7 @@ function optionOf(spec: OptionSpec): Option {
 
 function oneOf(flags: string, text: string, choices: readonly string[]): string {
   if (choices.includes(text)) return text;
-  throw new UsageError(`${flags.split(' ')[0]} ${text}: expected ${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`);
+  throw new UsageError(`${flags.split(' ')[0]} ${text}: expected ${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}${didYouMean(text, choices)}`);
 }
 
 function examplesText({ examples }: Command): string {
@@ -85,9 +86,11 @@ function examplesText({ examples }: Command): string {
 }
 
 /** One line for whatever went wrong, and the exit code. */
-function explain(error: unknown, who: string, terminal: Terminal): ExitCode {
+function explain(error: unknown, command: Command | undefined, terminal: Terminal): ExitCode {
   if (error instanceof CommanderError && error.exitCode === 0) return 0; // help or version was printed
-  terminal.note(`${terminal.notePaint.red(who)}: ${lineOf(error)}`);
+  const who = command === undefined ? 'mmun' : `mmun ${command.name}`;
+  const isShort = error instanceof CommanderError && error.code === 'commander.missingArgument';
+  terminal.note(`${terminal.notePaint.red(who)}: ${lineOf(error)}${isShort && command !== undefined ? `, as in ${command.examples[0].line}` : ''}`);
   return 2;
 }
 
@@ -100,8 +103,4 @@ function lineOf(error: unknown): string {
 
 function oneLine(text: string): string {
   return text.replace(/\s*\n\s*/g, ' ').trim();
-}
-
-function name(program: Program, argv: readonly string[]): string {
-  return program.commands.some((command) => command.name === argv[0]) ? `mmun ${argv[0]}` : 'mmun';
 }

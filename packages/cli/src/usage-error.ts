@@ -17,7 +17,10 @@ const WORDS: Readonly<Record<string, string>> = {
   EPERM: 'operation not permitted', EROFS: 'read-only file system', EIO: 'input/output error', EEXIST: 'exists already',
 };
 
+export function fileErrorWord({ code = 'unknown error' }: NodeJS.ErrnoException): string {
+  return WORDS[code] ?? code;
+}
+
 export function fileErrorLine(error: NodeJS.ErrnoException): string {
-  const why = WORDS[error.code ?? ''] ?? error.code ?? 'unknown error';
-  return `${error.path ?? 'a file'}: ${error.syscall ?? 'access'} failed: ${why}`;
+  return `${error.path ?? 'a file'}: ${error.syscall ?? 'access'} failed: ${fileErrorWord(error)}`;
 }

@@ -1,6 +1,7 @@
 /** The table: every race in both variants. */
 import { catalogue } from '@mmun/races';
 import type { CheckReport } from '@mmun/races';
+import { didYouMean } from '../nearest.js';
 import { UsageError } from '../usage-error.js';
 import type { RaceRow, RacesReport } from './check-report.js';
 import { openRace } from './open-race.js';
@@ -16,7 +17,7 @@ const RACE_MILLIS = 60_000;
 /** @throws UsageError where nothing fits the filter */
 export async function checkAllRaces(filter: string, { signal, onProgress }: Watcher): Promise<RacesReport> {
   const chosen = catalogue.filter(({ id, title, source }) => [id, title, source].some((text) => text.toLowerCase().includes(filter.toLowerCase())));
-  if (chosen.length === 0) throw new UsageError(`--filter ${filter}: no race has this in its name, title or source: there are ${catalogue.map(({ id }) => id).join(', ')}`);
+  if (chosen.length === 0) throw new UsageError(`--filter ${filter}: no race has this in its name, title or source${didYouMean(filter, catalogue.map(({ id }) => id))}: \`mmun races\` lists all ${catalogue.length}`);
   const rows: RaceRow[] = [];
   for (const [i, { id, title, finds }] of chosen.entries()) {
     const { check } = await openRace(id);

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { allRaces } from '@mmun/races';
 import type { Checkable, CheckOptions, CheckReport, Race, RaceImage, SourceEdit } from '@mmun/races';
+import { didYouMean, didYouMeanPath } from '../nearest.js';
 import { UsageError } from '../usage-error.js';
 
 /** What a linked bundle holds; its code is a copy of its own of everything. */
@@ -32,8 +33,8 @@ const MODULE = /\.[cm]?[jt]s$/;
 export async function openRace(name: string): Promise<OpenRace> {
   const known = allRaces.find(({ id }) => id === name);
   if (known !== undefined) return { race: known, check: (options) => checkKnown(known, options) };
-  if (!MODULE.test(name) && !existsSync(name)) throw new UsageError(`no race is called ${JSON.stringify(name)}${nearest(name)}: \`mmun races\` lists them; a race of your own is a path that ends in .ts or .mjs`);
-  if (!existsSync(name)) throw new UsageError(`${name}: no such file`);
+  if (!MODULE.test(name) && !existsSync(name)) throw new UsageError(`no race is called ${JSON.stringify(name)}${didYouMean(name, allRaces.map(({ id }) => id))}: \`mmun races\` lists them; a race of your own is a path that ends in .ts or .mjs`);
+  if (!existsSync(name)) throw new UsageError(`${name}: no such file${didYouMeanPath(name)}`);
   if (!MODULE.test(name)) throw new UsageError(`${name}: a race is a module: expected .ts or .mjs${extname(name) === '' ? '' : `, not ${extname(name)}`}`);
   return openModule(name);
 }
@@ -61,7 +62,7 @@ async function openModule(name: string): Promise<OpenRace> {
 
 function planOf(race: Checkable, variant: string): { readonly image: string | null; readonly edits: readonly SourceEdit[] } {
   const plan = race.variants.get(variant);
-  if (plan === undefined) throw new UsageError(`--variant ${variant}: race \`${race.id}\` has the variants ${[...race.variants.keys()].join(', ')}`);
+  if (plan === undefined) throw new UsageError(`--variant ${variant}: race \`${race.id}\` has the variants ${[...race.variants.keys()].join(', ')}${didYouMean(variant, [...race.variants.keys()])}`);
   return plan;
 }
 
@@ -91,10 +92,4 @@ async function guarded<T>(race: string, act: () => Promise<T>): Promise<T> {
 /** Loaded when it is needed: it brings compilers. */
 async function linker(): Promise<Linker> {
   return (await import('@mmun/build/link-race')) as unknown as Linker;
-}
-
-/** `, did you mean munmap-read?` */
-function nearest(name: string): string {
-  const close = allRaces.map(({ id }) => id).filter((id) => id.startsWith(name) || name.startsWith(id) || id.includes(name));
-  return close.length === 0 ? '' : `, did you mean ${close.slice(0, 3).join(' or ')}?`;
 }

@@ -10,7 +10,7 @@ import { recordingsOf } from '../run/shipped.js';
 import { startProgress } from '../progress.js';
 import { renderBench } from '../render/render-bench.js';
 import { benchPage } from '../report/bench-page.js';
-import { writeOut } from '../report/write-page.js';
+import { mustBeWritable, writeOut } from '../report/write-page.js';
 import type { Terminal } from '../terminal.js';
 import { UsageError } from '../usage-error.js';
 
@@ -54,6 +54,7 @@ export const bench: Command = {
   ],
 
   async run(_args: readonly string[], { samples, scale = false, recording, write, json = false }: BenchCommandOptions, terminal: Terminal): Promise<ExitCode> {
+    mustBeWritable('--write', write);
     const progress = startProgress(terminal);
     const report = await measure({ samples, recording: scale ? recording : null }, (fraction, what) => { progress.update(fraction, what); }, terminal).finally(() => { progress.stop(); });
     if (write !== undefined) {

@@ -12,7 +12,7 @@ import { renderTorture } from '../render/render-torture.js';
 import { againLine, renderCheck } from '../render/render-check.js';
 import type { Asked } from '../render/render-check.js';
 import { counterexamplePage } from '../report/counterexample-page.js';
-import { writePage } from '../report/write-page.js';
+import { mustBeWritable, writePage } from '../report/write-page.js';
 import type { Terminal } from '../terminal.js';
 
 interface CheckOptions {
@@ -44,6 +44,7 @@ export const check: Command = {
   ],
 
   async run([name]: readonly [string], { json = false, report: page, variant, set = {}, scenario, effort, ...search }: CheckOptions, terminal: Terminal): Promise<ExitCode> {
+    mustBeWritable('--report', page);
     if (looksLikePlugin(name)) return pluginVerdict(name, { json, effort, seed: search.seed, scenario, replay: search.replay }, terminal);
     const status = startStatus(terminal);
     try {

@@ -1,6 +1,7 @@
 import { claims as allClaims, claimsPage, settleClaims } from '@mmun/races';
 import { openToolLab } from '../claims/open-lab.js';
 import type { Command, ExitCode } from '../command.js';
+import { didYouMean } from '../nearest.js';
 import { startProgress } from '../progress.js';
 import { renderClaims } from '../render/render-claims.js';
 import type { Terminal } from '../terminal.js';
@@ -46,6 +47,6 @@ export const claims: Command = {
 function parseIds(text: string): readonly string[] {
   const ids = text.split(',');
   const unknown = ids.find((id) => !allClaims.some((claim) => claim.id === id));
-  if (unknown !== undefined) throw new UsageError(`--only ${text}: no claim is called ${JSON.stringify(unknown)}: there are ${allClaims.map(({ id }) => id).join(', ')}`);
+  if (unknown !== undefined) throw new UsageError(`--only ${text}: no claim is called ${JSON.stringify(unknown)}: there are ${allClaims.map(({ id }) => id).join(', ')}${didYouMean(unknown, allClaims.map(({ id }) => id))}`);
   return ids;
 }

@@ -3,7 +3,7 @@ import { compareDesigns } from '../compare/compare-designs.js';
 import { startProgress } from '../progress.js';
 import { renderCompare } from '../render/render-compare.js';
 import { comparisonPage } from '../report/comparison-page.js';
-import { writePage } from '../report/write-page.js';
+import { mustBeWritable, writePage } from '../report/write-page.js';
 import { ARCHS } from '../run/images.js';
 import { parseRate, parseSeed } from '../run/numbers.js';
 import { parsePluginNames } from '../run/plugins.js';
@@ -43,6 +43,7 @@ export const compare: Command = {
     const watcher = { signal: terminal.interrupt, onProgress: progress.update };
     const { arch, deviceRate, seed } = options;
     const sources = recordingsOf(given);
+    mustBeWritable('--report', options.report);
     const report = await compareDesigns({ sources, arch, plugin, deviceRate, seed }, watcher).finally(() => progress.stop());
     if (options.report !== undefined) {
       writePage(options.report, comparisonPage(report));

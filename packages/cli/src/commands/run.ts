@@ -2,7 +2,7 @@ import pc from 'picocolors';
 import type { Command, ExitCode } from '../command.js';
 import { renderRun } from '../render/render-run.js';
 import { ARCHS, BUILDS, DESIGNS, loadImage } from '../run/images.js';
-import { parseRate, parseSeed } from '../run/numbers.js';
+import { parseFrames, parseRate, parseSeed } from '../run/numbers.js';
 import { loadPlugins, parsePluginNames } from '../run/plugins.js';
 import { recordingsOf } from '../run/shipped.js';
 import { runRecordings } from '../run/run-recordings.js';
@@ -10,7 +10,7 @@ import { runVerdict } from '../render/run-verdict.js';
 import type { RunLog } from '../report/run-log.js';
 import { runPage } from '../report/run-page.js';
 import { traceEvents } from '../report/trace-events.js';
-import { writeOut, writePage } from '../report/write-page.js';
+import { mustBeWritable, writeOut, writePage } from '../report/write-page.js';
 import type { RunWatcher } from '../run/run-recordings.js';
 import type { RunReport } from '../run/run-report.js';
 import { startProgress } from '../progress.js';
@@ -23,6 +23,7 @@ interface RunOptions {
   readonly build: (typeof BUILDS)[number];
   readonly plugin?: readonly string[];
   readonly deviceRate?: number;
+  readonly frames?: number;
   readonly seed: number;
   readonly trace?: string;
   readonly report?: string;
@@ -44,6 +45,7 @@ export const run: Command = {
       parse: (text, previous) => parsePluginNames(text, (previous as string[] | undefined) ?? []),
     },
     { flags: '--device-rate <rate>', description: `their accesses per recorded event (default: ${DEFAULT_DEVICE_RATE})`, parse: parseRate },
+    { flags: '--frames <number>', description: 'page frames of the machine: the rest is swapped out, and what comes back is compared with a replay that has room', parse: parseFrames },
     { flags: '--seed <number>', description: 'what random choices are made from', defaultValue: 1, parse: parseSeed },
     { flags: '--trace <file>', description: 'write what happened as Chrome trace events, for Perfetto' },
     { flags: '--report <file>', description: 'write what happened as one HTML page' },
@@ -54,12 +56,15 @@ export const run: Command = {
     { line: 'mmun run samples/demo --plugin kvm', shows: 'with a virtual machine over the same memory' },
     { line: 'mmun run samples/demo --design off', shows: 'without notifiers: the same answers' },
     { line: 'mmun run samples/demo --plugin kvm --report run.html', shows: 'the run as a page: timeline and address space' },
+    { line: 'mmun run samples/demo --plugin kvm --frames 300', shows: 'in less memory than it wants: pages leave and come again the same' },
     { line: 'mmun run trace.log --json | jq .recordings', shows: 'a strace log alone, for a script' },
   ],
 
   async run(given: readonly string[], options: RunOptions, terminal: Terminal): Promise<ExitCode> {
     if (options.deviceRate !== undefined && options.plugin === undefined) throw new UsageError('--device-rate needs a --plugin whose accesses it counts');
     const sources = recordingsOf(given);
+    mustBeWritable('--trace', options.trace);
+    mustBeWritable('--report', options.report);
     const image = await loadImage(options);
     const plugins = await loadPlugins(options.plugin ?? [], image);
     const deviceRate = options.deviceRate ?? DEFAULT_DEVICE_RATE;
@@ -67,7 +72,7 @@ export const run: Command = {
     const logs: Logged[] = [];
     const watcher: RunWatcher = { signal: terminal.interrupt, onProgress: progress.update, onLog: (recording, log) => { logs.push({ ...recording, log }); } };
     const log = options.report !== undefined ? 'events and vmas' : options.trace !== undefined ? 'events' : null;
-    const request = { sources, image, plugins, deviceRate, seed: options.seed, ...(log === null ? {} : { log } as const) };
+    const request = { sources, image, plugins, deviceRate, seed: options.seed, ...(options.frames === undefined ? {} : { frames: options.frames }), ...(log === null ? {} : { log } as const) };
     const report = await runRecordings(request, watcher).finally(() => progress.stop());
     if (options.trace !== undefined) writeTrace(options.trace, logs, terminal);
     if (options.report !== undefined) writeRunPage(options.report, logs, report, terminal);

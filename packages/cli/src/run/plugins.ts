@@ -1,5 +1,6 @@
 /** The secondary MMUs that this build holds, each in the form of the image that it is attached to. */
 import type { ImageConfig, SecondaryMmu } from '@mmun/include';
+import { didYouMean } from '../nearest.js';
 import { UsageError } from '../usage-error.js';
 import type { ReplayImage } from './images.js';
 
@@ -25,7 +26,7 @@ const PLUGINS: Readonly<Record<string, Load>> = {
 export function parsePluginNames(text: string, previous: readonly string[]): string[] {
   const names = text.split(',').map((name) => name.trim());
   for (const name of names) {
-    if (!Object.hasOwn(PLUGINS, name)) throw new UsageError(`--plugin ${text}: no secondary MMU ${JSON.stringify(name)} yet: there is ${Object.keys(PLUGINS).join(', ')}`);
+    if (!Object.hasOwn(PLUGINS, name)) throw new UsageError(`--plugin ${text}: no secondary MMU ${JSON.stringify(name)} yet: there is ${Object.keys(PLUGINS).join(', ')}${didYouMean(name, Object.keys(PLUGINS))}`);
   }
   return [...new Set([...previous, ...names])];
 }
