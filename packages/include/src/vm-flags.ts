@@ -10,6 +10,8 @@ export const VM_MAYSHARE = 0x80;
 export const VM_GROWSDOWN = 0x100;
 export const VM_UFFD_MISSING = 0x200;
 export const VM_PFNMAP = 0x400;
+/** Somewhere in the mapping there is, or was, a guard region: fork copies its page tables. */
+export const VM_MAYBE_GUARD = 0x800;
 /** Deviation: bit 38 in 6.18, beyond what a word of the model holds; this is the bit of VM_UFFD_WP. */
 export const VM_DROPPABLE = 0x1000;
 export const VM_LOCKED = 0x2000;
@@ -33,6 +35,8 @@ export const VM_MERGEABLE = 0x80000000;
 
 export const VM_ACCESS_FLAGS: number = VM_READ | VM_WRITE | VM_EXEC;
 export const VM_SPECIAL: number = VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP;
+/** What keeps no two VMAs from merging, and what the merged one then has too. */
+export const VM_STICKY: number = VM_MAYBE_GUARD;
 export const VM_LOCKED_MASK: number = VM_LOCKED | VM_LOCKONFAULT;
 /** What a stack is made of before its flags are decided. VM_STACK_FLAGS */
 export const VM_STACK_FLAGS: number = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_GROWSDOWN | VM_ACCOUNT;

@@ -21,9 +21,9 @@ const LIMITS: readonly (readonly [resource: number, pages: number])[] = [[2, 48]
 /** Bits above those of an int, of which the kernel sees some and others not. */
 const BEYOND_INT = [2 ** 31, 2 ** 32, 2 ** 40];
 const PROTS = [3, 3, 3, 3, 1, 1, 0, 5, 7, 2, 4, 8 | 3];
-const ADVICE = [4, 4, 4, 4, 8, 8, 0, 1, 2, 3, 9, 10, 11, 14, 15, 16, 17, 18, 18, 19, 20, 21, 22, 23, 23, 24];
+const ADVICE = [4, 4, 4, 4, 8, 8, 0, 1, 2, 3, 9, 10, 11, 14, 15, 16, 17, 18, 18, 19, 20, 21, 22, 23, 23, 24, 102, 102, 103];
 /** Not the whole truth of madvise: those that poison pages, and the newest, are left alone. */
-const ODD_ADVICE = [25, 5, 6, 7, 12, 13, 26, 99, 2 ** 31];
+const ODD_ADVICE = [25, 5, 6, 7, 12, 13, 26, 99, 2 ** 31, 2 ** 32 + 4];
 
 /** Denywrite, executable, 32 bit, above 4G, nonblock, sync, uninitialized, and one that means nothing. */
 const RARE_FLAGS: readonly (readonly [flag: number, oneIn: number])[] = [0x800, 0x1000, 0x40, 0x80, 0x10000, 0x80000, 0x4000000, 0x8000000].map((flag) => [flag, 90]);

@@ -15,7 +15,7 @@ const FIXED_ANONYMOUS = 0x32;
 const FIXED_SHARED = 0x11;
 const MAYMOVE_FIXED = 3;
 const ADVICE = {
-  random: 1, sequential: 2, willneed: 3, dontneed: 4, free: 8, remove: 9, dontfork: 10, dontdump: 16, wipeonfork: 18, cold: 20, pageout: 21, populateWrite: 23,
+  random: 1, sequential: 2, willneed: 3, dontneed: 4, free: 8, remove: 9, dontfork: 10, dontdump: 16, wipeonfork: 18, cold: 20, pageout: 21, populateWrite: 23, guardInstall: 102, guardRemove: 103,
 } as const;
 
 export type Backing = 'anonymous' | 'memfd';
@@ -66,6 +66,8 @@ const OF_BOTH: readonly Omit<KvmKind, 'backing'>[] = [
   { name: 'MADV_DONTFORK', cuts: true, operations: advise(ADVICE.dontfork) },
   { name: 'MADV_DONTDUMP', cuts: true, operations: advise(ADVICE.dontdump) },
   { name: 'MADV_POPULATE_WRITE', cuts: false, operations: advise(ADVICE.populateWrite) },
+  { name: 'MADV_GUARD_INSTALL', cuts: false, operations: advise(ADVICE.guardInstall) },
+  { name: 'MADV_GUARD_REMOVE', cuts: false, operations: advise(ADVICE.guardRemove) },
   { name: 'mmap over it', cuts: true, operations: (range) => [{ name: 'mmap', args: [...span(range), PROT.readWrite, FIXED_ANONYMOUS, 0, 0] }] },
   { name: 'mremap elsewhere', cuts: true, operations: (range) => [{ name: 'mremap', args: [at(range.first), span(range)[1], span(range)[1], MAYMOVE_FIXED, ELSEWHERE] }] },
   { name: 'mlock', cuts: true, operations: (range) => [{ name: 'mlock', args: span(range) }] },

@@ -12,7 +12,7 @@ const GUEST_PAGES = 256;
 const MEASURED: Readonly<Record<string, readonly [anonymous: number | null, memfd: number | null]>> = {
   'munmap': [100, 100], 'mprotect PROT_READ': [100, 100], 'mprotect PROT_NONE': [100, 100], 'mprotect to what it is': [0, 0],
   'MADV_DONTNEED': [100, 100], 'MADV_COLD': [0, 0], 'MADV_WILLNEED': [0, 0], 'MADV_SEQUENTIAL': [0, 0], 'MADV_RANDOM': [0, 0], 'MADV_DONTFORK': [0, 0],
-  'MADV_DONTDUMP': [0, 0], 'MADV_POPULATE_WRITE': [0, 0], 'mmap over it': [100, 100], 'mremap elsewhere': [100, 100], 'mlock': [0, 0], 'mlock2 MLOCK_ONFAULT': [0, 0],
+  'MADV_DONTDUMP': [0, 0], 'MADV_POPULATE_WRITE': [0, 0], 'MADV_GUARD_INSTALL': [100, 100], 'MADV_GUARD_REMOVE': [0, 0], 'mmap over it': [100, 100], 'mremap elsewhere': [100, 100], 'mlock': [0, 0], 'mlock2 MLOCK_ONFAULT': [0, 0],
   'munlock': [0, 0], 'msync': [0, 0], 'fork and exit': [GUEST_PAGES, 0], 'a write by the host': [0, 0], 'MADV_FREE': [100, null], 'MADV_WIPEONFORK': [0, null],
   'MADV_REMOVE': [null, 100], 'ftruncate': [null, GUEST_PAGES - 100],
 };

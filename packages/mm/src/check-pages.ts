@@ -13,6 +13,7 @@ import type { Machine } from './mm-types.js';
 import { MM_SWAPENTS, PG_ANON_EXCLUSIVE, PG_RESERVED, PG_SWAPCACHE, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
 import { checkSwap } from './check-rmap.js';
 import { findVma } from './vma-tree.js';
+import { isGuardPte } from './swapops.js';
 
 type Report = (code: string, message: string) => void;
 
@@ -104,6 +105,7 @@ function checkTable(m: Machine, mm: Mm, pmdp: Pmdp, start: Vaddr, counted: Count
       continue;
     }
     if (!ptepPresent(m, ptep)) {
+      if (isGuardPte(ptepGet(m, ptep))) continue;
       const slot = pteToSwpEntry(ptepGet(m, ptep));
       if (slot === 0 || slot > m.bootConfig.nrSwapSlots || !poolIsLive(m.swapPool, slot)) report('bad-pte', `${where}: neither none nor present, nor an entry of a slot in use`);
       else {

@@ -6,7 +6,7 @@ import { nameOfWhere as nameIn, poolHighest, poolIsLive, whereOf } from '@mmun/l
 import { MAX_HELD_LOCKS } from '@mmun/locking';
 import {
   pageTestDirty,
-  hugePteOffset, pgdNone, pgdOffset, pmdHuge, pmdNone, pmdOffset, pteDirty, pteNone, pteOffset, ptePfn, ptePresent, pteToSwpEntry, pteWrite, ptepGet, pudNone, pudOffset, walkPte, whereOfSlot,
+  hugePteOffset, pgdNone, pgdOffset, pmdHuge, pmdNone, pmdOffset, pteDirty, pteNone, pteOffset, ptePfn, ptePresent, pteWrite, ptepGet, pudNone, pudOffset, walkPte, whereOfSlot,
 } from '#asm';
 import { newTask } from './fork.js';
 import { hugeOrSmallPte, translationAt } from './hugetlb-gup.js';
@@ -16,6 +16,7 @@ import type { Machine } from './mm-types.js';
 import { PG_DIRTY, pageIsAnon } from './page-flags.js';
 import { pageCacheLookup } from './page-cache.js';
 import { blockLookup } from './page-io.js';
+import { swapSlotOf } from './swapops.js';
 
 export function translationWhere(m: Machine, mm: Mm, address: Vaddr): Where {
   if (m.mm.pgd[mm] === 0) return whereOf(m.mm.pgd, mm);
@@ -53,7 +54,7 @@ export function wordAt(m: Machine, mm: Mm, address: Vaddr): number {
   const ptep: Ptep = m.mm.pgd[mm] === 0 ? (0 as Ptep) : walkPte(m, mm, address);
   if (ptep === 0) return 0;
   const pte = ptepGet(m, ptep);
-  const slot = pteNone(pte) ? 0 : pteToSwpEntry(pte);
+  const slot = pteNone(pte) ? 0 : swapSlotOf(pte);
   if (slot === 0) return 0;
   const cached = m.swap.page[slot] as Pfn;
   const { pageContentWords } = m.bootConfig;

@@ -7,7 +7,7 @@
 import { PAGE_SIZE } from '@mmun/include';
 import type { MaySleep, Mm, Pfn, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import {
-  pageClearDirty, pageTestAndClearYoung, pteMkclean, pteMkold, ptePfn, ptePresent, pteToSwpEntry, ptepClearFlush, ptepGet, ptepGetAndClear, ptepTestAndClearYoung, setPteAt,
+  pageClearDirty, pageTestAndClearYoung, pteMkclean, pteMkold, ptePfn, ptePresent, ptepClearFlush, ptepGet, ptepGetAndClear, ptepTestAndClearYoung, setPteAt,
 } from '#asm';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';
 import { pteOffsetMapLock, pteUnmapUnlock } from './gup.js';
@@ -16,6 +16,7 @@ import type { Machine } from './mm-types.js';
 import { MM_SWAPENTS, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_LAZYFREE, addMmCounter, pageIsAnon, trylockPage, unlockPage, vmNormalPage } from './page-flags.js';
 import { lruAddDrain } from './swap.js';
 import { freeSwapAndCache, tryToFreeSwap } from './swapfile.js';
+import { swapSlotOf } from './swapops.js';
 import { deactivatePage, reclaimPage } from './vmscan.js';
 
 /** MADV_COLD or MADV_PAGEOUT. @locks mmap_sem R @holds the VMA is not locked, nor a driver's */
@@ -64,10 +65,10 @@ function* freePte(m: Machine, vma: Vma, mm: Mm, address: Vaddr): Task<Step, Pfn>
   const pte = ptepGet(m, ptep);
   let freed = 0 as Pfn;
   if (ptePresent(pte)) freed = yield* lazyfreePte(m, vma, mm, address, ptep, vmNormalPage(m, vma, ptePfn(pte)));
-  else if (pteToSwpEntry(pte) !== 0) {
+  else if (swapSlotOf(pte) !== 0) {
     yield* ptepGetAndClear(m, mm, address, ptep);
     addMmCounter(m, mm, MM_SWAPENTS, -1);
-    yield* freeSwapAndCache(m, pteToSwpEntry(pte));
+    yield* freeSwapAndCache(m, swapSlotOf(pte));
   }
   yield* pteUnmapUnlock(m, mm, address);
   return freed;

@@ -6,7 +6,7 @@
  */
 import {
   EACCES, EAGAIN, EFBIG, EINVAL, ENOMEM, MADV_COLD, MADV_COLLAPSE, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED,
-  MADV_DONTNEED_LOCKED, MADV_FREE, MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
+  MADV_DONTNEED_LOCKED, MADV_FREE, MADV_GUARD_INSTALL, MADV_GUARD_REMOVE, MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
   MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_UNMERGEABLE, MADV_WILLNEED,
   MADV_WIPEONFORK, PAGE_SIZE, VM_DONTCOPY, VM_DONTDUMP, VM_DROPPABLE, VM_HUGEPAGE, VM_HUGETLB, VM_IO, VM_LOCKED, VM_MAYSHARE, VM_MAYWRITE, VM_MERGEABLE,
   VM_NOHUGEPAGE, VM_PFNMAP, VM_RAND_READ, VM_SEQ_READ, VM_SHARED, VM_SPECIAL, VM_WIPEONFORK,
@@ -15,6 +15,7 @@ import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downRead, downWrite, upRead, upWrite } from '@mmun/locking';
 import { HPAGE_PMD_NR, HPAGE_SIZE, PMD_SIZE } from '#asm';
 import { hugeStart } from './hugetlb-pool.js';
+import { madviseGuardInstall, madviseGuardRemove } from './madvise-guard.js';
 import { madviseFree, madvisePageout } from './madvise-pageout.js';
 import { madvisePopulate } from './madvise-populate.js';
 import { zapPageRange } from './memory.js';
@@ -22,7 +23,7 @@ import { INODE_REGULAR, currentMm, mmapSemOf, vmaInode, vmaIsAnonymous } from '.
 import type { Machine } from './mm-types.js';
 import { truncatePageRange } from './truncate.js';
 import { isPageAligned, pageAlign } from './vma.js';
-import { vmaModifyFlags } from './vma-merge.js';
+import { vmaModifyFlags, vmaSetFlags } from './vma-merge.js';
 import { findVma } from './vma-tree.js';
 
 /** Advice that changes the flags of VMAs: the only kind that needs mmap_sem for write. */
@@ -32,10 +33,11 @@ const FLAG_ADVICE: ReadonlySet<number> = new Set([
 ]);
 const PAGE_ADVICE: ReadonlySet<number> = new Set([
   MADV_WILLNEED, MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_FREE, MADV_REMOVE, MADV_COLD, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
-  MADV_COLLAPSE,
+  MADV_COLLAPSE, MADV_GUARD_INSTALL, MADV_GUARD_REMOVE,
 ]);
 
-export function* sysMadvise(m: Machine, addr: Vaddr, lenBytes: number, advice: number): Task<MaySleep, number> {
+export function* sysMadvise(m: Machine, addr: Vaddr, lenBytes: number, behavior: number): Task<MaySleep, number> {
+  const advice = behavior | 0; // an int
   const isFlagAdvice = FLAG_ADVICE.has(advice);
   if ((!isFlagAdvice && !PAGE_ADVICE.has(advice)) || !isPageAligned(addr)) return -EINVAL;
   const end = addr + pageAlign(lenBytes);
@@ -83,6 +85,11 @@ function* madviseVma(m: Machine, mm: Mm, vma: Vma, start: Vaddr, end: Vaddr, adv
       if ((vmFlags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB)) !== 0) return -EINVAL;
       yield* madvisePageout(m, vma, start, end, advice === MADV_PAGEOUT);
       return 0;
+    case MADV_GUARD_INSTALL: return (vmFlags & (VM_SPECIAL | VM_HUGETLB | VM_LOCKED)) !== 0 ? -EINVAL : yield* madviseGuardInstall(m, vma, start, end);
+    case MADV_GUARD_REMOVE:
+      if ((vmFlags & (VM_SPECIAL | VM_HUGETLB)) !== 0) return -EINVAL;
+      yield* madviseGuardRemove(m, vma, start, end);
+      return 0;
     case MADV_REMOVE: return yield* madviseRemove(m, vma, start, end);
     case MADV_DONTNEED: case MADV_DONTNEED_LOCKED: case MADV_FREE:
       if ((vmFlags & VM_HUGETLB) !== 0) return yield* madviseDontneedHuge(m, vma, start, end, advice);
@@ -109,7 +116,7 @@ function* madviseFlags(m: Machine, mm: Mm, vma: Vma, start: Vaddr, end: Vaddr, a
   if (newFlags === m.vma.vmFlags[vma]) return 0;
   const changed = yield* vmaModifyFlags(m, mm, vma, start, end, newFlags);
   if (changed < 0) return changed === -ENOMEM ? -EAGAIN : changed;
-  m.vma.vmFlags[changed] = newFlags;
+  vmaSetFlags(m, changed as Vma, newFlags);
   return 0;
 }
 

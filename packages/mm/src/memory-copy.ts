@@ -6,7 +6,7 @@
  *
  * Lock order: ptl of the child > ptl of the parent.
  */
-import { ENOMEM, PAGE_SIZE, VM_HUGETLB, VM_MAYWRITE, VM_MIXEDMAP, VM_PFNMAP, VM_SHARED } from '@mmun/include';
+import { ENOMEM, PAGE_SIZE, VM_HUGETLB, VM_MAYBE_GUARD, VM_MAYWRITE, VM_MIXEDMAP, VM_PFNMAP, VM_SHARED } from '@mmun/include';
 import type { MaySleep, Mm, Pmdp, Pte, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { refcountAt, refcountInc, spinLock, spinLockNested, spinUnlock } from '@mmun/locking';
 import {
@@ -20,6 +20,7 @@ import { MM_ANONPAGES, MM_SWAPENTS, PG_ANON_EXCLUSIVE, addMmCounter, mmCounter, 
 import { mmFindTable, pmdAllocWalk, pteAlloc, pteLockptr, skipHole } from './pgalloc.js';
 import { pageDupRmap } from './rmap.js';
 import { swapDuplicate } from './swapfile.js';
+import { isGuardPte } from './swapops.js';
 
 /** Entries looked at, a copied pte counting eight more, after which both locks are left if someone waits. */
 const LATENCY = 32;
@@ -64,7 +65,7 @@ function* copyPmdRanges(m: Machine, dstVma: Vma, srcVma: Vma): Task<MaySleep, nu
 
 /** Pages of files and of shmem come again by faults; private copies and frames without a file do not. */
 function vmaNeedsCopy(m: Machine, srcVma: Vma): boolean {
-  return m.vma.anonVma[srcVma] !== 0 || (m.vma.vmFlags[srcVma] & (VM_PFNMAP | VM_MIXEDMAP)) !== 0;
+  return m.vma.anonVma[srcVma] !== 0 || (m.vma.vmFlags[srcVma] & (VM_PFNMAP | VM_MIXEDMAP | VM_MAYBE_GUARD)) !== 0;
 }
 
 /** Private memory that can become writable: is_cow_mapping() */
@@ -128,9 +129,11 @@ function* copyPteRange(m: Machine, dstVma: Vma, srcVma: Vma, dstPmdp: Pmdp, srcP
 
 /** @locks both ptls */
 function* copySwapEntry(m: Machine, dstMm: Mm, dst: Ptep, pte: Pte, address: Vaddr): Task<Step> {
-  const slot = pteToSwpEntry(pte);
-  if (slot === 0) return;
-  yield* swapDuplicate(m, slot);
-  addMmCounter(m, dstMm, MM_SWAPENTS, 1);
+  if (!isGuardPte(pte)) {
+    const slot = pteToSwpEntry(pte);
+    if (slot === 0) return;
+    yield* swapDuplicate(m, slot);
+    addMmCounter(m, dstMm, MM_SWAPENTS, 1);
+  }
   yield* setPteAt(m, dstMm, address, dst, pte);
 }

@@ -1,6 +1,6 @@
 // Models do_swap_page of mm/memory.c and read_swap_cache_async of mm/swap_state.c (2.6.24; exclusiveness as in 6.18).
 /** Lock order: mmap_sem (read) > page lock > ptl > swapLock. */
-import { VM_FAULT_OOM, VM_WRITE } from '@mmun/include';
+import { VM_FAULT_OOM, VM_FAULT_SIGSEGV, VM_WRITE } from '@mmun/include';
 import type { MaySleep, Pfn, Pmdp, Pte, Ptep, Spinlock, Task, Vaddr, Vma } from '@mmun/include';
 import { spinLock, spinUnlock } from '@mmun/locking';
 import { pfnPte, pteMkdirty, pteMkwrite, pteSame, pteToSwpEntry, ptepGet, setPteAt } from '#asm';
@@ -15,14 +15,16 @@ import { pteLockptr } from './pgalloc.js';
 import { pageAddAnonRmap } from './rmap.js';
 import { putPage } from './swap.js';
 import { addToSwapCache, isSwapExclusive, lookupSwapCache, swapFree, tryToFreeSwap, vmSwapFull } from './swapfile.js';
+import { isGuardPte } from './swapops.js';
 
 /**
  * Brings in the page of a swap entry: out of the swap cache, or from its slot.
  * @param seen what the pte held when it was read without the ptl
  * @context process; may sleep @locks mmap_sem
- * @returns 0, also where someone else was first, or VM_FAULT_OOM
+ * @returns 0, also where someone else was first, VM_FAULT_OOM, or for a guard VM_FAULT_SIGSEGV
  */
 export function* doSwapPage(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, ptep: Ptep, flags: number, seen: Pte): Task<MaySleep, number> {
+  if (isGuardPte(seen)) return VM_FAULT_SIGSEGV;
   const ptl = pteLockptr(m, vmaMm(m, vma), pmdp);
   const slot = pteToSwpEntry(seen);
   const pfn = yield* readSwapCacheAsync(m, slot);

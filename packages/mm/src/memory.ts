@@ -7,7 +7,7 @@ import type { MaySleep, Mm, Pfn, Pgdp, Pmdp, Pte, Ptep, Pudp, Step, Task, Vaddr,
 import { spinLock, spinUnlock } from '@mmun/locking';
 import {
   PGDIR_SIZE, PMD_SIZE, PTRS_PER_PMD, PTRS_PER_PUD, PUD_SIZE, TASK_SIZE, pgdAddrEnd, pgdClear, pgdNone, pgdOffset, pgdPage, pmdAddrEnd, pmdClear,
-  pmdNone, pmdOffset, pmdPgtable, pteDirty, pteOffset, ptePfn, pteToSwpEntry, pteYoung, ptepGet, ptepGetAndClearFull, ptepNone, ptepPfn, ptepPresent, pudAddrEnd, pudClear, pudNone,
+  pmdNone, pmdOffset, pmdPgtable, pteDirty, pteOffset, ptePfn, pteYoung, ptepGet, ptepGetAndClearFull, ptepNone, ptepPfn, ptepPresent, pudAddrEnd, pudClear, pudNone,
   pudOffset, pudPage,
 } from '#asm';
 import { MMU_NOTIFIER, mmuNotifier, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, mmuNotifierInvalidateRangeStartNonblock } from '#mmu-notifier';
@@ -19,6 +19,7 @@ import { MM_ANONPAGES, MM_SWAPENTS, PG_DIRTY, PG_REFERENCED, addMmCounter, mmCou
 import { pteLockptr } from './pgalloc.js';
 import { pageRemoveRmap } from './rmap.js';
 import { freePageAndSwapCache, freeSwapAndCache } from './swapfile.js';
+import { isGuardPte, swapSlotOf } from './swapops.js';
 
 /**
  * Takes away what `[start, end)` maps, VMA by VMA along vmNext. A caller that has no gather open gets one of its own, so
@@ -37,7 +38,7 @@ export function* unmapVmas(m: Machine, startVma: Vma, start: Vaddr, end: Vaddr):
     const to = Math.min(v.vmEnd[vma], end) as Vaddr;
     if (from >= to) continue;
     if ((v.vmFlags[vma] & VM_HUGETLB) !== 0) yield* unmapHugepageRange(m, vma, from, to, true);
-    else yield* unmapPageRange(m, vma, from, to, false);
+    else yield* unmapPageRange(m, vma, from, to, false, true);
   }
   yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);
   if (isOwn) yield* tlbFinishMmu(m);
@@ -98,36 +99,37 @@ export function* freePgtables(m: Machine, mm: Mm, floor: Vaddr, ceiling: Vaddr, 
   if (isOwn) yield* tlbFinishMmu(m);
 }
 
-function* unmapPageRange(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, isFileOnly: boolean): Task<Step> {
+/** @param dropsMarkers the mapping goes, and guards with it; else they stay */
+function* unmapPageRange(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, isFileOnly: boolean, dropsMarkers: boolean = false): Task<Step> {
   const mm = vmaMm(m, vma);
   for (let address = start; address < end;) {
     const next = pgdAddrEnd(address, end);
     const pgdp = pgdOffset(m, mm, address);
-    if (!pgdNone(m, pgdp)) yield* zapPudRange(m, vma, pgdp, address, next, isFileOnly);
+    if (!pgdNone(m, pgdp)) yield* zapPudRange(m, vma, pgdp, address, next, isFileOnly, dropsMarkers);
     address = next;
   }
 }
 
-function* zapPudRange(m: Machine, vma: Vma, pgdp: Pgdp, start: Vaddr, end: Vaddr, isFileOnly: boolean): Task<Step> {
+function* zapPudRange(m: Machine, vma: Vma, pgdp: Pgdp, start: Vaddr, end: Vaddr, isFileOnly: boolean, dropsMarkers: boolean): Task<Step> {
   for (let address = start; address < end;) {
     const next = pudAddrEnd(address, end);
     const pudp = pudOffset(m, pgdp, address);
-    if (!pudNone(m, pudp)) yield* zapPmdRange(m, vma, pudp, address, next, isFileOnly);
+    if (!pudNone(m, pudp)) yield* zapPmdRange(m, vma, pudp, address, next, isFileOnly, dropsMarkers);
     address = next;
   }
 }
 
-function* zapPmdRange(m: Machine, vma: Vma, pudp: Pudp, start: Vaddr, end: Vaddr, isFileOnly: boolean): Task<Step> {
+function* zapPmdRange(m: Machine, vma: Vma, pudp: Pudp, start: Vaddr, end: Vaddr, isFileOnly: boolean, dropsMarkers: boolean): Task<Step> {
   for (let address = start; address < end;) {
     const next = pmdAddrEnd(address, end);
     const pmdp = pmdOffset(m, pudp, address);
-    if (!pmdNone(m, pmdp)) yield* zapPteRange(m, vma, pmdp, address, next, isFileOnly);
+    if (!pmdNone(m, pmdp)) yield* zapPteRange(m, vma, pmdp, address, next, isFileOnly, dropsMarkers);
     address = next;
   }
 }
 
 /** Hook #4 of v5: after the clear and before the page is freed or the CPUs' TLBs are flushed, under the ptl. @hot */
-function* zapPteRange(m: Machine, vma: Vma, pmdp: Pmdp, start: Vaddr, end: Vaddr, isFileOnly: boolean): Task<Step> {
+function* zapPteRange(m: Machine, vma: Vma, pmdp: Pmdp, start: Vaddr, end: Vaddr, isFileOnly: boolean, dropsMarkers: boolean): Task<Step> {
   const mm = vmaMm(m, vma);
   const ptl = pteLockptr(m, mm, pmdp);
   const isFull = tlbIsFull(m);
@@ -140,6 +142,7 @@ function* zapPteRange(m: Machine, vma: Vma, pmdp: Pmdp, start: Vaddr, end: Vaddr
     if (isFileOnly && isPrivateCopy(m, vma, ptep)) continue;
     // under the ptl only accessed and dirty can still change, so what the slot maps is read first, as integers
     const isPresent = ptepPresent(m, ptep);
+    if (!isPresent && !dropsMarkers && isGuardPte(ptepGet(m, ptep))) continue;
     const pfn = vmNormalPage(m, vma, ptepPfn(m, ptep));
     const ptent = yield* ptepGetAndClearFull(m, mm, address, ptep, isFull);
     if (!isPresent) {
@@ -164,7 +167,7 @@ function* zapPteRange(m: Machine, vma: Vma, pmdp: Pmdp, start: Vaddr, end: Vaddr
 
 /** A pte that is neither none nor present. @locks its ptl */
 function* zapSwapEntry(m: Machine, mm: Mm, pte: Pte): Task<Step> {
-  const slot = pteToSwpEntry(pte);
+  const slot = swapSlotOf(pte);
   if (slot === 0) return;
   addMmCounter(m, mm, MM_SWAPENTS, -1);
   yield* freeSwapAndCache(m, slot);

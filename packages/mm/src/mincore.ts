@@ -4,7 +4,7 @@ import { EINVAL, ENOMEM, PAGE_SIZE, READ, VM_HUGETLB } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { downRead, touch, upRead } from '@mmun/locking';
-import { TASK_SIZE, pteToSwpEntry, ptePresent, ptepGet } from '#asm';
+import { TASK_SIZE, ptePresent, ptepGet } from '#asm';
 import { pteOffsetMapLock, pteUnmapUnlock } from './gup.js';
 import { isHugetlbMapped } from './hugetlb-gup.js';
 import { hugeTable } from './hugetlb-pgtable.js';
@@ -13,6 +13,7 @@ import { INODE_REGULAR, currentMm, mmapSemOf, vmaInode } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { pageCacheLookup } from './page-cache.js';
 import { findVma } from './vma-tree.js';
+import { swapSlotOf } from './swapops.js';
 
 /**
  * Which pages would be there without reading: mapped, in the swap cache, or for a file in its cache.
@@ -42,7 +43,7 @@ function* mincorePage(m: Machine, mm: Mm, vma: Vma, address: Vaddr): Task<MaySle
   const ptep = yield* pteOffsetMapLock(m, mm, address);
   if (ptep !== 0) {
     const pte = ptepGet(m, ptep);
-    const slot = ptePresent(pte) ? 0 : pteToSwpEntry(pte);
+    const slot = swapSlotOf(pte);
     if (slot !== 0) touch(m, READ, whereOf(m.swap.page, slot));
     const isInSwapCache = slot !== 0 && m.swap.page[slot] !== 0;
     yield* pteUnmapUnlock(m, mm, address);

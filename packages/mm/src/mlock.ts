@@ -13,7 +13,7 @@ import { canDoMlock } from './limits.js';
 import { currentMm, groupLeader, mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { pageAlignWrapping, vmaPages } from './vma.js';
-import { vmaModifyFlags } from './vma-merge.js';
+import { vmaModifyFlags, vmaSetFlags } from './vma-merge.js';
 import { findVma } from './vma-tree.js';
 
 export function* sysMlock(m: Machine, addr: Vaddr, lenBytes: number): Task<MaySleep, number> {
@@ -110,7 +110,7 @@ function* mlockFixup(m: Machine, mm: Mm, vma: Vma, start: number, end: number, n
   if ((newFlags & VM_LOCKED) === 0) nrPages = -nrPages;
   else if ((oldFlags & VM_LOCKED) !== 0) nrPages = 0;
   m.mm.lockedVm[mm] += nrPages;
-  m.vma.vmFlags[changed] = newFlags;
+  vmaSetFlags(m, changed as Vma, newFlags);
   return 0;
 }
 

@@ -13,7 +13,7 @@ import { changeProtection } from './mprotect.js';
 import { currentMm, mmapSemOf, vmaIsAnonymous } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { isPageAligned, pageAlign } from './vma.js';
-import { vmaModifyFlags } from './vma-merge.js';
+import { vmaModifyFlags, vmaSetFlags } from './vma-merge.js';
 import { findVma } from './vma-tree.js';
 
 const GROWS = PROT_GROWSDOWN | PROT_GROWSUP;
@@ -69,7 +69,7 @@ export function* mprotectFixup(m: Machine, mm: Mm, vma: Vma, start: Vaddr, end: 
   if (newFlags < 0) return newFlags;
   const changed = yield* vmaModifyFlags(m, mm, vma, start, end, newFlags);
   if (changed < 0) return changed;
-  m.vma.vmFlags[changed] = newFlags;
+  vmaSetFlags(m, changed as Vma, newFlags);
   if ((newFlags & VM_HUGETLB) !== 0) yield* hugetlbChangeProtection(m, changed as Vma, start, end, vmaPageProt(m, changed as Vma));
   else yield* changeProtection(m, changed as Vma, start, end, vmaPageProt(m, changed as Vma));
   vmStatAccount(m, mm, oldFlags, -nrPages);

@@ -1,13 +1,14 @@
 // Models smap_gather_stats of fs/proc/task_mmu.c (6.18).
 import { PAGE_SIZE, VM_HUGETLB } from '@mmun/include';
 import type { Pmdp, Ptep, Vaddr, Vma } from '@mmun/include';
-import { pmdAddrEnd, pteOffset, pteToSwpEntry, ptepGet, ptepNone, ptepPfn, ptepPresent } from '#asm';
+import { pmdAddrEnd, pteOffset, ptepGet, ptepNone, ptepPfn, ptepPresent } from '#asm';
 import { hugePteOf, hugeTable, nextHuge } from './hugetlb-pgtable.js';
 import { HPAGE_NR } from './hugetlb-pool.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { pageIsAnon, vmNormalPage } from './page-flags.js';
 import { mmFindTable, skipHole } from './pgalloc.js';
+import { swapSlotOf } from './swapops.js';
 
 /** Pages of one VMA, added to what is there. The zero page and special mappings count nowhere. */
 export interface MemSizeStats {
@@ -57,7 +58,7 @@ function smapsPteRange(m: Machine, vma: Vma, first: Ptep, nrPtes: number, out: M
     const ptep = (first + i) as Ptep;
     if (ptepNone(m, ptep)) continue;
     if (!ptepPresent(m, ptep)) {
-      if (pteToSwpEntry(ptepGet(m, ptep)) !== 0) out.swap++;
+      if (swapSlotOf(ptepGet(m, ptep)) !== 0) out.swap++;
       continue;
     }
     const pfn = vmNormalPage(m, vma, ptepPfn(m, ptep));

@@ -11,7 +11,7 @@
  *
  * Every function here wants mmap_sem held for write.
  */
-import { PAGE_SIZE, VM_SPECIAL } from '@mmun/include';
+import { PAGE_SIZE, VM_SPECIAL, VM_STICKY } from '@mmun/include';
 import type { AnonVma, File, MaySleep, Mm, Task, Vma } from '@mmun/include';
 import { unlinkFileVmaLocked, vmaComplete, vmaPrepare } from './i-mmap.js';
 import type { Machine } from './mm-types.js';
@@ -60,6 +60,7 @@ export function* vmaMergeNewRange(m: Machine, vmg: VmaMerge): Task<MaySleep, Vma
   yield* vmaPrepare(m, target);
   if (removed !== 0) detachVma(m, vmg.mm, removed);
   vmaSetRange(m, target, start, end, pgoff);
+  m.vma.vmFlags[target] |= (vmg.vmFlags | m.vma.vmFlags[removed]) & VM_STICKY;
   yield* vmaComplete(m, target);
   if (removed !== 0) yield* removeVma(m, removed);
   return target;
@@ -94,6 +95,7 @@ export function* vmaMergeExistingRange(m: Machine, vmg: VmaMerge): Task<MaySleep
   else if (isLeft) vmaSetRange(m, middle, vmg.end, vmEnd[middle], vmPgoff[middle] + pages);
   else vmaSetRange(m, middle, vmStart[middle], vmg.start, vmPgoff[middle]);
   vmaSetRange(m, target, start, end, pgoff);
+  m.vma.vmFlags[target] |= (vmg.vmFlags | (isLeft && isRight ? m.vma.vmFlags[next] : 0)) & VM_STICKY;
   yield* vmaComplete(m, target);
   if (isLeft && isRight) yield* removeVma(m, next);
   if (isMiddleGone) yield* removeVma(m, middle);
@@ -109,7 +111,7 @@ function detachVma(m: Machine, mm: Mm, vma: Vma): void {
 
 /**
  * The range `[start, end)` of a VMA is to get `newFlags`: merged with a neighbour that has them, else split off.
- * The caller sets the flags of what is returned. vma_modify_flags()
+ * The caller sets the flags of what is returned, by vmaSetFlags. vma_modify_flags()
  * @returns the VMA that holds just the range or the neighbour that took it in, or -ENOMEM
  */
 export function* vmaModifyFlags(m: Machine, mm: Mm, vma: Vma, start: number, end: number, newFlags: number): Task<MaySleep, Vma | number> {
@@ -129,6 +131,11 @@ export function* vmaModifyFlags(m: Machine, mm: Mm, vma: Vma, start: number, end
     if (above < 0) return above;
   }
   return vma;
+}
+
+/** Gives a VMA the flags that vmaModifyFlags made room for; what it has got by merging stays. */
+export function vmaSetFlags(m: Machine, vma: Vma, newFlags: number): void {
+  m.vma.vmFlags[vma] = newFlags | (m.vma.vmFlags[vma] & VM_STICKY);
 }
 
 /** `dst` takes over the anon_vma of `src` where it has none of its own. @returns 0 or -ENOMEM */
@@ -155,7 +162,7 @@ function canMergeRight(m: Machine, vmg: VmaMerge, isLeft: boolean): boolean {
 }
 
 function isMergeableVma(m: Machine, vmg: VmaMerge, vma: Vma): boolean {
-  return m.vma.vmFlags[vma] === vmg.vmFlags >>> 0 && m.vma.vmFile[vma] === vmg.file;
+  return ((m.vma.vmFlags[vma] ^ vmg.vmFlags) & ~VM_STICKY) === 0 && m.vma.vmFile[vma] === vmg.file;
 }
 
 /**
