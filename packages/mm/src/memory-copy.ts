@@ -83,7 +83,7 @@ function* copyPteRange(m: Machine, dstVma: Vma, srcVma: Vma, dstPmdp: Pmdp, srcP
   const dstPtl = pteLockptr(m, dstMm, dstPmdp);
   const srcPtl = pteLockptr(m, srcMm, srcPmdp);
   const vmFlags = m.vma.vmFlags[srcVma];
-  const nrPtes = (end - start) / PAGE_SIZE;
+  const nrPtes = ((end - start) / PAGE_SIZE) | 0;
   const { flags, refcount, mapping } = m.page;
   let src = pteOffset(m, srcPmdp, start);
   let dst = pteOffset(m, dstPmdp, start);

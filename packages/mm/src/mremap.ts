@@ -55,7 +55,7 @@ function* movePtes(m: Machine, vma: Vma, mm: Mm, oldPmdp: Pmdp, oldAddr: Vaddr, 
   if (newPtl !== oldPtl) yield* spinLockNested(m, newPtl);
   let oldPtep = pteOffset(m, oldPmdp, oldAddr);
   let newPtep = pteOffset(m, newPmdp, newAddr);
-  const nrPtes = bytes / PAGE_SIZE;
+  const nrPtes = (bytes / PAGE_SIZE) | 0;
   for (let i = 0; i < nrPtes; i++, oldPtep++, newPtep++) {
     if (ptepNone(m, oldPtep)) continue;
     const pte = yield* ptepClearFlush(m, vma, (oldAddr + i * PAGE_SIZE) as Vaddr, oldPtep);
