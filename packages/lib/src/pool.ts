@@ -36,16 +36,22 @@ export function viewPool(buffer: ArrayBuffer, reserved: ReservedPool): Pool {
   return { rows: viewTable(buffer, reserved.rows), head: viewTable(buffer, reserved.head), capacity: reserved.capacity };
 }
 
-/** @returns a handle, or 0 when the pool is full. */
+/** @returns a handle, or 0 when the pool is full. @hot */
 export function poolAlloc(pool: Pool): number {
   const { rows, head } = pool;
-  let index = head.free[0];
-  if (index !== 0) head.free[0] = rows.next[index];
-  else {
-    index = head.bump[0] + 1;
-    if (index >= pool.capacity) return 0;
-    head.bump[0] = index;
-  }
+  const index = head.free[0];
+  if (index === 0) return poolGrow(pool);
+  head.free[0] = rows.next[index];
+  rows.gen[index] = rows.gen[index] + 1;
+  head.used[0] = head.used[0] + 1;
+  return index;
+}
+
+/** A handle that was never used. */
+function poolGrow({ rows, head, capacity }: Pool): number {
+  const index = head.bump[0] + 1;
+  if (index >= capacity) return 0;
+  head.bump[0] = index;
   rows.gen[index] = rows.gen[index] + 1;
   head.used[0] = head.used[0] + 1;
   return index;

@@ -14,7 +14,7 @@ import { INODE_REGULAR, vmaInode, vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { allocZeroedPage } from './page-alloc.js';
 import { addToPageCache, findGetPage, pageCacheLookup } from './page-cache.js';
-import { addMmCounter, lockPage, mmCounter, trylockPage, unlockPage } from './page-flags.js';
+import { MM_FILEPAGES, MM_SHMEMPAGES, addMmCounter, lockPage, trylockPage, unlockPage } from './page-flags.js';
 import { pteLockptr } from './pgalloc.js';
 import { pageAddFileRmap } from './rmap.js';
 import { putPage } from './swap.js';
@@ -52,10 +52,12 @@ export function* filemapMapPages(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmd
   const ptl = pteLockptr(m, mm, pmdp);
   yield* spinLock(m, ptl);
   const first = pteOffset(m, pmdp, address) - pteOff;
+  let nrMapped = 0;
   for (let i = from; i < to; i++) {
     const ptep = (first + i) as Ptep;
-    if (ptepNone(m, ptep)) yield* mapCachedPage(m, mm, inode, pgoff + i - pteOff, (address + (i - pteOff) * PAGE_SIZE) as Vaddr, ptep, prot);
+    if (ptepNone(m, ptep)) nrMapped += yield* mapCachedPage(m, mm, inode, pgoff + i - pteOff, (address + (i - pteOff) * PAGE_SIZE) as Vaddr, ptep, prot);
   }
+  if (nrMapped !== 0) addMmCounter(m, mm, m.inode.kind[inode] === INODE_REGULAR ? MM_FILEPAGES : MM_SHMEMPAGES, nrMapped);
   yield* spinUnlock(m, ptl);
 }
 
@@ -76,16 +78,16 @@ export function isFaultWithoutTable(m: Machine, vma: Vma, address: Vaddr, isWrit
 function windowStart(m: Machine, vma: Vma, address: Vaddr): number {
   const nrWindow = m.bootConfig.settings.faultAroundBytes / PAGE_SIZE;
   const pteOff = (address / PAGE_SIZE) & (PTRS_PER_PTE - 1);
-  return Math.max(pteOff - (pteOff % nrWindow), pteOff - (address - m.vma.vmStart[vma]) / PAGE_SIZE);
+  return Math.max(pteOff - (pteOff % nrWindow), pteOff - (address - m.vma.vmStart[vma]) / PAGE_SIZE) | 0;
 }
 
-/** Slot behind the last of the window, which may be before the first. */
+/** Slot behind the last of the window: at most the first where nothing is in it. */
 function windowEnd(m: Machine, vma: Vma, address: Vaddr, from: number): number {
   const nrWindow = m.bootConfig.settings.faultAroundBytes / PAGE_SIZE;
   const pteOff = (address / PAGE_SIZE) & (PTRS_PER_PTE - 1);
   const nrAfter = (m.vma.vmEnd[vma] - address) / PAGE_SIZE;
   const pgoff = m.vma.vmPgoff[vma] + (address - m.vma.vmStart[vma]) / PAGE_SIZE;
-  return Math.min(from + nrWindow, PTRS_PER_PTE, pteOff + nrAfter, pteOff + nrPagesOf(m, vmaInode(m, vma)) - pgoff);
+  return Math.max(0, Math.min(from + nrWindow, PTRS_PER_PTE, pteOff + nrAfter, pteOff + nrPagesOf(m, vmaInode(m, vma)) - pgoff)) | 0;
 }
 
 /** The page of the cache, or a new one in it, with a reference for the caller. @returns 0 where no frame is left */
@@ -108,21 +110,19 @@ function* readAround(m: Machine, inode: Inode, from: number, to: number): Task<M
   }
 }
 
-/** @locks ptl */
-function* mapCachedPage(m: Machine, mm: Mm, inode: Inode, index: number, address: Vaddr, ptep: Ptep, prot: Pgprot): Task<Step> {
+/** @locks ptl @returns pages that are mapped more, for the caller to count @hot */
+function* mapCachedPage(m: Machine, mm: Mm, inode: Inode, index: number, address: Vaddr, ptep: Ptep, prot: Pgprot): Task<Step, number> {
   const pfn = yield* findGetPage(m, inode, index);
-  if (pfn === 0) return;
-  if (yield* trylockPage(m, pfn)) {
-    const isUsable = isStillAt(m, pfn, inode, index);
-    if (isUsable) {
-      addMmCounter(m, mm, mmCounter(m, pfn), 1);
-      pageAddFileRmap(m, pfn);
-      yield* setPteAt(m, mm, address, ptep, pfnPte(pfn, prot));
-    }
-    yield* unlockPage(m, pfn);
-    if (isUsable) return;
+  if (pfn === 0) return 0;
+  const isLocked = yield* trylockPage(m, pfn);
+  const isUsable = isLocked && isStillAt(m, pfn, inode, index);
+  if (isUsable) {
+    pageAddFileRmap(m, pfn);
+    yield* setPteAt(m, mm, address, ptep, pfnPte(pfn, prot));
   }
-  yield* putPage(m, pfn);
+  if (isLocked) yield* unlockPage(m, pfn);
+  if (!isUsable) yield* putPage(m, pfn);
+  return isUsable ? 1 : 0;
 }
 
 /** The page was not truncated before it was locked. */

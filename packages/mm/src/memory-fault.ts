@@ -8,8 +8,8 @@ import type { MaySleep, Mm, Pfn, Pmdp, Ptep, Spinlock, Task, Vaddr, Vma } from '
 import { whereOf } from '@mmun/lib';
 import { point, spinLock, spinUnlock, touch } from '@mmun/locking';
 import {
-  pfnPte, pmdNone, pteMkdirty, pteMkwrite, pteMkyoung, pteNone, pteOffset, ptePresent, pteSame, pteToSwpEntry, pteWrite, ptepGet, ptepNone, ptepSetAccessFlags,
-  setPteAt, whereOfSlot,
+  pfnPte, pgdNone, pgdOffset, pmdNone, pmdOffset, pteMkdirty, pteMkwrite, pteMkyoung, pteOffset, ptePresent, pteSame, pteToSwpEntry, pteWrite, ptepGet, ptepNone, ptepSetAccessFlags,
+  pudNone, pudOffset, setPteAt, whereOfSlot,
 } from '#asm';
 import { FAULT_FLAG_WRITE } from './fault-flags.js';
 import { filemapFault, filemapMapPages, isFaultWithoutTable } from './filemap.js';
@@ -37,6 +37,28 @@ export function* handleMmFault(m: Machine, vma: Vma, address: Vaddr, flags: numb
   const mm = vmaMm(m, vma);
   if (m.vma.vmOps[vma] === VM_OPS_HUGETLB) return yield* hugetlbFault(m, vma, address, flags);
   const page = (address - (address & (PAGE_SIZE - 1))) as Vaddr;
+  const pmdp = pmdWalk(m, mm, page);
+  if (pmdp === 0 || pmdNone(m, pmdp) || isThpFault(m, vma, page, pmdp, flags)) return yield* faultWithoutTable(m, vma, page, flags);
+  const fault = yield* handlePteFault(m, vma, page, pmdp, flags);
+  return fault & ~VM_FAULT_NOPAGE;
+}
+
+/** The slot that a fault reads without a lock, 0 where a level above is missing. */
+function pmdWalk(m: Machine, mm: Mm, page: Vaddr): Pmdp {
+  const pgdp = pgdOffset(m, mm, page);
+  touch(m, READ, whereOfSlot(m, pgdp));
+  if (pgdNone(m, pgdp)) return 0 as Pmdp;
+  const pudp = pudOffset(m, pgdp, page);
+  touch(m, READ, whereOfSlot(m, pudp));
+  if (pudNone(m, pudp)) return 0 as Pmdp;
+  const pmdp = pmdOffset(m, pudp, page);
+  touch(m, READ, whereOfSlot(m, pmdp));
+  return pmdp;
+}
+
+/** The rare half of a fault: tables are missing, or a huge page may come. */
+function* faultWithoutTable(m: Machine, vma: Vma, page: Vaddr, flags: number): Task<MaySleep, number> {
+  const mm = vmaMm(m, vma);
   const pmdp = yield* pmdAllocWalk(m, mm, page);
   if (pmdp === 0) return VM_FAULT_OOM;
   if (isThpFault(m, vma, page, pmdp, flags)) {
@@ -67,11 +89,11 @@ function* refuseBehindFile(m: Machine, vma: Vma, flags: number): Task<MaySleep, 
 function* handlePteFault(m: Machine, vma: Vma, address: Vaddr, pmdp: Pmdp, flags: number): Task<MaySleep, number> {
   const ptep = pteOffset(m, pmdp, address);
   yield* point(m, READ, whereOfSlot(m, ptep));
-  const seen = ptepGet(m, ptep);
-  if (pteNone(seen)) {
+  if (ptepNone(m, ptep)) {
     if (m.vma.vmOps[vma] === VM_OPS_ANON) return yield* doAnonymousPage(m, vma, address, pmdp, ptep, flags);
     return yield* doFault(m, vma, address, pmdp, ptep, flags);
   }
+  const seen = ptepGet(m, ptep);
   if (!ptePresent(seen) && pteToSwpEntry(seen) !== 0) return yield* doSwapPage(m, vma, address, pmdp, ptep, flags, seen);
   const ptl = pteLockptr(m, vmaMm(m, vma), pmdp);
   yield* spinLock(m, ptl);

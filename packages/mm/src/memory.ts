@@ -15,7 +15,7 @@ import { unmapHugepageRange } from './hugetlb-unmap.js';
 import { tlbFinishMmu, tlbGatherMmu, tlbGathering, tlbIsFull, tlbRemovePage, tlbRemovePgtable, tlbRemoveTable } from './mmu-gather.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { MM_ANONPAGES, MM_SWAPENTS, PG_DIRTY, PG_REFERENCED, addMmCounter, mmCounter, pageIsAnon, vmNormalPage } from './page-flags.js';
+import { MM_ANONPAGES, MM_SWAPENTS, PG_DIRTY, PG_REFERENCED, addMmCounter, mmCounter, pageIsAnon, vmIsSpecial, vmNormalPage } from './page-flags.js';
 import { pteLockptr } from './pgalloc.js';
 import { pageRemoveRmap } from './rmap.js';
 import { freePageAndSwapCache, freeSwapAndCache } from './swapfile.js';
@@ -134,23 +134,27 @@ function* zapPteRange(m: Machine, vma: Vma, pmdp: Pmdp, start: Vaddr, end: Vaddr
   const ptl = pteLockptr(m, mm, pmdp);
   const isFull = tlbIsFull(m);
   const { flags } = m.page;
+  const isSpecial = vmIsSpecial(m, vma);
+  const zeroPfn = m.vm.zeroPfn[0];
+  const nrPtes = ((end - start) / PAGE_SIZE) | 0;
   let nrAnon = 0;
   yield* spinLock(m, ptl);
-  let ptep = pteOffset(m, pmdp, start);
-  for (let address = start; address < end; address = (address + PAGE_SIZE) as Vaddr, ptep++) {
+  const first = pteOffset(m, pmdp, start);
+  for (let i = 0; i < nrPtes; i++) {
+    const ptep = (first + i) as Ptep;
     if (ptepNone(m, ptep)) continue;
     if (isFileOnly && isPrivateCopy(m, vma, ptep)) continue;
-    // under the ptl only accessed and dirty can still change, so what the slot maps is read first, as integers
-    const isPresent = ptepPresent(m, ptep);
-    if (!isPresent && !dropsMarkers && isGuardPte(ptepGet(m, ptep))) continue;
-    const pfn = vmNormalPage(m, vma, ptepPfn(m, ptep));
-    const ptent = yield* ptepGetAndClearFull(m, mm, address, ptep, isFull);
-    if (!isPresent) {
-      yield* zapSwapEntry(m, mm, ptent);
+    const address = (start + i * PAGE_SIZE) as Vaddr;
+    if (!ptepPresent(m, ptep)) {
+      if (!dropsMarkers && isGuardPte(ptepGet(m, ptep))) continue;
+      yield* zapSwapEntry(m, mm, yield* ptepGetAndClearFull(m, mm, address, ptep, isFull));
       continue;
     }
+    // under the ptl only accessed and dirty can still change, so what the slot maps is read first, as an integer
+    const pfn = ptepPfn(m, ptep);
+    const ptent = yield* ptepGetAndClearFull(m, mm, address, ptep, isFull);
     yield* mmuNotifier(m, mm, 'invalidatePage', address);
-    if (pfn === 0) continue;
+    if (isSpecial || pfn === zeroPfn) continue;
     if (pageIsAnon(m, pfn)) nrAnon++;
     else {
       if (pteDirty(ptent)) flags[pfn] = flags[pfn] | PG_DIRTY;

@@ -16,7 +16,7 @@ export function treeLockOf(m: Machine): Spinlock {
   return spinlockAt(m.vm.treeLock, 0);
 }
 
-/** @returns the page with a reference taken, or 0 */
+/** @returns the page with a reference taken, or 0 @hot */
 export function* findGetPage(m: Machine, inode: Inode, index: number): Task<Step, Pfn> {
   const lock = treeLockOf(m);
   yield* spinLock(m, lock);
@@ -72,11 +72,17 @@ export function* deleteFromPageCache(m: Machine, pfn: Pfn): Task<Step> {
   yield* spinUnlock(m, lock);
 }
 
-/** @locks treeLock, or a caller that takes what it gets for a hint */
+/** @locks treeLock, or a caller that takes what it gets for a hint @hot */
 export function pageCacheLookup(m: Machine, inode: Inode, index: number): Pfn {
+  const first = m.pageHash[bucketOf(m, inode, index)] as Pfn;
+  return first === 0 || (m.page.index[first] === index && m.page.mapping[first] === inode * 2) ? first : lookupBehind(m, first, inode, index);
+}
+
+/** Behind the first page of a chain. */
+function lookupBehind(m: Machine, first: Pfn, inode: Inode, index: number): Pfn {
   const { mapping, index: indexOf, hashNext } = m.page;
   const wanted = inode * 2;
-  let pfn = m.pageHash[bucketOf(m, inode, index)];
+  let pfn = hashNext[first];
   while (pfn !== 0 && (indexOf[pfn] !== index || mapping[pfn] !== wanted)) pfn = hashNext[pfn];
   return pfn as Pfn;
 }

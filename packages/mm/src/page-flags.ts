@@ -87,5 +87,10 @@ export function addMmCounter(m: Machine, mm: Mm, counter: number, nrPages: numbe
 
 /** The page that a present pte maps, if it is one that has counts: not the zero page, not a special mapping's, not a driver's. vm_normal_page() */
 export function vmNormalPage(m: Machine, vma: Vma, pfn: Pfn): Pfn {
-  return pfn === m.vm.zeroPfn[0] || m.vma.vmOps[vma] === VM_OPS_SPECIAL || (m.vma.vmFlags[vma] & VM_PFNMAP) !== 0 ? (0 as Pfn) : pfn;
+  return pfn === m.vm.zeroPfn[0] || vmIsSpecial(m, vma) ? (0 as Pfn) : pfn;
+}
+
+/** No page of the VMA has counts. */
+export function vmIsSpecial(m: Machine, vma: Vma): boolean {
+  return m.vma.vmOps[vma] === VM_OPS_SPECIAL || (m.vma.vmFlags[vma] & VM_PFNMAP) !== 0;
 }

@@ -146,7 +146,7 @@ export function vmaIsForkChild(m: Machine, vma: Vma): boolean {
   return vma !== 0 && m.vma.anonVma[vma] !== 0 && !isChainSingular(m, vma);
 }
 
-/** A new anonymous page gets its first mapping. @locks ptl */
+/** A new anonymous page gets its first mapping. @locks ptl @hot */
 export function pageAddNewAnonRmap(m: Machine, pfn: Pfn, vma: Vma, address: Vaddr): void {
   bugOn(m.vma.anonVma[vma] === 0, 'rmap-no-anon-vma');
   touch(m, WRITE, whereOf(m.page.mapping, pfn));

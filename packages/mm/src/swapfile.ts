@@ -98,7 +98,7 @@ export function* freeSwapAndCache(m: Machine, slot: number): Task<Step> {
   yield* freePageAndSwapCache(m, pfn);
 }
 
-/** putPage() of a mapping's reference; a page that only the swap cache wants leaves that too. */
+/** putPage() of a mapping's reference; a page that only the swap cache wants leaves that too. @hot */
 export function* freePageAndSwapCache(m: Machine, pfn: Pfn): Task<Step> {
   touch(m, READ, whereOf(m.page.flags, pfn));
   if ((m.page.flags[pfn] & PG_SWAPCACHE) !== 0 && (yield* trylockPage(m, pfn))) {

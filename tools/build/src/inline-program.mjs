@@ -13,6 +13,7 @@ import { CLOSURES, areExpressible, declaredBy, isPlain, mark, targetsOf, usesOf,
  * @property {number} size in nodes
  * @property {number} nrCalls Infinity where it is also used as a value
  * @property {boolean} isExpressible its body can be written as one expression
+ * @property {boolean} isGuard it does nothing unless its first parameter holds: BUG_ON
  */
 
 /** What a task that is put in elsewhere may not contain. */
@@ -203,7 +204,7 @@ export class Program {
 }
 
 /** Nodes of a function that is put in wherever it is called, of one that is called at one place, and of a hot one. */
-const SMALL = 90, ONCE = 1500, HOT = 5000;
+const SMALL = 90, ONCE = 1500, HOT = 6000;
 
 /** @type {Record<string, (a: any) => number | string | boolean>} */
 const UNARY = { '-': (a) => -a, '!': (a) => !a, '~': (a) => ~a, '+': (a) => +a };
@@ -244,5 +245,11 @@ function analyse(node) {
   const uses = usesOf(node, new Set());
   const free = new Set([...uses.keys()].filter((name) => !locals.has(name)));
   const isExpressible = isMovable && locals.size === declared.length && areExpressible(node.body.body);
-  return { node, params: node.params.map((/** @type {Node} */ p) => p.name), locals, assigned, free, uses, size, nrCalls: 0, isExpressible };
+  return { node, params: node.params.map((/** @type {Node} */ p) => p.name), locals, assigned, free, uses, size, nrCalls: 0, isExpressible, isGuard: isGuard(node) };
+}
+
+/** @param {Node} node `function f(condition, ..) { if (condition) ..; }` */
+function isGuard({ params, body }) {
+  const [only, ...rest] = body.body;
+  return only?.type === 'IfStatement' && rest.length === 0 && only.alternate === null && only.test.type === 'Identifier' && only.test.name === params[0]?.name;
 }

@@ -145,7 +145,7 @@ class Inliner {
   /** @param {Node} node @param {Env} env @returns {Piece[] | null} */
   call(node, env) {
     const callee = this.calleeOf(node, env);
-    if (!callee || !env.host) return null;
+    if (!callee || !env.host) return this.guard(node, env);
     this.grown.set(env.host, (this.grown.get(env.host) ?? 0) + callee.size);
     /** @type {Map<string, Piece[]>} */
     const names = new Map();
@@ -167,6 +167,14 @@ class Inliner {
     for (const local of callee.locals) if (!names.has(local)) names.set(local, [this.declare(local, env)]);
     out.push(...this.body(callee.node.body.body, { ...env, owner: callee, names, stack: [...env.stack, callee] }), ')');
     return out;
+  }
+
+  /** A call that mostly does nothing is made only where it does something. @param {Node} node @param {Env} env @returns {Piece[] | null} */
+  guard(node, env) {
+    const callee = node.callee.type === 'Identifier' && !env.owner?.locals.has(node.callee.name) ? this.program.functions.get(node.callee.name) : undefined;
+    const [condition, ...rest] = node.arguments;
+    if (!callee?.isGuard || !env.host || node.optional || condition?.type === 'Literal' || !rest.every((/** @type {Node} */ a) => this.program.isPure(a))) return null;
+    return ['((', ...this.emit(condition, env), `) ? ${node.callee.name}(true`, ...rest.flatMap((/** @type {Node} */ a) => [', ', ...this.emit(a, env)]), ') : void 0)'];
   }
 
   /** Where a call may be replaced by what it calls. @param {Node} node @param {Env} env @returns {TopFunction | undefined} */

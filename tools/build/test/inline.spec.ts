@@ -79,6 +79,12 @@ main();
 export { set, early };`)).toContain('many');
   });
 
+  it('calls BUG_ON only where its condition holds', () => {
+    const code = 'function bugOn(c, code) {\n  if (c) throw new Error(code);\n}\nfunction f(n) {\n  bugOn(n > 2, "much");\n  return n;\n}\nexport { f };';
+    expect(textOf(inlined(code), 'f')).toContain('((n > 2) ? bugOn(true, "much") : void 0);');
+    expect(bothPrint(`${code}\ntry { console.log(f(2)); f(3); } catch ({ message }) { console.log(message); }`)).toBe('2\nmuch\n');
+  });
+
   it('keeps the map of what it moves', () => {
     const code = 'function g(x) {\n  return x.deep;\n}\nfunction f(x) {\n  return g(x);\n}\nexport { f, g };';
     // line by line, and the callee's expression
