@@ -188,7 +188,7 @@ describe('interrupted', () => {
     const pair = Array.from({ length: 5000 }, () => '1 1700000000.000100000 mmap(NULL, 4096, 0x3, 0x22, -1, 0) = 0x7f0000000000\n1 1700000000.000200000 munmap(0x7f0000000000, 4096) = 0\n').join('');
     for (let i = 0; i < 80; i++) appendFileSync(log, pair);
     const { code, out, err } = await mmunInterrupted(['run', log, '--json'], (outcome) => outcome.code !== null);
-    expect({ code, err }).toEqual({ code: 1, err: 'interrupted: the result covers what was replayed so far\n' });
+    expect({ code, err }).toEqual({ code: 1, err: 'interrupted: the result holds what was replayed so far\n' });
     expect(JSON.parse(out)).toMatchObject({ interrupted: true, ok: false });
   });
 });

@@ -63,7 +63,7 @@ export const bench: Command = {
     }
     if (json) terminal.out(JSON.stringify(report));
     else for (const line of renderBench(report, terminal)) terminal.out(line);
-    if (report.interrupted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: the table has the rows that were timed so far`);
+    if (report.interrupted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: the result holds the rows that were timed so far`);
     return report.interrupted ? 1 : 0;
   },
 };

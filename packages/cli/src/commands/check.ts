@@ -55,12 +55,17 @@ export const check: Command = {
       if (page !== undefined) reportTo(page, report, { name, set }, terminal);
       if (json) terminal.out(JSON.stringify(report));
       else for (const line of renderCheck(report, terminal, { name, set })) terminal.out(line);
+      noteInterrupt(terminal);
       return report.ok ? 0 : 1;
     } finally {
       status.stop();
     }
   },
 };
+
+function noteInterrupt({ interrupt, note, notePaint }: Terminal): void {
+  if (interrupt.aborted) note(`${notePaint.yellow('interrupted')}: the result holds what was explored so far`);
+}
 
 interface PluginAsked {
   readonly json: boolean;
@@ -80,6 +85,7 @@ async function pluginVerdict(name: string, { json, effort, seed, scenario, repla
     progress.stop();
     if (json) terminal.out(JSON.stringify(report));
     else for (const line of renderTorture(report, name, terminal)) terminal.out(line);
+    noteInterrupt(terminal);
     return report.ok ? 0 : 1;
   } finally {
     progress.stop();

@@ -39,7 +39,7 @@ export const claims: Command = {
     if (json) terminal.out(JSON.stringify(report));
     else if (markdown) terminal.out(claimsPage(report).trimEnd());
     else for (const line of renderClaims(report, terminal)) terminal.out(line);
-    if (terminal.interrupt.aborted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: what follows is what was settled so far`);
+    if (terminal.interrupt.aborted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: the result holds what was settled so far`);
     return report.ok ? 0 : 1;
   },
 };

@@ -51,6 +51,7 @@ export const compare: Command = {
     }
     if (options.json === true) terminal.out(JSON.stringify(report));
     else for (const line of renderCompare(report, terminal)) terminal.out(line);
+    if (report.interrupted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: the result holds what was replayed so far`);
     return report.ok ? 0 : 1;
   },
 };

@@ -75,7 +75,7 @@ export const fuzzKernel: Command = {
     const report = await run.finally(() => { progress.stop(); });
     if (json === true) terminal.out(JSON.stringify(report));
     else for (const line of renderFuzz(report, terminal)) terminal.out(line);
-    if (report.interrupted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: the result covers the ${report.ops} operations that were compared so far`);
+    if (report.interrupted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: the result holds the ${report.ops} operations that were compared so far`);
     return report.ok ? 0 : 1;
   },
 };
@@ -91,7 +91,7 @@ async function fuzz({ ops, seed, build }: { ops: number; seed: number; build: Fu
     const differences = result.difference === null ? [] : [result.difference].map(({ op, model, kernel, what, program }) => ({ op, model, kernel, what, program }));
     return {
       schema: 'mmun.fuzz/1', ops: result.ops, seed, build, kernel: kernelSide.world.kernel, differences,
-      interrupted: result.isInterrupted, elapsedMs: Math.round(result.elapsedMs), ok: differences.length === 0,
+      interrupted: result.isInterrupted, elapsedMs: Math.round(result.elapsedMs), ok: differences.length === 0 && !result.isInterrupted,
     };
   } finally {
     kernelSide.close();
@@ -107,7 +107,7 @@ async function fuzzGuest({ ops, seed, build }: { ops: number; seed: number; buil
   const differences = difference === null ? [] : [difference].map(({ model, kernel: seen, program }) => ({ op: program.at(-1) ?? '', model, kernel: seen, what: 'what KVM drops', program }));
   return {
     schema: 'mmun.fuzz/1', ops: trials, seed, build, kernel, differences, kvm: { widensAtCuts, kinds },
-    interrupted: isInterrupted, elapsedMs: Math.round(elapsedMs), ok: differences.length === 0,
+    interrupted: isInterrupted, elapsedMs: Math.round(elapsedMs), ok: differences.length === 0 && !isInterrupted,
   };
 }
 

@@ -28,7 +28,7 @@ export const races: Command = {
     const report = await checkAllRaces(filter, { signal: terminal.interrupt, onProgress: progress.update }).finally(() => progress.stop());
     if (json) terminal.out(JSON.stringify(report));
     else for (const line of renderRaces(report, terminal)) terminal.out(line);
-    if (terminal.interrupt.aborted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: the table holds what was checked so far`);
+    if (terminal.interrupt.aborted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: the result holds what was checked so far`);
     return report.ok ? 0 : 1;
   },
 };

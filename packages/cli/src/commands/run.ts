@@ -78,7 +78,7 @@ export const run: Command = {
     if (options.report !== undefined) writeRunPage(options.report, logs, report, terminal);
     if (options.json === true) terminal.out(JSON.stringify(report));
     else for (const line of renderRun(report, { deviceRate, ...terminal })) terminal.out(line);
-    if (report.interrupted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: the result covers what was replayed so far`);
+    if (report.interrupted) terminal.note(`${terminal.notePaint.yellow('interrupted')}: the result holds what was replayed so far`);
     return report.ok ? 0 : 1;
   },
 };

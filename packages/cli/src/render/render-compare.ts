@@ -58,6 +58,6 @@ function sum(notifier: NotifierCounts): number {
 
 function verdict({ designs, interrupted, ok }: CompareReport, { paint }: Screen): string {
   const wrong = designs.filter(({ equal, findings }) => !equal || findings.length > 0).map(({ design }) => design);
-  if (interrupted) return paint.yellow('interrupted: what stands here is what was done until then');
+  if (interrupted) return paint.yellow('interrupted');
   return ok ? paint.green(`equal under ${plural(designs.length, 'design')}: the program cannot tell them apart`) : paint.red(`different: ${wrong.join(', ')}`);
 }
