@@ -144,7 +144,7 @@ export class Execution implements Scheduler {
 
   /** What the thread is about to do. */
   kindOf(thread: number): number {
-    return this.operations[thread * OPERATION_WORDS];
+    return this.operations[thread * OPERATION_WORDS + KIND];
   }
 
   /** The word that it is about. */
@@ -245,7 +245,7 @@ export class Execution implements Scheduler {
     const t = this.current;
     const { operations } = this;
     const at = t * OPERATION_WORDS;
-    operations[at] = kind;
+    operations[at + KIND] = kind;
     operations[at + WHERE] = where;
     operations[at + MASK] = mask;
     operations[at + VALUE] = value;
@@ -291,7 +291,7 @@ export class Execution implements Scheduler {
 
   private beginStep(thread: number): void {
     this.currentHandle[0] = this.handles[thread];
-    if (this.operations[thread * OPERATION_WORDS] !== START) this.steps++;
+    if (this.operations[thread * OPERATION_WORDS + KIND] !== START) this.steps++;
     if (this.also.length > 0) this.also.length = 0;
     this.lastRelease = -1;
     if (this.observer !== null) this.observer.began(this, thread);

@@ -103,7 +103,6 @@ class Rewriter {
 
   /** @param {Node} fn @param {{ call: Node, body: Node }} lowered */
   frame(fn, { call, body }) {
-    const { out } = this;
     const before = fn.body.body.slice(0, -1);
     // two blocks that each have a variable of one name share it once lowered
     const variables = [...new Set([...fn.params.map(nameOf), ...before.flatMap(declared)])];
