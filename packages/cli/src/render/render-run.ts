@@ -1,5 +1,6 @@
 /** `mmun run` for eyes: what was replayed, what differs, what the notifier said, what the secondary MMU saw, a verdict. */
 import type { RecordingReport, RunReport } from '../run/run-report.js';
+import type { MemoryReport } from '../run/short-memory.js';
 import { NOTIFIER_CALLS } from './notifier-calls.js';
 import { renderFinding } from './render-finding.js';
 import { renderProcesses } from './render-processes.js';
@@ -39,8 +40,14 @@ function renderRecording(recording: RecordingReport, screen: Screen): string[] {
   return [
     `${paint.bold(recording.name)}${command}`,
     ...(recording.processes.length === 0 ? ['  no process was replayed'] : renderProcesses(recording, screen)),
+    ...(recording.memory === undefined ? [] : wrap(memoryLine(recording.memory), width - 4).map((line, i) => `  ${i === 0 ? '' : '  '}${line}`)),
     ...recording.missing.flatMap((text) => wrap(`missing: ${text}`, width - 4).map((line, i) => `  ${i === 0 ? '' : '  '}${paint.yellow(line)}`)),
   ];
+}
+
+function memoryLine({ frames, wanted, swapped, words: { checked, equal } }: MemoryReport): string {
+  const words = `${plural(checked, 'word')} read again, ${equal === checked ? 'all the same' : `${grouped(checked - equal)} of them others`}`;
+  return `memory: ${plural(frames, 'frame')} of the ${grouped(wanted)} it wants, ${swapped === 0 ? 'nothing had to leave' : `${plural(swapped, 'page')} out at once`}; ${words}`;
 }
 
 /** The notifier's calls beside what each secondary MMU saw. */

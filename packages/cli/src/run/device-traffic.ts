@@ -20,7 +20,7 @@ export interface TrafficHooks {
 }
 
 /** In a checked image the machine's own books are audited too, with and without a plugin. */
-export function attachTraffic({ image, plugins: given, deviceRate, seed, log: wanted }: RunRequest): TrafficHooks {
+export function attachTraffic({ image, plugins: given, deviceRate, seed, log: wanted }: Omit<RunRequest, 'sources'>): TrafficHooks {
   const log = wanted === undefined ? null : new RunLog(given, wanted === 'events and vmas');
   const plugins = log === null ? given : log.watch(given);
   const inconsistent: Finding[] = [];

@@ -9,7 +9,7 @@ export const BUILDS = ['checked', 'fast'] as const;
 export type Machine = ReturnType<typeof import('@mmun/image/x86').boot>;
 
 /** An image that secondary MMUs can be attached to. */
-export type ReplayImage = KernelImage<Machine> & SecondaryImage<Machine> & {
+export type ReplayImage = KernelImage<Machine> & SecondaryImage<Machine> & Pick<typeof import('@mmun/image/x86'), 'userRead' | 'userWrite'> & {
   boot(config: MachineConfig, plugins?: readonly SecondaryMmu[]): Machine;
 };
 

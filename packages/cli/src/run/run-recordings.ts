@@ -8,6 +8,8 @@ import type { TrafficHooks } from './device-traffic.js';
 import { incompleteFiles } from './incomplete-files.js';
 import type { RunLog } from '../report/run-log.js';
 import type { RecordingReport, RunReport, SecondaryReport } from './run-report.js';
+import { ROOMY, Witness, judgeMemory, shortOf, sparing } from './short-memory.js';
+import type { ReplayedEffect } from './short-memory.js';
 
 export interface RunRequest {
   readonly sources: readonly string[];
@@ -16,6 +18,8 @@ export interface RunRequest {
   /** Secondary accesses per recorded event. */
   readonly deviceRate: number;
   readonly seed: number;
+  /** Page frames; left out: as many as are wanted. With them each recording is replayed twice, first with all the memory it wants. */
+  readonly frames?: number;
   /** What happens is written down for a page or a trace. */
   readonly log?: 'events' | 'events and vmas';
 }
@@ -69,13 +73,28 @@ async function replayOne(
 ): Promise<Outcome> {
   const recording = new Recording(source);
   const incomplete = incompleteFiles(source, recording);
-  const traffic = attachTraffic(request);
+  const { image, frames } = request;
+  const traffic = attachTraffic(frames === undefined ? request : { ...request, plugins: request.plugins.map(sparing) });
+  const half = frames === undefined ? 0 : 0.5;
+  const progress = (from: number) => (fraction: number, events: number): void => onProgress(from + fraction * (1 - half), `${recording.name}, ${events} events`);
+  const [roomy, tight] = [new Witness(), new Witness()];
   try {
+    if (frames !== undefined) await replayRecording(image, source, { ...ROOMY, signal, onProgress: progress(0), afterEvent: (replayed) => { roomy.afterEvent(image, replayed); } });
     const result = await replayRecording(traffic.image, recording, {
-      ...traffic.hooks, signal, onProgress: (fraction, events) => onProgress(fraction, `${recording.name}, ${events} events`),
+      ...traffic.hooks, signal, onProgress: progress(half),
+      ...(frames === undefined ? {} : {
+        ...shortOf(frames, roomy.maxFrames),
+        afterEvent: (replayed: ReplayedEffect) => {
+          traffic.hooks.afterEvent?.(replayed);
+          tight.afterEvent(traffic.image, replayed);
+        },
+      }),
     });
     if (traffic.log !== null) onLog?.(result, traffic.log);
-    return outcomeOf({ ...result, skipped: [...incomplete, ...result.skipped] }, traffic);
+    const outcome = outcomeOf({ ...result, skipped: [...incomplete, ...result.skipped] }, traffic);
+    if (frames === undefined || outcome.isInterrupted) return outcome;
+    const { memory, findings } = judgeMemory(frames, roomy, tight, result);
+    return { ...outcome, report: { ...outcome.report, memory }, findings: [...outcome.findings, ...findings] };
   } catch (error) {
     if (error instanceof ReplayError || isKernelBug(error)) return stopped(recording, error, traffic);
     throw error;

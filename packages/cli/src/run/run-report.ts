@@ -1,5 +1,6 @@
 import type { Finding, ImageConfig, NotifierCounts } from '@mmun/include';
 import type { ProcessResult, Skipped } from '@mmun/recording';
+import type { MemoryReport } from './short-memory.js';
 
 /** What one secondary MMU did, over all recordings. */
 export interface SecondaryReport {
@@ -25,6 +26,8 @@ export interface RecordingReport {
   readonly elapsedMs: number;
   /** The arch has fewer bits of address than the recorded one: addresses were compared without the upper ones. */
   readonly folded: boolean;
+  /** Where the frames were limited. */
+  readonly memory?: MemoryReport;
 }
 
 /** The document of `mmun run --json`. Fields may be added, none renamed. */

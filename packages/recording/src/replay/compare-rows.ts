@@ -89,7 +89,8 @@ export function compareSmaps(recorded: readonly SmapsRow[], model: readonly Maps
     const isKernels = isKernelRow(row.name);
     const found = byStart.get(isKernels ? row.name : row.start);
     const same = found !== undefined && (isKernels || found.end === row.end) ? found : undefined;
-    const anonymousKb = same === undefined ? null : same.anonymous * KB_PER_PAGE;
+    // what the model has swapped out, because its memory was made short, the recorded kernel had in memory
+    const anonymousKb = same === undefined ? null : (same.anonymous + (same.swap ?? 0)) * KB_PER_PAGE;
     count(result.anonymous, row.anonymousKb === anonymousKb, () => ({
       row: lineOf(row), recorded: `Anonymous: ${row.anonymousKb} kB`, model: anonymousKb === null ? 'no such row' : `Anonymous: ${anonymousKb} kB`,
     }));
