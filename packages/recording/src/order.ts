@@ -84,8 +84,8 @@ export class EffectOrder {
     const record = this.#strace.peek();
     const event = this.#perf === null ? null : this.#perf.peek();
     const compare = this.#nextCompare < this.#compares.length ? this.#compares[this.#nextCompare] : null;
-    const recordTime = record === null ? Infinity : record.time;
-    const eventTime = event === null ? Infinity : event.time;
+    const recordTime = this.#strace.time;
+    const eventTime = this.#perf === null ? Infinity : this.#perf.time;
     if (compare !== null && !(compare.time >= recordTime || compare.time >= eventTime)) {
       this.#nextCompare++;
       this.#queue.push(compare);

@@ -5,6 +5,7 @@ interface Stamped {
 
 /** How many records a source is read ahead; a record that comes later than this stays late. */
 const WINDOW = 64;
+const MASK: number = WINDOW - 1;
 
 /**
  * Puts a nearly sorted source in order: reads a few records ahead and hands out the
@@ -14,6 +15,8 @@ const WINDOW = 64;
 export class SortedAhead<T extends Stamped> {
   readonly #next: () => T | null;
   readonly #ring: (T | null)[] = new Array<T | null>(WINDOW).fill(null);
+  /** Each record's stamp, beside it: records are of many shapes, and a field of theirs is looked up. */
+  readonly #times = new Float64Array(WINDOW);
   #head = 0;
   #size = 0;
   #isAtEnd = false;
@@ -28,10 +31,15 @@ export class SortedAhead<T extends Stamped> {
     return this.#size === 0 ? null : this.#ring[this.#head];
   }
 
+  /** The stamp of what `peek` showed; Infinity at the end. */
+  get time(): number {
+    return this.#size === 0 ? Infinity : (this.#times[this.#head] as number);
+  }
+
   /** Takes the record that `peek` showed. */
   shift(): void {
     this.#ring[this.#head] = null;
-    this.#head = (this.#head + 1) % WINDOW;
+    this.#head = (this.#head + 1) & MASK;
     this.#size--;
   }
 
@@ -42,14 +50,18 @@ export class SortedAhead<T extends Stamped> {
       return;
     }
     const ring = this.#ring;
-    let at = this.#size;
-    while (at > 0) {
-      const before = ring[(this.#head + at - 1) % WINDOW] as T;
-      if (!(before.time > record.time)) break;
-      ring[(this.#head + at) % WINDOW] = before;
+    const times = this.#times;
+    const { time } = record;
+    let at = this.#head + this.#size;
+    while (at > this.#head) {
+      const before = (at - 1) & MASK;
+      if (!((times[before] as number) > time)) break;
+      ring[at & MASK] = ring[before] as T;
+      times[at & MASK] = times[before] as number;
       at--;
     }
-    ring[(this.#head + at) % WINDOW] = record;
+    ring[at & MASK] = record;
+    times[at & MASK] = time;
     this.#size++;
   }
 }
