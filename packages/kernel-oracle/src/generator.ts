@@ -33,6 +33,7 @@ const WEIGHTS: readonly (readonly [OperationName, number])[] = [
   ['mmap', 20], ['munmap', 8], ['mprotect', 13], ['mremap', 11], ['madvise', 14], ['mlock', 1], ['mlock2', 2], ['munlock', 2], ['mlockall', 0.3],
   ['munlockall', 0.3], ['msync', 1], ['brk', 2], ['mincore', 1], ['ftruncate', 0.8], ['setrlimit', 0.7], ['read', 9], ['write', 14], ['fork', 0.8], ['exit', 0.6],
 ];
+const FORKS = 1.4;
 const TOTAL = WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0);
 
 export class Generator {
@@ -43,6 +44,10 @@ export class Generator {
   #depth = 0;
   #value = 1;
   #advice: readonly number[] = [];
+  /** Where a segment happens that stays in one place; null: anywhere. */
+  #focus: Zone | null = null;
+  /** Forks and exits are drawn that often more than else. */
+  #forks = 1;
 
   constructor(seed: number, top: Zone, hasHugePages = false) {
     this.#random = new Random(seed);
@@ -55,6 +60,8 @@ export class Generator {
   segment(length: number): Operation[] {
     this.#depth = 0;
     this.#value = 1;
+    this.#focus = this.#random.oneIn(4) ? this.#piece() : null;
+    this.#forks = this.#random.oneIn(5) ? 6 : 1;
     // A page that was given up may go at any time, and reclaim takes it: never both, or what it holds cannot be known.
     const without = this.#random.pick([MADV_FREE, MADV_PAGEOUT]);
     this.#advice = ADVICE.filter((advice) => advice !== without);
@@ -92,12 +99,22 @@ export class Generator {
   }
 
   #name(): OperationName {
-    let draw = (this.#random.below(1 << 20) / (1 << 20)) * TOTAL;
+    const forks = this.#forks;
+    let draw = (this.#random.below(1 << 20) / (1 << 20)) * (TOTAL + (forks - 1) * FORKS);
     for (const [name, weight] of WEIGHTS) {
-      if (draw < weight) return name;
-      draw -= weight;
+      const share = name === 'fork' || name === 'exit' ? weight * forks : weight;
+      if (draw < share) return name;
+      draw -= share;
     }
     return 'write';
+  }
+
+  /** A few pages of a zone: what is done there is done to the same mappings again and again. */
+  #piece(): Zone {
+    const random = this.#random;
+    const { start, nrPages } = random.pick([ARENA, ARENA, this.#top, SEAM]);
+    const length = random.pick([3, 6, 10]);
+    return { start: start + random.below(nrPages - length) * PAGE_SIZE, nrPages: length };
   }
 
   #mmap(): number[] {
@@ -164,7 +181,7 @@ export class Generator {
   #address(oneIn: number): number {
     const random = this.#random;
     if (random.oneIn(oneIn)) return random.oneIn(3) ? random.pick(ABSURD_ADDRESSES) : ARENA.start + random.below(ARENA.nrPages * PAGE_SIZE);
-    const zone = random.pick(this.#zones);
+    const zone = this.#focus !== null && !random.oneIn(12) ? this.#focus : random.pick(this.#zones);
     if (zone === HUGE) return this.#hugeAddress();
     return zone.start + random.below(zone.nrPages) * PAGE_SIZE;
   }
@@ -178,6 +195,7 @@ export class Generator {
   #length(oneIn: number): number {
     const random = this.#random;
     if (random.oneIn(oneIn)) return random.oneIn(3) ? random.pick(ABSURD_LENGTHS) : random.below(9 * PAGE_SIZE);
+    if (this.#focus !== null) return (1 + random.below(this.#focus.nrPages)) * PAGE_SIZE;
     return random.pick([1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 6, 8, 12, 16, 20]) * PAGE_SIZE;
   }
 }

@@ -6,7 +6,7 @@
  *
  * Lock order: mmap_sem, then the lock of the root anon_vma, which spins or sleeps as the notifier design needs it.
  */
-import { ACQUIRE_SHARED, ENOMEM, READ, VM_ACCESS_FLAGS, WRITE } from '@mmun/include';
+import { ACQUIRE_SHARED, ENOMEM, READ, VM_ACCESS_FLAGS, VM_STICKY, WRITE } from '@mmun/include';
 import type { AnonVma, AnonVmaChain, MaySleep, Mm, Pfn, Spinlock, Task, Vaddr, Vma } from '@mmun/include';
 import { bugOn, poolAlloc, poolFree, whereOf } from '@mmun/lib';
 import { spinLock, spinUnlock, spinlockAt, touch } from '@mmun/locking';
@@ -208,7 +208,7 @@ function findMergeableAnonVma(m: Machine, vma: Vma): AnonVma {
 function reusableAnonVma(m: Machine, old: Vma, a: Vma, b: Vma): AnonVma {
   const v = m.vma;
   const isCompatible = v.vmEnd[a] === v.vmStart[b] && v.vmFile[a] === v.vmFile[b]
-    && ((v.vmFlags[a] ^ v.vmFlags[b]) & ~VM_ACCESS_FLAGS) === 0
+    && ((v.vmFlags[a] ^ v.vmFlags[b]) & ~(VM_ACCESS_FLAGS | VM_STICKY)) === 0
     && v.vmPgoff[b] === v.vmPgoff[a] + (v.vmStart[b] - v.vmStart[a]) / 4096;
   return isCompatible && v.anonVma[old] !== 0 && isChainSingular(m, old) ? v.anonVma[old] as AnonVma : 0 as AnonVma;
 }

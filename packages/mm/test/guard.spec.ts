@@ -82,6 +82,18 @@ it('mincore asks the cache of the file, as for a page that was never touched', (
   expect([...vec]).toEqual([1, 1]);
 });
 
+it('memory beside a mapping that had a guard is born into its anon_vma, so the two can merge', () => {
+  const w = world();
+  const at = w.mmap(4);
+  advise(w, at + 3 * P, 1, MADV_GUARD_INSTALL);
+  w.run(image.sysMprotect(w.m, at as Vaddr, 3 * P, PROT_READ));
+  w.run(image.sysMunmap(w.m, (at + 3 * P) as Vaddr, P));
+  w.mmap(1, { at: at + 3 * P });
+  w.write(at + 3 * P, 1);
+  w.run(image.sysMprotect(w.m, at as Vaddr, 3 * P, RW));
+  expect(rows(w, at, at + 4 * P)).toBe(1);
+});
+
 it('having had a guard keeps no VMA from merging, and the merged one has had it', () => {
   const w = world();
   const at = w.mmap(8);
