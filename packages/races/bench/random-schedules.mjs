@@ -65,7 +65,9 @@ async function main() {
     }
   })));
   clearInterval(ticker);
-  const fewest = Math.min(...pairs.filter(({ race, variant }) => !failed.has(`${race} ${variant}`)).map(({ race, variant }) => counts.get(`${race} ${variant}`) ?? 0));
+  const ran = pairs.filter(({ race, variant }) => !failed.has(`${race} ${variant}`)).map(({ race, variant }) => `${race} ${variant}`);
+  const fewest = Math.min(...ran.map((pair) => counts.get(pair) ?? 0));
+  for (const pair of ran) if ((counts.get(pair) ?? 0) === 0) process.stderr.write(`${pair}: no schedule\n`);
   process.stdout.write(`${status(done, started)}; ${fewest.toLocaleString('en-US')} and more of each variant; ${fired.length === 0 ? 'no oracle fired' : `${fired.length} fired`}\n`);
   process.exitCode = fired.length === 0 && failed.size === 0 ? 0 : 1;
 }
