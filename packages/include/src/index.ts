@@ -26,7 +26,7 @@ export type { Finding, FindingStep } from './finding.js';
 export type { ImageConfig, KernelSettings, MachineConfig } from './machine.js';
 export { VM_FAULT_MAJOR, VM_FAULT_NOPAGE, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_FAULT_SIGSEGV } from './image.js';
 export type { BootedMachine, ExecLayout, ExecRow, InodeKind, InodeSpec, KernelImage, MapsRow, NotifierCounts } from './image.js';
-export type { InspectedImage, TlbVisitor } from './inspection.js';
+export type { InspectedImage, TlbVisitor, VmaVisitor } from './inspection.js';
 export type { AsmHugetlb } from './asm-hugetlb.js';
 export { TABLE_PGD, TABLE_PMD, TABLE_PTE, TABLE_PUD } from './asm-pgtable.js';
 export type { AsmGeometry, AsmLevels, AsmPgtable, AsmPteValues, AsmPtepOps, AsmTlb, TableLevel } from './asm-pgtable.js';

@@ -15,6 +15,9 @@ import type { MaySleep, Task } from './task.js';
 /** One translation that a CPU has cached. */
 export type TlbVisitor = (cpu: number, mm: Mm, address: Vaddr, pfn: Pfn, isWritable: boolean) => void;
 
+/** A VMA: VM_ bits, bytes into its file, and the file's number; 0 and 0 for anonymous memory. */
+export type VmaVisitor = (start: number, end: number, vmFlags: number, offsetBytes: number, ino: number) => void;
+
 /** The part of an image that is for those who look and judge. */
 export interface InspectedImage<M extends BootedMachine = BootedMachine> {
   /** The word that decides what `address` translates to: the slot of its pte, or of the lowest entry above that is none. */
@@ -44,6 +47,8 @@ export interface InspectedImage<M extends BootedMachine = BootedMachine> {
   isPageStored(m: M, pfn: Pfn): boolean;
   /** /proc/PID/pagemap: 0 without a present pte, whatever the VMA allows; else 4 * pfn, plus 2 where nothing else maps the page, plus 1 where it is a file's. */
   pagemapEntry(m: M, mm: Mm, address: Vaddr): number;
+  /** Shows the VMAs of an address space, lowest address first: what procMaps says, without counting pages. */
+  auditVmas(m: M, mm: Mm, visit: VmaVisitor): void;
   /** What one CPU has cached for `address`: 2 * pfn, plus 1 where it may write; 0 without an entry. */
   tlbTranslation(m: M, cpu: number, mm: Mm, address: Vaddr): number;
   /** Shows what all CPUs have cached. */

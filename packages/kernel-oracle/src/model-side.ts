@@ -1,5 +1,5 @@
 /** The model as the other side: the same operations on an image, seen in the same form. */
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PF_USER, PF_WRITE, VM_FAULT_SIGBUS } from '@mmun/include';
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PF_USER, PF_WRITE, VM_EXEC, VM_FAULT_SIGBUS, VM_MAYSHARE, VM_READ, VM_SHARED, VM_WRITE } from '@mmun/include';
 import type { BootedMachine, ExecLayout, ExecRow, File, Inode, InspectedImage, KernelImage, MachineConfig, Mm, Pfn, TaskStruct, Vaddr } from '@mmun/include';
 import { VM_FLAG_LETTERS } from './flag-names.js';
 import { ANONYMOUS_FILE, EXCLUSIVE, IS_ZERO, OF_FILE, PRESENT, observedZones } from './observation.js';
@@ -12,13 +12,15 @@ import { ARENA, HEAP, HUGE_PAGE, NR_HUGE_NEEDED, TASK_END, zoneEnd } from './zon
 import type { Zone } from './zones.js';
 
 /** What is needed of an image: system calls, and a look at pages. */
-export type FuzzedImage<M extends BootedMachine> = KernelImage<M> & Pick<InspectedImage<M>, 'userRead' | 'userWrite' | 'pagemapEntry' | 'contentWhere'>;
+export type FuzzedImage<M extends BootedMachine> = KernelImage<M> & Pick<InspectedImage<M>, 'userRead' | 'userWrite' | 'pagemapEntry' | 'contentWhere' | 'auditVmas'>;
 
 const WORD_BYTES = 4;
 const SIGSEGV = 11;
 const SIGBUS = 7;
 const SHARED_FLAGS = 0x100021;
 const EINVAL = 22;
+/** As a row has them: 1, 2 and 4; that it was asked to be shared is 8. */
+const ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC;
 
 const NR_FRAMES = 16384;
 const CAPACITIES: Partial<MachineConfig> = {
@@ -194,16 +196,22 @@ export class ModelSide<M extends BootedMachine> {
   }
 
   #observeRows(mm: Mm, out: Observation, wantsSmaps: boolean): void {
-    const smaps: SmapsRow[] = [];
     out.nrRows = 0;
-    for (const row of this.#image.procMaps(this.#machine, mm)) {
-      if (row.start < this.#lowest || row.start >= this.#highest) continue;
-      const { perms } = row;
-      const access = (perms[0] === 'r' ? 1 : 0) | (perms[1] === 'w' ? 2 : 0) | (perms[2] === 'x' ? 4 : 0) | (perms[3] === 's' ? 8 : 0);
-      out.addRow(row.start, row.end, access, row.offset, this.#inos.has(row.ino) ? row.ino : ANONYMOUS_FILE);
-      if (wantsSmaps && row.start !== SHARED) smaps.push({ start: row.start, anonymous: row.anonymous, rss: row.rss, flags: VM_FLAG_LETTERS.filter((_, bit) => (row.vmFlags >>> bit) & 1).join(' ') });
-    }
-    out.smaps = wantsSmaps ? smaps : null;
+    this.#image.auditVmas(this.#machine, mm, (start, end, vmFlags, offset, ino) => {
+      if (!this.#isObserved(start)) return;
+      const access = (vmFlags & ACCESS_FLAGS) | ((vmFlags & VM_MAYSHARE) === 0 ? 0 : VM_SHARED);
+      out.addRow(start, end, access, offset, this.#inos.has(ino) ? ino : ANONYMOUS_FILE);
+    });
+    out.smaps = wantsSmaps ? this.#smaps(mm) : null;
+  }
+
+  #smaps(mm: Mm): SmapsRow[] {
+    return this.#image.procMaps(this.#machine, mm).filter(({ start }) => start !== SHARED && this.#isObserved(start)).map(({ start, anonymous, rss, vmFlags }) =>
+      ({ start, anonymous, rss, flags: VM_FLAG_LETTERS.filter((_, bit) => (vmFlags >>> bit) & 1).join(' ') }));
+  }
+
+  #isObserved(address: number): boolean {
+    return address >= this.#lowest && address < this.#highest;
   }
 
   #observePage(mm: Mm, address: Vaddr, page: number, out: Observation): void {

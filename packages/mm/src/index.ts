@@ -14,7 +14,7 @@ export { sysMincore } from './mincore.js';
 export { mmAlloc, mmdrop, mmgrab, mmput, sysClone } from './fork.js';
 export { sysExecve } from './exec.js';
 export { sysExit } from './exit.js';
-export { pagemapEntry, procMaps } from './task-mmu.js';
+export { auditVmas, pagemapEntry, procMaps } from './task-mmu.js';
 export { findVma, findVmaIntersection, findVmaPrev } from './vma-tree.js';
 export { truncatePageRange, truncateSetsize, unmapMappingRange } from './truncate.js';
 export { filemapFdatawrite } from './page-writeback.js';

@@ -1,6 +1,6 @@
 // Models fs/proc/task_mmu.c (6.18): what /proc/PID/maps and smaps say.
 import { PAGE_SIZE, VM_EXEC, VM_HUGETLB, VM_MAYSHARE, VM_READ, VM_WRITE } from '@mmun/include';
-import type { File, Inode, MapsRow, Mm, Pfn, Vaddr, Vma } from '@mmun/include';
+import type { File, Inode, MapsRow, Mm, Pfn, Vaddr, Vma, VmaVisitor } from '@mmun/include';
 import { translationAt } from './hugetlb-gup.js';
 import { compoundHead } from './hugetlb-pool.js';
 import type { Machine } from './mm-types.js';
@@ -12,6 +12,15 @@ export function procMaps(m: Machine, mm: Mm): MapsRow[] {
   const rows: MapsRow[] = [];
   for (let vma = m.mm.mmap[mm] as Vma; vma !== 0; vma = m.vma.vmNext[vma] as Vma) rows.push(mapsRow(m, mm, vma));
   return rows;
+}
+
+/** The VMAs alone, lowest address first: for those who look after every step. */
+export function auditVmas(m: Machine, mm: Mm, visit: VmaVisitor): void {
+  const v = m.vma;
+  for (let vma = m.mm.mmap[mm] as Vma; vma !== 0; vma = v.vmNext[vma] as Vma) {
+    const inode = m.file.inode[v.vmFile[vma] as File] as Inode;
+    visit(v.vmStart[vma], v.vmEnd[vma], v.vmFlags[vma], inode === 0 ? 0 : v.vmPgoff[vma] * PAGE_SIZE, m.inode.ino[inode]);
+  }
 }
 
 /** pte_to_pagemap_entry(); the zero page is neither a file's nor anybody's own */
