@@ -152,9 +152,10 @@ function* zapPteRange(m: Machine, vma: Vma, pmdp: Pmdp, start: Vaddr, end: Vaddr
     }
     // under the ptl only accessed and dirty can still change, so what the slot maps is read first, as an integer
     const pfn = ptepPfn(m, ptep);
+    const isCounted = !isSpecial && pfn !== zeroPfn;
     const ptent = yield* ptepGetAndClearFull(m, mm, address, ptep, isFull);
     yield* mmuNotifier(m, mm, 'invalidatePage', address);
-    if (isSpecial || pfn === zeroPfn) continue;
+    if (!isCounted) continue;
     if (pageIsAnon(m, pfn)) nrAnon++;
     else {
       if (pteDirty(ptent)) flags[pfn] = flags[pfn] | PG_DIRTY;
