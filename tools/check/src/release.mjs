@@ -27,6 +27,10 @@ export function release(folder, registry, step, expect) {
   step('git commit', [...git, 'commit', '--quiet', '--all', '--message', 'release'], { cwd: clone });
 
   const { output } = step('npm run release:publish', ['npm', 'run', '--silent', 'release:publish'], { cwd: clone, env });
+  if (!output.includes('packages published successfully')) {
+    expect(false, 'nothing was published');
+    return versions;
+  }
   for (const [name, version] of versions) expect(output.includes(`${name}@${version}`), `changesets did not publish ${name}@${version}`);
   const again = step('once more: nothing is left to publish', ['npx', 'changeset', 'publish'], { cwd: clone, env });
   expect(/No unpublished projects/.test(again.output), `publishing twice says ${again.output.trim().split('\n').at(-1)}`);

@@ -48,11 +48,15 @@ export function normalized(text: string): string[] {
   return text.split('\n').map((line) => line.replaceAll(/\b\d+(?:\.\d+)? m?s\b/g, 'TIME').replaceAll(/\s+/g, ' ').trim()).filter((line) => line !== '');
 }
 
-/** @returns the first line of `shown` that `printed` does not have behind those before it; undefined where it has all */
+/**
+ * `...` stands for lines, or for the rest of one, that a block leaves out.
+ * @returns the first line of `shown` that `printed` does not have behind those before it; undefined where it has all
+ */
 export function firstMissing(shown: readonly string[], printed: readonly string[]): string | undefined {
   let from = 0;
-  return shown.find((line) => {
-    const at = printed.indexOf(line, from);
+  return shown.filter((line) => line !== '...').find((line) => {
+    const isIt = line.endsWith('...') ? (text: string): boolean => text.startsWith(line.slice(0, -3).trimEnd()) : (text: string): boolean => text === line;
+    const at = printed.findIndex((text, index) => index >= from && isIt(text));
     from = at + 1;
     return at < 0;
   });

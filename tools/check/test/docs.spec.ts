@@ -61,7 +61,7 @@ describe('TypeScript in a page', () => {
     await build({
       entryPoints: programs.map(({ file }) => join(folder, file)), outdir: folder, outExtension: { '.js': '.mjs' }, absWorkingDir: ROOT,
       bundle: true, format: 'esm', platform: 'node', target: 'node20', conditions: ['@mmun/source'], logLevel: 'silent',
-      plugins: [{ name: 'built-images', setup: (b) => b.onResolve({ filter: /^@mmun\/image\/./ }, ({ path }) => ({ path: join(ROOT, 'packages/image/dist', `${path.slice('@mmun/image/'.length)}.js`) })) }],
+      plugins: [{ name: 'built', setup: (b) => b.onResolve({ filter: /^@mmun\/(image\/.|viewer$)/ }, ({ path }) => ({ path: join(ROOT, 'packages', path === '@mmun/viewer' ? 'viewer/dist/index.js' : `image/dist/${path.slice('@mmun/image/'.length)}.js`) })) }],
     });
     for (const block of programs) {
       const { code, out } = run([join(folder, block.file.replace('.ts', '.mjs'))]);
@@ -123,5 +123,7 @@ describe('reading pages', () => {
     expect(firstMissing(['a', 'c'], ['a', 'b', 'c'])).toBeUndefined();
     expect(firstMissing(['a', 'x'], ['a', 'b'])).toBe('x');
     expect(firstMissing(['b', 'a'], ['a', 'b'])).toBe('a');
+    expect(firstMissing(['a', '...', 'c: d ...'], ['a', 'b', 'c: d e'])).toBeUndefined();
+    expect(firstMissing(['a ...'], ['b a'])).toBe('a ...');
   });
 });

@@ -64,6 +64,9 @@ export function kernelIdiom({ path, text }) {
   return out;
 }
 
+/** What a reader looks for who decides whether to depend on it. @type {readonly (readonly [RegExp, string])[]} */
+const README_SECTIONS = [[/^## What it does not\b/, '## What it does not model'], [/^## Stability$/, '## Stability']];
+
 /** README of a package: a heading with its name, one sentence, not long. @type {Rule} */
 export function readmeShape({ path, text }) {
   const name = /^packages\/([^/]+)\/README\.md$/.exec(path)?.[1];
@@ -74,6 +77,8 @@ export function readmeShape({ path, text }) {
   const sentence = lines.slice(1).find((l) => l.trim() !== '') ?? '';
   if (!/^\S.*[.:]?$/.test(sentence) || sentence.startsWith('#')) out.push(':3: the heading is followed by one sentence on what the package is');
   if (lines.length > 120) out.push(`:121: ${lines.length} lines, 120 at most`);
+  for (const [heading, wanted] of README_SECTIONS) if (!lines.some((l) => heading.test(l))) out.push(`: has no section \`${wanted}\``);
+  if (!lines.some((l) => /^```(ts|js|sh)?$/.test(l))) out.push(': has no example');
   return out;
 }
 

@@ -63,10 +63,15 @@ describe('index.ts', () => {
 
 describe('README', () => {
   const path = 'packages/lib/README.md';
+  const REST = '```ts\npool();\n```\n## What it does not do\n## Stability\n';
   it('opens with the name and one sentence, and ends within 120 lines', () => {
-    expect(convicted(path, '# @mmun/lib\n\nPools and trees over one buffer.\n')).toEqual([]);
-    expect(convicted(path, '# Lib\n\n## Usage\n')).toEqual([':1: the heading is `# @mmun/lib`', ':3: the heading is followed by one sentence on what the package is']);
-    expect(convicted(path, `# @mmun/lib\n\nPools.\n${'x\n'.repeat(118)}`)).toEqual([':121: 121 lines, 120 at most']);
+    expect(convicted(path, `# @mmun/lib\n\nPools and trees over one buffer.\n${REST}`)).toEqual([]);
+    expect(convicted(path, `# Lib\n\n## Usage\n${REST}`)).toEqual([':1: the heading is `# @mmun/lib`', ':3: the heading is followed by one sentence on what the package is']);
+    expect(convicted(path, `# @mmun/lib\n\nPools.\n${REST}${'x\n'.repeat(118 - REST.split('\n').length)}xx\n`)).toEqual([':121: 121 lines, 120 at most']);
+  });
+
+  it('has an example, and says what it does not do and what is stable', () => {
+    expect(convicted(path, '# @mmun/lib\n\nPools.\n')).toEqual([': has no section `## What it does not model`', ': has no section `## Stability`', ': has no example']);
   });
 });
 
