@@ -33,6 +33,14 @@ export interface Observer {
   ended(x: Execution, thread: number): void;
 }
 
+/** The state in which all threads have been started, which is nobody's step. */
+export interface Started {
+  readonly bytes: Uint8Array;
+  readonly operations: Int32Array;
+  /** By thread: makes its task as it was; null where it is done. */
+  readonly tasks: readonly ((() => Task<string, unknown>) | null)[];
+}
+
 export const UNSTARTED = 0;
 export const READY = 1;
 export const FINISHED = 2;
@@ -114,9 +122,13 @@ export class Execution implements Scheduler {
     this.afterStep = this.program.afterStep ? (m, report): void => this.program.afterStep?.(m, report) : null;
   }
 
-  /** Runs one execution from the initial state. What the machine looked like before is lost. */
-  run(driver: Driver): void {
+  /**
+   * Runs one execution. What the machine looked like before is lost.
+   * @param from left out: the initial state
+   */
+  run(driver: Driver, from: Started | null = null): void {
     this.reset(driver);
+    if (from !== null) this.goTo(from);
     const previous = this.m.sched;
     this.m.sched = this;
     try {
@@ -135,6 +147,13 @@ export class Execution implements Scheduler {
   /** One step of `thread`, which must be enabled. The driver is asked for choices, and for the next thread in vain. */
   take(thread: number): void {
     this.resume(thread);
+  }
+
+  /** Every thread has been started, and nothing else has happened. */
+  private goTo({ bytes, operations, tasks }: Started): void {
+    this.bytes.set(bytes);
+    this.operations.set(operations);
+    for (let t = 0; t < tasks.length; t++) this.tasks[t] = tasks[t]?.() ?? null;
   }
 
   /** To be called once when nobody can run any more: deadlock, or the program's own check. */

@@ -130,8 +130,8 @@ class Exploration {
       case 'dpor': return { x, search: new Dpor(x, limits) };
       case 'stateful': return { x, search: new Stateful(x, limits, kind) };
       case 'bounded': return { x, search: new LevelSearch(x, limits, kind, { maxPreemptions: this.maxPreemptions() }) };
-      case 'pct': return { x, search: new Sampling(x, limits, { seed, depth: options.depth ?? 3 }) };
-      case 'random': return { x, search: new Sampling(x, limits, { seed, depth: 0 }) };
+      case 'pct': return { x, search: new Sampling(x, limits, { seed, depth: options.depth ?? 3, wholeRuns: options.wholeRuns === true }) };
+      case 'random': return { x, search: new Sampling(x, limits, { seed, depth: 0, wholeRuns: options.wholeRuns === true }) };
     }
   }
 

@@ -161,8 +161,8 @@ function saveFrame(frame: FrameTask, parent: ThreadState | null, constants: Cons
     const value = vars[i];
     if (typeof value === 'number') hash.addNumber(value);
     else if (value === constants.root) continue;
-    // the task that this frame delegates to is a frame of the chain itself
-    else if (isFrameTask(value)) vars[i] = undefinedUnlessNew(value);
+    // the task that this frame delegates to is a frame of the chain itself; one that it delegated to is over, as if there had been none
+    else if (isFrameTask(value)) mix(vars[i] = undefinedUnlessNew(value), constants, hash, 0);
     else if (mix(value, constants, hash, 0)) {
       vars[i] = copy(value as object, constants, copies.made ??= new Map());
       hasObjects = true;

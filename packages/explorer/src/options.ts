@@ -19,6 +19,8 @@ export interface ExploreOptions {
   readonly seed?: number;
   /** Depth of the bugs that pct looks for; left out: 3. */
   readonly depth?: number;
+  /** Something outside of the machine follows every execution from its first step on: pct and random begin each with the starts of the threads. */
+  readonly wholeRuns?: boolean;
   /** Go on after the first finding, to have one of every code. */
   readonly findsAll?: boolean;
   /** Leave findings as they were found. */

@@ -8,9 +8,10 @@
  */
 import { YIELD } from '@mmun/include';
 import { STOP, UNSTARTED } from './execution.js';
-import type { Driver, Execution, RawFinding } from './execution.js';
+import type { Driver, Execution, RawFinding, Started } from './execution.js';
 import { livelock } from './fairness.js';
 import { Rng } from './rng.js';
+import { startAll } from './started.js';
 import type { AtEnd, ChoicesAt, Found, Limits, Search } from './search.js';
 
 const { clz32 } = Math;
@@ -19,10 +20,15 @@ export interface SamplingOptions {
   readonly seed: number;
   /** Depth of bugs looked for by pct; 0: random. */
   readonly depth: number;
+  /** Each run begins with the starts of the threads; left out: they are run once, where tasks can be copied. */
+  readonly wholeRuns?: boolean;
 }
 
 const EXECUTIONS_PER_ADVANCE = 64;
 const FIRST_STEPS = 64;
+/** By 8 bits: how many are set, and for each of up to 8 which it is. What a loop would find, without a branch that nobody can predict. */
+const COUNT = Uint8Array.from({ length: 256 }, (_, bits) => nthBits(bits).length);
+const NTH = Uint8Array.from({ length: 256 * 8 }, (_, i) => nthBits(i >> 3)[i & 7] ?? 0);
 /** The bound on steps is followed by as many under a fair schedule. */
 const FAIR = 2;
 
@@ -48,12 +54,15 @@ export class Sampling implements Search, Driver {
   /** Steps of the longest run so far. */
   private longest = 1;
   private lowest = 0;
+  /** undefined: not known yet */
+  private started: Started | null | undefined;
 
-  constructor(x: Execution, limits: Limits, { seed, depth }: SamplingOptions, atEnd: AtEnd | null = null) {
+  constructor(x: Execution, limits: Limits, { seed, depth, wholeRuns = false }: SamplingOptions, atEnd: AtEnd | null = null) {
     this.x = x;
     this.limits = limits;
     this.depth = depth;
     this.atEnd = atEnd;
+    this.started = wholeRuns ? null : undefined;
     this.rng = new Rng(seed);
     this.priority = new Int32Array(x.nrThreads);
     this.changeAt = new Int32Array(Math.max(depth - 1, 0));
@@ -73,7 +82,7 @@ export class Sampling implements Search, Driver {
     this.traced = 0;
     if (this.choices.length > 0) this.choices.length = 0;
     if (this.depth > 0) this.shuffle();
-    x.run(this);
+    x.run(this, this.started ??= this.started === undefined ? startAll(x) : null);
     this.executions++;
     if (x.steps > this.longest) this.longest = Math.min(x.steps, this.limits.maxSteps);
     if (x.findings.length === 0 && x.isRunning()) {
@@ -117,6 +126,10 @@ export class Sampling implements Search, Driver {
     if (x.steps >= this.limits.maxSteps * FAIR) return STOP;
     let enabled = x.enabledMask();
     if (enabled === 0) return STOP;
+    if (enabled < 256) {
+      const n = COUNT[enabled];
+      return NTH[enabled * 8 + (n > 1 ? this.rng.below(n) : 0)];
+    }
     let count = 0;
     for (let bits = enabled; bits !== 0; bits &= bits - 1) count++;
     if (count > 1) for (let at = this.rng.below(count); at > 0; at--) enabled &= enabled - 1;
@@ -162,4 +175,9 @@ export class Sampling implements Search, Driver {
     longer.set(this.trace);
     this.trace = longer;
   }
+}
+
+/** @returns the places of the bits that are set, lowest first */
+function nthBits(bits: number): number[] {
+  return [0, 1, 2, 3, 4, 5, 6, 7].filter((i) => ((bits >> i) & 1) !== 0);
 }

@@ -71,6 +71,29 @@ describe('a task in the frames form', () => {
     expect(at(1, 1)).toBe(at(2, 1));
   });
 
+  it('shares with later copies the frames that have not run in between', () => {
+    const m: native.Log = { lines: [] };
+    const constants = new framed.Constants(m);
+    const task = framed.samples['methods']?.(m) as never as Generator<string, unknown, void> & FrameTask;
+    const states = [1, 2, 3].map(() => {
+      task.next();
+      return framed.saveTask(task, constants, new framed.Hash());
+    });
+    const callers = states.map(({ parent }) => parent);
+    expect(framed.saveTask(task, constants, new framed.Hash())).toBe(states[2]);
+    expect(callers.every((caller) => caller !== null)).toBe(true);
+    const again = framed.loadTask(states[2] as ThreadState, constants);
+    expect(framed.saveTask(again, constants, new framed.Hash()).parent).toBe(callers[2]);
+    expect(new Set(states.map(({ lo, hi }) => `${lo} ${hi}`)).size).toBe(3);
+  });
+
+  it('is refused where it holds a task that has not begun: each copy would begin the same one', () => {
+    const m: native.Log = { lines: [] };
+    const task = framed.keeps(m);
+    task.next();
+    expect(() => save(task, m)).toThrow('a task that has not begun');
+  });
+
   it('is refused where it holds a function that sees its variables', () => {
     const m: native.Log = { lines: [] };
     const task = framed.closes(m);

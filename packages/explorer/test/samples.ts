@@ -118,6 +118,13 @@ export function* closes(m: Log): Task<Step> {
   yield* step(m, next());
 }
 
+/** Makes a task long before it runs it. */
+export function* keeps(m: Log): Task<Step> {
+  const later = step(m, 'later');
+  yield* step(m, 'now');
+  yield* later;
+}
+
 /** `scratch` is not looked at again after the first step. */
 export function* forgets(m: Log, scratch: number): Task<Step> {
   yield* step(m, `used ${scratch > 0}`);

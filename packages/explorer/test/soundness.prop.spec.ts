@@ -38,6 +38,15 @@ function outcomeOf(make: (atEnd: (x: Execution) => void) => { advance(): void; r
   return { codes: sorted(search.found.keys()), states: sorted(states) };
 }
 
+/** What so many random schedules come to, in the frames form. */
+function drawn(threads: Threads, options: { readonly depth: number; readonly wholeRuns: boolean }, schedules: number): Outcome {
+  const states = new Set<string>();
+  const x = new framed.Execution(framed.toProgram(threads) as unknown as Program<never>);
+  const search = new framed.Sampling(x, LIMITS, { seed: 1, ...options }, ((end: Execution) => states.add(stateOf(end))) as never);
+  for (let i = 0; i < schedules; i++) search.one();
+  return { codes: sorted(search.found.keys()), states: sorted(states) };
+}
+
 type Threads = readonly (readonly Op[])[];
 
 /** Found by these properties, each a mistake of a search once. */
@@ -98,6 +107,23 @@ describe('against every interleaving', () => {
       const x = new framed.Execution(framed.toProgram(threads) as unknown as Program<never>);
       expect(outcomeOf((atEnd) => new framed.LevelSearch(x, LIMITS, 'frames', options, atEnd as never))).toEqual(outcome(all));
     }, maxPreemptions);
+  });
+
+  it.each([0, 3])('what is drawn at depth %i ends where some interleaving ends, run from its first step or from behind the starts', (depth) => {
+    against((_program, threads, all) => {
+      for (const wholeRuns of [true, false]) {
+        const { codes, states } = drawn(threads, { depth, wholeRuns }, 40);
+        expect(outcome(all).codes).toEqual(expect.arrayContaining(codes));
+        expect(outcome(all).states).toEqual(expect.arrayContaining(states));
+      }
+    });
+  });
+
+  it.each([true, false])('random schedules reach every end of a program that has few (whole runs: %s)', (wholeRuns) => {
+    const threads: Threads = [[{ do: 'choose', word: 0 }, { do: 'add', word: 0, value: 1 }], [{ do: 'set', word: 0, value: 2 }], [{ do: 'spin', lock: 0, body: [{ do: 'expect', word: 0, value: 2 }] }]];
+    const all = bruteForce(toProgram(threads) as unknown as Program<never>, { limit: 100_000 });
+    expect(all.isWhole).toBe(true);
+    expect(drawn(threads, { depth: 0, wholeRuns }, 2000)).toEqual(outcome(all));
   });
 
   it('every finding has the fewest preemptions that any schedule has, and repeats', () => {

@@ -94,7 +94,7 @@ export async function checkRace(race: Checkable, image: RaceImage | null, option
 function wholeRuns(options: CheckOptions): CheckOptions {
   const { strategy = 'auto' } = options;
   if (strategy === 'stateful' || strategy === 'bounded') throw new RangeError(`--strategy ${strategy}: this race watches plain fields, which needs whole executions: expected dpor, pct or random`);
-  return { ...options, strategy: strategy === 'auto' ? 'dpor' : strategy, keepsLong: true };
+  return { ...options, strategy: strategy === 'auto' ? 'dpor' : strategy, keepsLong: true, wholeRuns: true };
 }
 
 /** The error itself, with its stack: a search keeps only the message. */
