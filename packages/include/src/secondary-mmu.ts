@@ -53,7 +53,8 @@ export interface OwnCall {
   readonly name: string;
   /**
    * @param address start of a page of the instance's process, mapped or not
-   * @returns a sentence where the driver answered what it must not; nothing else counts
+   * @returns a sentence where the driver answered what it must not; a number above 0 for what it was given and nobody else may be; else
+   *   nothing that counts
    */
   run(driver: never, instance: number, address: Vaddr, around: Surroundings): Task<MaySleep, unknown>;
 }
@@ -94,6 +95,11 @@ export type TranslationVisitor = (instance: number, mm: Mm, address: Vaddr, pfn:
 export interface SecondaryDriver {
   /** Those of `services.design`. */
   readonly ops: NotifierOps;
+  /**
+   * What the driver hands to its own functions: tables, services, what else it made at attach and never changes. An
+   * explorer then takes it for a part of the machine. Left out, it is compared and copied with every thread that is in the driver.
+   */
+  readonly own?: object;
 
   /**
    * The device starts to follow an address space.

@@ -40,6 +40,7 @@ export const gru: GruMmu = /* @__PURE__ */ gruWith({});
 function driverOf(g: Gru): GruDriver {
   return {
     ops: g.s.design === 'v5' ? v5Ops(g) : rangeOps(g),
+    own: g,
     create: (mm: Mm): Task<MaySleep, number> => gruOpen(g, mm),
     destroy: (instance: number): Task<MaySleep> => destroyContext(g, gtsOf(g, instance)),
     fault: (instance: number, address: Vaddr, isWrite: boolean): Task<MaySleep, number> => gruHandleMiss(g, gtsOf(g, instance), address, isWrite),

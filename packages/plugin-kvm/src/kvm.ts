@@ -68,6 +68,7 @@ function driverOf(k: Kvms): KvmDriver {
   const lookup = lookupOf(k);
   return {
     ...(k.s.design === 'v5' ? v5(k) : range(k)),
+    own: k,
     create: (mm: Mm): Task<MaySleep, number> => createVm(k, mm),
     fault: (instance: number, address: Vaddr, isWrite: boolean): Task<MaySleep, number> => faultByHva(k, lookup, instance, address, isWrite),
     access: (instance: number, address: Vaddr, isWrite: boolean): Task<Step, Pfn> => accessByHva(k, instance, address, isWrite),

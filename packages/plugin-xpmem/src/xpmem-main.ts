@@ -76,6 +76,7 @@ const WHOLE_SPACE = 2 ** 64;
 function driverOf(x: Xpmem): XpmemDriver {
   return {
     ops: rangeOps(x),
+    own: x,
     create: (mm: Mm): Task<MaySleep, number> => create(x, mm),
     destroy: (instance: number): Task<MaySleep> => closeTg(x, instance),
     fault: (instance: number, address: Vaddr, isWrite: boolean): Task<MaySleep, number> => fault(x, instance, address, isWrite),
