@@ -12,7 +12,7 @@ describe('mmun compare', () => {
   let json: Outcome;
   let text: Outcome;
   beforeAll(async () => {
-    [json, text] = await Promise.all([mmun(['compare', DEMO, '--json']), mmun(['compare', DEMO])]);
+    [json, text] = await Promise.all([mmun(['compare', DEMO, '--json']), mmun(['compare', TRUE])]);
   });
   const designs = (): Record<string, DesignReport> => Object.fromEntries(JSON.parse(json.out).designs.map((design: DesignReport) => [design.design, design]));
 

@@ -1,83 +1,16 @@
 /** The built command, and copies of a sample for tests to damage. */
-import { fork, spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Outcome } from '@mmun/test-support/mmun';
+
+export { mmun, mmunInterrupted, mmunProcess } from '@mmun/test-support/mmun';
+export type { Outcome } from '@mmun/test-support/mmun';
 
 const ROOT = resolve(__dirname, '../../..');
-const BIN = join(ROOT, 'packages/cli/bin/mmun.mjs');
 
 export const DEMO: string = join(ROOT, 'samples/demo');
 export const TRUE: string = join(ROOT, 'samples/true');
-
-export interface Outcome {
-  /** null where a signal ended it */
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-interface MmunOptions {
-  /** Left out: that of the tests. */
-  readonly cwd?: string;
-}
-
-interface ProcessOptions extends MmunOptions {
-  readonly env?: Readonly<Record<string, string>>;
-  /** Sent after so many milliseconds. */
-  readonly interruptMs?: number;
-}
-
-type Answer = Outcome & { readonly id: number };
-
-/** mmun-server.mjs, from the first command line of a spec to its end: most of what a short command takes is to be loaded. */
-let server: ChildProcess | null = null;
-let nrAsked = 0;
-afterAll(() => void server?.kill());
-
-/** The command as a pipe sees it. */
-export function mmun(args: readonly string[], options: MmunOptions = {}): Promise<Outcome> {
-  const asked = server ?? (server = fork(join(__dirname, 'mmun-server.mjs'), { execArgv: [] }));
-  const id = nrAsked++;
-  return new Promise((done, fail) => {
-    const onExit = (): void => fail(new Error(`mmun ${args.join(' ')}: ended the process that it ran in`));
-    asked.once('exit', onExit);
-    asked.on('message', function onMessage(answer: Answer): void {
-      if (answer.id !== id) return;
-      asked.off('message', onMessage);
-      asked.off('exit', onExit);
-      done({ code: answer.code, out: answer.out, err: answer.err });
-    });
-    asked.send({ id, args, ...options });
-  });
-}
-
-/** The command as a process of its own, with signals, an environment, and what node itself has to say. */
-export function mmunProcess(args: readonly string[], options: ProcessOptions = {}): Promise<Outcome> {
-  const { NO_COLOR: _a, FORCE_COLOR: _b, ...clean } = process.env;
-  const child = spawn(process.execPath, [BIN, ...args], { env: { ...clean, ...options.env }, ...(options.cwd === undefined ? {} : { cwd: options.cwd }) });
-  const timer = options.interruptMs === undefined ? null : setTimeout(() => child.kill('SIGINT'), options.interruptMs);
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (chunk: Buffer) => void (out += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => void (err += chunk.toString()));
-  return new Promise((done, fail) => {
-    child.on('error', fail);
-    child.on('close', (code) => {
-      if (timer !== null) clearTimeout(timer);
-      done({ code, out, err });
-    });
-  });
-}
-
-/** Interrupted as soon as `isThere` holds of what it says then: how soon that is depends on the machine. */
-export async function mmunInterrupted(args: readonly string[], isThere: (outcome: Outcome) => boolean): Promise<Outcome> {
-  for (let interruptMs = 400; ; interruptMs *= 2) {
-    const outcome = await mmunProcess(args, { interruptMs });
-    if (interruptMs > 25_000 || isThere(outcome)) return outcome;
-  }
-}
 
 const folders: string[] = [];
 

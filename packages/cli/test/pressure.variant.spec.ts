@@ -1,4 +1,7 @@
-/** The same on the other archs and designs: what differs is who asks whether the guest has used a page. */
+/**
+ * The same replay with all the memory it wants is the measure: every word that program or guest reads is equal, and so are
+ * the maps. What differs between archs and designs is who asks whether the guest has used a page.
+ */
 import * as image from '@mmun/image';
 import { effort } from '@mmun/test-support';
 import { replay } from './short-memory.js';
@@ -23,7 +26,14 @@ describe(`a recording in too little memory, on ${image.config.arch} under ${imag
     expect(tight.words.length).toBeGreaterThan(10);
     expect(tight.words).toEqual(roomy.words);
     expect(surface(tight)).toEqual(surface(roomy));
+    expect(tight.result.processes.every(({ maps }) => maps.equal)).toBe(true);
     expect(tight.agePage > 0).toBe(ASKS);
+  });
+
+  it('with hardly any frames and slots the machine stays consistent, whatever is refused', async () => {
+    const { maxFrames } = await withAllItWants('true');
+    const refused = await replay('true', { nrFrames: Math.ceil(maxFrames / 15), nrSwapSlots: 4 });
+    expect([refused.maxSlots, refused.findings]).toEqual([4, []]);
   });
 
   // On s390 it is the storage key that keeps a page which a guest uses: whoever leaves no mark there is forgotten under v5.

@@ -11,7 +11,7 @@ import { toProgram } from './random-program.js';
 import type { Op } from './random-program.js';
 
 /** Programs per property. */
-const RUNS = effort(40, 400, 5000);
+const RUNS = effort(15, 400, 5000);
 const LIMIT = 1500;
 const LIMITS = { maxSteps: 1000 };
 

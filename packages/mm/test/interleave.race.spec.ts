@@ -165,7 +165,7 @@ function play(seed: number, tlbEntries: number, splitPtlockCpus: number, isPress
 describe('random interleavings', () => {
   for (const [tlbEntries, split, isPressed] of [[0, 4, false], [0, 64, false], [3, 4, false], [0, 4, true], [3, 4, true]] as const) {
     it(`leave a consistent machine: ${tlbEntries} TLB entries, ptes locked ${split === 4 ? 'by table' : 'by mm'}${isPressed ? ', memory short' : ''}`, () => {
-      const seeds = isPressed ? effort(12, 60, 1000) : effort(30, 150, 3000);
+      const seeds = isPressed ? effort(5, 60, 1000) : effort(10, 150, 3000);
       for (let seed = 1; seed <= seeds; seed++) {
         try {
           play(seed, tlbEntries, split, isPressed);

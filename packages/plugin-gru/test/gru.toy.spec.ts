@@ -1,64 +1,16 @@
 // The GRU without a reference to any page: right against every call under both designs, by what its hardware promises and the order
 // of its driver; and each line that matters, taken away.
 import { join } from 'node:path';
-import { linkRace } from '@mmun/build/link-race';
 import * as image from '@mmun/image';
-import type { Design } from '@mmun/include';
 import { gru } from '@mmun/plugin-gru';
-import type { checkRace, checkableOf, Race, RaceImage, SourceEdit } from '@mmun/races';
-import { effort } from '@mmun/test-support';
+import { explorePlugin } from '@mmun/test-support/plugin-races';
 import { calls, together, wrong } from './gru-races.js';
 
-interface Linked {
-  readonly image: RaceImage;
-  readonly checkRace: typeof checkRace;
-  readonly checkableOf: typeof checkableOf;
-  readonly user: { readonly races: readonly Race[] };
-}
-
-const design = image.config.design as Design;
-/** What tells the rest; all of them with MMUN_EFFORT=full. */
-const QUICK = /^[a-z0-9]*-gru-(munmap-read|dontneed-read|exit-write|fork-read)$|-close-beside-open$/;
-const QUICK_WRONG = /asid-changed/;
-/** What `auto` gives up before dpor is through, which takes it a minute: for a night. */
-const HARD = /^range-[a-z-]*(dontneed|cow|truncate)-(read|write)$/;
-const DEPTH = effort(0, 1, 2);
-const isAsked = (id: string, quick: RegExp): boolean => id.startsWith(`${design}-`) && (quick.test(id) || DEPTH === 2 || (DEPTH === 1 && !HARD.test(id)));
-
-/** What is linked unchanged; once. */
-let unchanged: Promise<Linked> | null = null;
-
-async function link(edits: readonly SourceEdit[]): Promise<Linked> {
-  return (await linkRace({ race: join(__dirname, 'gru-races.ts'), image: design === 'v5' ? 'toy' : 'toy-range', edits: [...edits] })) as Linked;
-}
-
-async function check(id: string, variant: 'buggy' | 'fixed', strategy: 'auto' | 'dpor' = 'auto'): Promise<Awaited<ReturnType<typeof checkRace>>> {
-  const edit = variant === 'buggy' ? wrong.find((race) => race.id === id)?.variants.buggy.edit : undefined;
-  const linked = await (edit === undefined ? unchanged ??= link([]) : link([edit].flat()));
-  const race = linked.user.races.find((one) => one.id === id) as Race;
-  return linked.checkRace(linked.checkableOf(race), linked.image, { variant, strategy, maxMillis: 600_000 });
-}
-
-jest.setTimeout(700_000);
-
 it('knows the designs that have notifiers, and is refused by the one that has none', () => {
-  expect(image.secondaryMmuRefusal(gru)).toBe(design === 'off' ? 'plugin `gru` does not know notifier design `off`: it has ops for v5, range' : '');
+  expect(image.secondaryMmuRefusal(gru)).toBe(image.config.design === 'off' ? 'plugin `gru` does not know notifier design `off`: it has ops for v5, range' : '');
 });
 
-const asked = [...calls, ...together].map(({ id }) => id).filter((id) => isAsked(id, QUICK));
-if (asked.length > 0) {
-  it.each(asked)('%s: no entry outlives its pte or allows more, in any interleaving', async (id) => {
-    const { findings, exhaustive } = await check(id, 'fixed', HARD.test(id) ? 'dpor' : 'auto');
-    expect({ findings, exhaustive }).toEqual({ findings: [], exhaustive: true });
-  });
-}
-
-const convicted = wrong.map(({ id }) => id).filter((id) => isAsked(id, QUICK_WRONG));
-if (convicted.length > 0) {
-  it.each(convicted)('%s is convicted, and acquitted without its line', async (id) => {
-    const finds = wrong.find((race) => race.id === id)?.finds;
-    expect(finds).toContain((await check(id, 'buggy')).findings[0]?.code);
-    const { findings, exhaustive } = await check(id, 'fixed');
-    expect({ findings, exhaustive }).toEqual({ findings: [], exhaustive: true });
-  });
-}
+explorePlugin({
+  module: join(__dirname, 'gru-races.ts'), right: [...calls, ...together], wrong,
+  quick: /^[a-z0-9]*-gru-(dontneed-read|exit-write|fork-read)$|-close-beside-open$/, quickWrong: /asid-changed/,
+});

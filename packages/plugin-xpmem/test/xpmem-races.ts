@@ -1,4 +1,4 @@
-/** What xpmem.race.spec.ts explores. Loaded by linkRace, so that it runs in the form in which everybody's races do. */
+/** What xpmem.kit.spec.ts explores. Loaded by linkRace, so that it runs in the form in which everybody's races do. */
 import { PAGE_SIZE } from '@mmun/include';
 import type { MaySleep, SecondaryMmu, Task, TaskStruct, Vaddr } from '@mmun/include';
 import { beginCall, endCall, leaveUntracked } from '@mmun/oracle';

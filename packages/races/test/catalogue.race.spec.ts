@@ -1,22 +1,10 @@
 // The table of the first races: v5 is right where entries are made under the PT lock, and wrong at fork; an entry made later is wrong everywhere.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { linkRace } from '@mmun/build/link-race';
 import { catalogue } from '@mmun/races';
-import type { Checkable, CheckOptions, CheckReport, RaceImage } from '@mmun/races';
+import type { Checkable } from '@mmun/races';
 import { effort } from '@mmun/test-support';
-
-interface Linked {
-  readonly image: RaceImage;
-  readonly catalogue: readonly Checkable[];
-  checkRace(race: Checkable, image: RaceImage | null, options: CheckOptions): Promise<CheckReport>;
-}
-
-async function check(id: string, options: CheckOptions): Promise<CheckReport> {
-  const plan = catalogue.find((race) => race.id === id)?.variants.get(options.variant);
-  const linked = (await linkRace({ image: plan?.image ?? 'toy', edits: plan?.edits ?? [] })) as Linked;
-  return linked.checkRace(linked.catalogue.find((race) => race.id === id) as Checkable, plan?.image === null ? null : linked.image, options);
-}
+import { checkKnown as check } from '@mmun/test-support/linked-races';
 
 const CALLS = ['munmap', 'mprotect', 'dontneed', 'cow', 'exit', 'fork', 'mremap', 'reclaim', 'truncate', 'unregister'];
 const onTheRealMm = CALLS.flatMap((call) => [`${call}-read`, `${call}-write`]);

@@ -1,35 +1,15 @@
 // Every oracle convicts a wrong program and acquits one that differs from it in a line, under each design where it applies.
 import { join } from 'node:path';
-import { linkRace } from '@mmun/build/link-race';
 import { CODES } from '@mmun/oracle';
-import type { checkRace, checkableOf, Checkable, Race, RaceImage } from '@mmun/races';
 import { effort } from '@mmun/test-support';
+import { checkOwn } from '@mmun/test-support/linked-races';
 import { wrong } from './wrong-programs.js';
-
-interface Linked {
-  readonly image: RaceImage;
-  readonly checkRace: typeof checkRace;
-  readonly checkableOf: typeof checkableOf;
-  readonly user: { readonly wrong: readonly Race[] };
-}
 
 type Strategy = 'dpor' | 'stateful';
 
 const PROGRAMS = join(__dirname, 'wrong-programs.ts');
 
-async function check(id: string, variant: 'buggy' | 'fixed', strategy: Strategy): Promise<Awaited<ReturnType<typeof checkRace>>> {
-  const plan = raceIn({ checkableOf: (await link('toy')).checkableOf, user: { wrong } }, id).variants.get(variant);
-  const linked = await link(plan?.image ?? 'toy', plan?.edits ?? []);
-  return linked.checkRace(raceIn(linked, id), linked.image, { variant, strategy, findsAll: variant === 'buggy' });
-}
-
-async function link(image: string, edits: Parameters<typeof linkRace>[0]['edits'] = []): Promise<Linked> {
-  return (await linkRace({ race: PROGRAMS, image, edits })) as Linked;
-}
-
-function raceIn({ user, checkableOf: of }: Pick<Linked, 'user' | 'checkableOf'>, id: string): Checkable {
-  return of(user.wrong.find((race) => race.id === id) as Race);
-}
+const check = (id: string, variant: 'buggy' | 'fixed', strategy: Strategy): ReturnType<typeof checkOwn> => checkOwn(PROGRAMS, id, { variant, strategy, findsAll: variant === 'buggy' });
 
 /** What a code has no program for, and why. */
 const WITHOUT: Readonly<Record<string, string>> = {
@@ -41,7 +21,7 @@ const DESIGNS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Looked at where MMUN_EFFORT=full: kernels that have to be linked, and searches of a second or more. */
-const LONG = /-(v5|range)-(cpu|page|kernel)$|-range(-mm)?$|^(lost-write|cow-leak|incoherent|retry-livelock)-|-off-(kernel|page)$|^(excess-permission|stale-after-return)-off|^lock-order-(range|off)-gate|^stale-translation-off|^(use-after-free-range|deadlock|lost-dirty-v5|lost-dirty-range-reclaimed|stale-after-return-v5)/;
+const LONG = /-(v5|range)-(cpu|page|kernel)$|-range(-mm)?$|^(lost-write|cow-leak|incoherent|retry-livelock)-|-off-(kernel|page|cpu)$|^(excess-permission|stale-after-return)-off|^lock-order-(range|off)-gate|^stale-translation-off|^(use-after-free-range|deadlock|lost-dirty-v5|lost-dirty-range-reclaimed|stale-after-return-v5)/;
 const SHORT = /^(unbalanced-range|missed-release|double-free|sleep-in-atomic|callback-after-unregister|self-deadlock)-range(-range)?$/;
 
 it('has a program for each code and design', () => {

@@ -6,6 +6,7 @@ import { build } from 'esbuild';
 import { compiler } from '@mmun/build/compiler';
 import { ROOT } from '@mmun/build/workspace';
 import { effort } from '@mmun/test-support';
+import { mmun as command } from '@mmun/test-support/mmun';
 import { blocksOf, firstMissing, mentions, normalized, pages } from './doc-blocks.js';
 import type { Block } from './doc-blocks.js';
 
@@ -29,7 +30,10 @@ function run(args: readonly string[]): { code: number | null; out: string } {
   return { code: status, out: `${stdout}${stderr}` };
 }
 
-const mmun = (...args: readonly string[]): ReturnType<typeof run> => run(['packages/cli/bin/mmun.mjs', ...args]);
+async function mmun(...args: readonly string[]): Promise<{ code: number | null; out: string }> {
+  const { code, out, err } = await command(args, { cwd: ROOT });
+  return { code, out: `${out}${err}` };
+}
 
 describe('TypeScript in a page', () => {
   /** What an image is linked with decides what is known about it. */
@@ -73,20 +77,20 @@ describe('TypeScript in a page', () => {
 
   // seconds each: .ci/run does this
   for (const race of sources.filter(({ text }) => /^export default defineRace/m.test(text)).slice(0, effort(0, Infinity))) {
-    it(`is a race that is found and whose twin is clean: ${place(race)}`, () => {
-      expect([mmun('check', join(folder, race.file)).code, mmun('check', join(folder, race.file), '--variant', 'fixed').code]).toEqual([1, 0]);
+    it(`is a race that is found and whose twin is clean: ${place(race)}`, async () => {
+      expect([(await mmun('check', join(folder, race.file))).code, (await mmun('check', join(folder, race.file), '--variant', 'fixed')).code]).toEqual([1, 0]);
     });
   }
 });
 
 describe('commands in a page', () => {
-  it('exist, and know the options that they are given', () => {
+  it('exist, and know the options that they are given', async () => {
     const said = pages().flatMap((page) => mentions(page));
     expect(said.length).toBeGreaterThan(20);
     const commands = [...new Set(said.map(({ command }) => command))];
-    const help = new Map(commands.map((command) => [command, mmun(command, '--help')]));
+    const help = new Map(await Promise.all(commands.map(async (name) => [name, await mmun(name, '--help')] as const)));
     const wrong = said.flatMap(({ page, command, options }) => {
-      const { code, out } = help.get(command) as ReturnType<typeof run>;
+      const { code, out } = help.get(command) as Awaited<ReturnType<typeof mmun>>;
       if (code !== 0) return [`${page}: mmun ${command} is no command`];
       return options.filter((option) => !new RegExp(`${option}(?![\\w-])`).test(out)).map((option) => `${page}: mmun ${command} has no ${option}`);
     });
@@ -97,8 +101,8 @@ describe('commands in a page', () => {
 
   it('are marked where a page shows what they print', () => expect(shown.map(({ page }) => page)).toContain('README.md'));
 
-  it.each(shown.slice(0, effort(1, shown.length)).map((block) => [place(block), block] as const))('print what is shown at %s', (_place, { command, text }) => {
-    const { code, out } = mmun(...(command ?? '').replace(/^(?:npx )?mmun /, '').split(' '));
+  it.each(shown.slice(0, effort(1, shown.length)).map((block) => [place(block), block] as const))('print what is shown at %s', async (_place, { command, text }) => {
+    const { code, out } = await mmun(...(command ?? '').replace(/^(?:npx )?mmun /, '').split(' '));
     expect([code, firstMissing(normalized(text), normalized(out))]).toEqual([expect.any(Number), undefined]);
     expect(code).not.toBe(2);
   });
