@@ -91,6 +91,31 @@ if (!HAS_BROWSER) {
       await page.close();
     });
 
+    it('tells in a few lines what made the difference, and goes there', async () => {
+      const { page, errors } = await open(browser, file);
+      const rows = await page.locator('.story li').allInnerTexts();
+      expect(rows.length).toBeLessThan((await page.locator('.step').count()) / 2);
+      const said = rows.map((row) => row.replaceAll(/\s+/g, ' ')).join('\n');
+      expect(said).toMatch(/cpu0 changes the pte of 0x1000 .*\n.*the notifier is called\n[^]*frame \d+ is free\n[^]*dev0 \+ kvm entry 0x1000 to frame \d+[^]*stale-translation$/);
+      await page.locator('.story li').first().click();
+      expect(await page.locator('.where').innerText()).toContain(`step ${await page.locator('.story li').first().getAttribute('data-step') ?? ''} of `);
+      expect(await misplaced(page, '.story li, .holder, .frame')).toEqual([]);
+      expect(errors).toEqual([]);
+      await page.close();
+    });
+
+    it('shows the stale entry before the schedule on a narrow screen and on paper', async () => {
+      const { page } = await open(browser, file, { width: 700, height: 900 });
+      const isFirst = (): Promise<boolean> => page.evaluate(() => {
+        const topOf = (selector: string): number => (document.querySelector(selector) as Element).getBoundingClientRect().top;
+        return topOf('.holder.breach') < topOf('.step');
+      });
+      expect(await isFirst()).toBe(true);
+      await page.emulateMedia({ media: 'print' });
+      expect(await isFirst()).toBe(true);
+      await page.close();
+    });
+
     it('is readable when narrow, and in the dark', async () => {
       const { page, errors } = await open(browser, file, { width: 420, height: 800 });
       await page.emulateMedia({ colorScheme: 'dark' });
@@ -107,7 +132,7 @@ if (!HAS_BROWSER) {
     expect(await page.locator('.why').innerText()).toMatch(/^equal: 5 processes/);
     expect([await isDrawn(page, 0), await isDrawn(page, 1)]).toEqual([true, true]);
     expect(await page.locator('.told').innerText()).toMatch(/event \d+ of 2157, line \d+/);
-    expect(await page.locator('.told-plugin').innerText()).toMatch(/^kvm: told invalidatePages?.*; dropped [1-9]/);
+    expect(await page.locator('.told-plugin').innerText()).toMatch(/^kvm: told invalidate_pages?.*; dropped [1-9]/);
     const first = await page.locator('.told').innerText();
     for (const key of ['+', '+', '+', 'n', 'ArrowRight', 'Shift+ArrowRight', '-']) await page.keyboard.press(key);
     expect(await page.locator('.told').innerText()).not.toBe(first);

@@ -2,12 +2,14 @@
 import type { CounterexampleData } from '../data.js';
 import { h } from './dom.js';
 import { lanes } from './lanes.js';
+import { story } from './story.js';
 import { translations } from './translations.js';
 
 export function showCounterexample(page: HTMLElement, data: CounterexampleData): void {
   const { steps } = data;
   const machine = data.moments.length === 0 ? null : translations(data);
   const schedule = lanes(steps, (step) => { go(step, false); });
+  const short = story(steps, go);
   const slider = h('input', { type: 'range', min: 0, max: steps.length, value: steps.length, 'aria-label': 'step' });
   const where = h('output', { class: 'where' });
   const live = h('p', { class: 'said', 'aria-live': 'polite' });
@@ -17,6 +19,7 @@ export function showCounterexample(page: HTMLElement, data: CounterexampleData):
     now = Math.min(steps.length, Math.max(0, step));
     slider.value = String(now);
     schedule.select(now, isWalk);
+    short?.select(now);
     const { actor, text } = steps[now - 1] ?? { actor: '', text: 'before the first step' };
     where.textContent = now === 0 ? 'before the first step' : `step ${now} of ${steps.length}: ${actor}`;
     const state = machine?.show(now) ?? '';
@@ -42,8 +45,8 @@ export function showCounterexample(page: HTMLElement, data: CounterexampleData):
   page.append(
     header(data),
     controls,
-    h('div', { class: 'columns' }, schedule.element, h('section', { class: 'machine' }, ...(machine === null ? [] : [machine.element]), live)),
-    h('footer', {}, h('p', {}, 'Keys: ↑ ↓ or j k go step by step, Home and End to the ends. A dashed arrow is an entry that disagrees with the page table; a thick one is the one that did the harm.')),
+    h('div', { class: 'columns' }, schedule.element, h('section', { class: 'machine' }, ...(machine === null ? [] : [machine.element]), live, ...(short === null ? [] : [short.element]))),
+    h('footer', {}, h('p', { class: 'keys' }, 'Keys: ↑ ↓ or j k go step by step, Home and End to the ends.'), h('p', {}, 'A dashed arrow is an entry that disagrees with the page table; a thick one is the one that did the harm.')),
   );
   go(steps.length, false);
 }

@@ -64,10 +64,11 @@ export function showRun(page: HTMLElement, data: RunData): void {
   page.append(
     h('header', { class: 'plain' }, h('p', { class: 'race' }, h('b', {}, data.name), ` · ${data.config}`), h('h1', {}, h('code', {}, data.command)), h('p', { class: 'why' }, data.verdict)),
     h('div', { class: 'pane-room' }, timeline.element),
+    h('p', { class: 'legend' }, 'Rows of a lane, from above: faults; mmap, brk, exec, fork; mprotect, mremap; munmap, madvise, exit. Of a secondary MMU: entries dropped, and its accesses.'),
     told,
     h('p', { class: 'space-title' }, 'address space of ', chooser),
     h('div', { class: 'pane-room' }, space.element),
-    h('footer', {}, h('p', {}, 'Rows of a lane, from above: faults; mmap, brk, exec, fork; mprotect, mremap; munmap, madvise, exit. Wheel or + and - zoom, drag or Shift with arrows moves, arrows go from event to event, n to the next one that told a secondary MMU something, 0 shows all.')),
+    h('footer', {}, h('p', { class: 'keys' }, 'Wheel or + and - zoom, drag or Shift with arrows moves, arrows go from event to event, n to the next one that told a secondary MMU something, 0 shows all.')),
   );
   choose(process);
   select(selected);
@@ -142,6 +143,11 @@ function listen({ element }: Pane, { axis, look, select, nrEvents }: Hand): void
   });
 }
 
+/** `invalidate_page`, as everywhere else. */
+function kernelName(op: string): string {
+  return op.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 /** One event in words. */
 function tell({ events, processes, names, calls, ops, plugins, dropped, faults, accesses }: RunData, event: number): Node[] {
   const { pid, command } = processes[events.process[event] as number] ?? { pid: 0, command: '' };
@@ -154,7 +160,7 @@ function tell({ events, processes, names, calls, ops, plugins, dropped, faults, 
     const own = calls.event.slice(first, end).map((_, at) => first + at).filter((call) => calls.plugin[call] === i);
     const sums = new Map<string, number>();
     for (const call of own) sums.set(ops[calls.op[call] as number] as string, (sums.get(ops[calls.op[call] as number] as string) ?? 0) + 1);
-    const said = [...sums].map(([op, count]) => `${op}${count === 1 ? '' : ` × ${count}`}`).join(', ');
+    const said = [...sums].map(([op, count]) => `${kernelName(op)}${count === 1 ? '' : ` × ${count}`}`).join(', ');
     const [drops, misses, uses] = [dropped[i]?.[event] ?? 0, faults[i]?.[event] ?? 0, accesses[i]?.[event] ?? 0];
     if (own.length + drops + misses + uses === 0) return;
     lines.push(h('p', { class: 'told-plugin' }, h('b', {}, plugin), `: ${said === '' ? 'not told' : `told ${said}`}; dropped ${drops}; afterwards ${uses} accesses, ${misses} faults`));
