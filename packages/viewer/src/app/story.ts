@@ -38,7 +38,7 @@ export function story(steps: readonly PageStep[], onSelect: (step: number) => vo
 function tellingOf({ text, fn, actor, isPreemption, isBreach }: PageStep, before: PageStep | undefined): string {
   const [action = '', ...effects] = (fn !== '' && text.startsWith(`${fn}: `) ? text.slice(fn.length + 2) : text).split('; ');
   const said = effects.map((effect) => effect.replace(/^here: /, '')).filter((effect) => effect !== '');
-  if (/^changes the pte of /.test(action)) said.unshift(action);
+  if (action.startsWith('changes the pte of ')) said.unshift(action);
   if (/^calls \w+\.ops/.test(action)) said.unshift('the notifier is called');
   if (said.length === 0 && isPreemption) return `takes over from ${before?.actor ?? 'nobody'}: ${fn === '' ? action : fn}`;
   if (said.length === 0 && isBreach) return action;
