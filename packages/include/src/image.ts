@@ -164,6 +164,13 @@ export interface KernelImage<M extends BootedMachine = BootedMachine> {
   checkMachine(m: M): Finding[];
 }
 
+/** System calls that no recording has: who drives an image with them asks for it by this type. */
+export interface NewerCalls<M extends BootedMachine = BootedMachine> {
+  sysMseal(m: M, addr: Vaddr, lenBytes: number, flags: number): Task<MaySleep, number>;
+  /** @param pgoff pages into the file */
+  sysRemapFilePages(m: M, addr: Vaddr, lenBytes: number, prot: number, pgoff: number, flags: number): Task<MaySleep, number>;
+}
+
 /** What a fault ended with. include/linux/mm_types.h */
 export const VM_FAULT_OOM = 0x1;
 export const VM_FAULT_SIGBUS = 0x2;

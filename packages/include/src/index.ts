@@ -16,7 +16,7 @@ export {
 } from './mman.js';
 export {
   STACK_GUARD_GAP_PAGES, VM_ACCESS_FLAGS, VM_ACCOUNT, VM_DATA_DEFAULT_FLAGS, VM_DONTCOPY, VM_DROPPABLE, VM_DONTDUMP, VM_DONTEXPAND, VM_EXEC,
-  VM_GROWSDOWN, VM_HUGEPAGE, VM_HUGETLB, VM_IO, VM_LOCKED, VM_MAYBE_GUARD, VM_STICKY, VM_LOCKED_MASK, VM_LOCKONFAULT, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE,
+  VM_GROWSDOWN, VM_HUGEPAGE, VM_HUGETLB, VM_IO, VM_LOCKED, VM_MAYBE_GUARD, VM_SEALED, VM_STICKY, VM_LOCKED_MASK, VM_LOCKONFAULT, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE,
   VM_MAYWRITE, VM_MERGEABLE, VM_MIXEDMAP, VM_NOHUGEPAGE, VM_NORESERVE, VM_PFNMAP, VM_RAND_READ, VM_READ, VM_SEQ_READ, VM_SHARED,
   VM_SOFTDIRTY, VM_SPECIAL, VM_STACK_FLAGS, VM_SYNC, VM_UFFD_MISSING, VM_WIPEONFORK, VM_WRITE,
 } from './vm-flags.js';
@@ -25,7 +25,7 @@ export type { PointKind, Scheduler } from './point.js';
 export type { Finding, FindingStep } from './finding.js';
 export type { ImageConfig, KernelSettings, MachineConfig } from './machine.js';
 export { VM_FAULT_MAJOR, VM_FAULT_NOPAGE, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_FAULT_SIGSEGV } from './image.js';
-export type { BootedMachine, ExecLayout, ExecRow, InodeKind, InodeSpec, KernelImage, MapsRow, NotifierCounts } from './image.js';
+export type { BootedMachine, ExecLayout, ExecRow, InodeKind, InodeSpec, KernelImage, MapsRow, NewerCalls, NotifierCounts } from './image.js';
 export type { InspectedImage, TlbVisitor, VmaVisitor } from './inspection.js';
 export type { AsmHugetlb } from './asm-hugetlb.js';
 export { TABLE_PGD, TABLE_PMD, TABLE_PTE, TABLE_PUD } from './asm-pgtable.js';

@@ -5,7 +5,7 @@ import { COMMAND_BYTES, EMIT, PAGES, STORE, WALK } from './server-program.js';
 export const SYS = {
   read: 0, open: 2, close: 3, mmap: 9, mprotect: 10, munmap: 11, brk: 12, rtSigaction: 13, ioctl: 16, pread64: 17, pwrite64: 18, mremap: 25, msync: 26,
   mincore: 27, madvise: 28, dup2: 33, getpid: 39, fallocate: 285, ftruncate: 77, prctl: 157, mlock: 149, munlock: 150, mlockall: 151, munlockall: 152,
-  clockGettime: 228, prlimit64: 302, memfdCreate: 319, mlock2: 325, pkeyAlloc: 330,
+  clockGettime: 228, prlimit64: 302, memfdCreate: 319, mlock2: 325, pkeyAlloc: 330, remapFilePages: 216, mseal: 462,
 } as const;
 
 /** Grows by commands; numbers are unsigned 64-bit, as far as a double holds them. */

@@ -12,7 +12,7 @@ export interface Disagreement {
 }
 
 /** Of smaps, what the model does not claim: mergeable, stack of user pages, soft dirty, uffd. */
-const FLAGS_LEFT_ASIDE: ReadonlySet<string> = new Set(['mg', 'sf', 'um', 'uw', 'sd', 'ui', 'ss', 'sl']);
+const FLAGS_LEFT_ASIDE: ReadonlySet<string> = new Set(['mg', 'sf', 'um', 'uw', 'sd', 'ui', 'ss']);
 
 export interface Tolerances {
   /** Reclaim was asked for pages of files: whether they stay depends on the disk. */

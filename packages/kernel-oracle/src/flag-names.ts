@@ -38,7 +38,7 @@ export function valueText(names: FlagNames): (value: number) => string {
 
 /** Two letters of smaps for each bit of vm_flags that it shows. fs/proc/task_mmu.c, show_smap_vma_flags() */
 export const VM_FLAG_LETTERS: readonly string[] = [
-  'rd', 'wr', 'ex', 'sh', 'mr', 'mw', 'me', 'ms', 'gd', 'um', 'pf', 'gu', 'dp', 'lo', 'io', 'sr', 'rr', 'dc', 'de', 'lf', 'ac', 'nr', 'ht', 'sf', 'ar', 'wf', 'dd',
+  'rd', 'wr', 'ex', 'sh', 'mr', 'mw', 'me', 'ms', 'gd', 'um', 'pf', 'gu', 'dp', 'lo', 'io', 'sr', 'rr', 'dc', 'de', 'lf', 'ac', 'nr', 'ht', 'sf', 'sl', 'wf', 'dd',
   'sd', 'mm', 'hg', 'nh', 'mg',
 ];
 

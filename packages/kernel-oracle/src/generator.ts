@@ -2,7 +2,7 @@
  * Operations drawn to collide: neighbours, overlaps, boundaries, and now and then an absurd value. They depend on the seed and on
  * the zones only, never on an answer, so a seed means the same operations on every machine that has huge pages, and on every one that has none.
  */
-import { MADV_FREE, MADV_PAGEOUT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, PAGE_SIZE } from '@mmun/include';
+import { MADV_FREE, MADV_PAGEOUT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, PAGE_SIZE } from '@mmun/include';
 import { FILE_PAGES, FILE_RO, FILE_RW, MEMFD } from './operation.js';
 import type { Operation, OperationName } from './operation.js';
 import { Random } from './random.js';
@@ -31,7 +31,7 @@ const RARE_FLAGS: readonly (readonly [flag: number, oneIn: number])[] = [0x800, 
 /** How often which is drawn; what is missing from a list is a read or a write. */
 const WEIGHTS: readonly (readonly [OperationName, number])[] = [
   ['mmap', 20], ['munmap', 8], ['mprotect', 13], ['mremap', 11], ['madvise', 14], ['mlock', 1], ['mlock2', 2], ['munlock', 2], ['mlockall', 0.3],
-  ['munlockall', 0.3], ['msync', 1], ['brk', 2], ['mincore', 1], ['ftruncate', 0.8], ['setrlimit', 0.7], ['read', 9], ['write', 14], ['fork', 0.8], ['exit', 0.6],
+  ['munlockall', 0.3], ['msync', 1], ['brk', 2], ['mincore', 1], ['ftruncate', 0.8], ['setrlimit', 0.7], ['mseal', 0.4], ['remap_file_pages', 0.7], ['read', 9], ['write', 14], ['fork', 0.8], ['exit', 0.6],
 ];
 const FORKS = 1.4;
 const TOTAL = WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0);
@@ -46,6 +46,7 @@ export class Generator {
   #advice: readonly number[] = [];
   /** Where a segment happens that stays in one place; null: anywhere. */
   #focus: Zone | null = null;
+  #isSealing = false;
   /** Forks and exits are drawn that often more than else. */
   #forks = 1;
 
@@ -61,6 +62,7 @@ export class Generator {
     this.#depth = 0;
     this.#value = 1;
     this.#focus = this.#random.oneIn(4) ? this.#piece() : null;
+    this.#isSealing = this.#random.oneIn(5);
     this.#forks = this.#random.oneIn(5) ? 6 : 1;
     // A page that was given up may go at any time, and reclaim takes it: never both, or what it holds cannot be known.
     const without = this.#random.pick([MADV_FREE, MADV_PAGEOUT]);
@@ -89,6 +91,9 @@ export class Generator {
       case 'msync': return { name, args: [...this.#range(), this.#random.pick([1, 4, 2, 5, 0, 3, 6])] };
       case 'brk': return { name, args: [this.#random.oneIn(20) ? this.#random.pick(ABSURD_ADDRESSES) : HEAP.start + this.#random.below(HEAP.nrPages * PAGE_SIZE * 1.1) - (this.#random.oneIn(5) ? PAGE_SIZE : 0)] };
       case 'ftruncate': return { name, args: [this.#random.pick([FILE_RW, MEMFD]), this.#random.below(FILE_PAGES + 4) * PAGE_SIZE + this.#random.pick([0, 0, 0, 4, 2048])] };
+      // What is sealed stays: most segments have none of it.
+      case 'mseal': return this.#isSealing ? { name, args: [...this.#range(), this.#random.oneIn(12) ? this.#random.pick([1, 2 ** 32]) : 0] } : null;
+      case 'remap_file_pages': return { name, args: [...this.#range(), this.#random.oneIn(12) ? 1 : 0, this.#random.oneIn(12) ? this.#random.pick([2 ** 52, 2 ** 63]) : this.#random.below(FILE_PAGES + 2), this.#random.oneIn(4) ? MAP_NONBLOCK : 0] };
       case 'setrlimit': return { name, args: this.#rlimit() };
       case 'read': return { name, args: [this.#address(40)] };
       case 'write': return { name, args: [this.#writeAddress(), this.#value++] };

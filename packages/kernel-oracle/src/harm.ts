@@ -9,7 +9,7 @@ export function isHarmful({ name, args }: Operation, top: Zone): boolean {
   switch (name) {
     case 'mmap': return (args[3] & MAP_FIXED) !== 0 && touches(args[0], args[1]);
     case 'mremap': return losesPromises(args) || touches(args[0], Math.max(args[1], PAGE_SIZE)) || ((args[3] & MREMAP_FIXED) !== 0 && touches(args[4], args[2]));
-    case 'munmap': case 'mprotect': case 'madvise': case 'mlock': case 'mlock2': case 'munlock': case 'msync': case 'mincore': return touches(args[0], args[1]);
+    case 'munmap': case 'mprotect': case 'madvise': case 'mlock': case 'mlock2': case 'munlock': case 'msync': case 'mincore': case 'mseal': case 'remap_file_pages': return touches(args[0], args[1]);
     case 'write': return touches(args[0], PAGE_SIZE);
     default: return false;
   }

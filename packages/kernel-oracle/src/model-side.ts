@@ -1,6 +1,6 @@
 /** The model as the other side: the same operations on an image, seen in the same form. */
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PF_USER, PF_WRITE, VM_EXEC, VM_FAULT_SIGBUS, VM_MAYSHARE, VM_READ, VM_SHARED, VM_WRITE } from '@mmun/include';
-import type { BootedMachine, ExecLayout, ExecRow, File, Inode, InspectedImage, KernelImage, MachineConfig, Mm, Pfn, TaskStruct, Vaddr } from '@mmun/include';
+import type { BootedMachine, ExecLayout, ExecRow, File, Inode, InspectedImage, KernelImage, MachineConfig, Mm, NewerCalls, Pfn, TaskStruct, Vaddr } from '@mmun/include';
 import { VM_FLAG_LETTERS } from './flag-names.js';
 import { ANONYMOUS_FILE, EXCLUSIVE, IS_ZERO, OF_FILE, PRESENT, observedZones } from './observation.js';
 import type { Observation, SmapsRow } from './observation.js';
@@ -12,7 +12,7 @@ import { ARENA, HEAP, HUGE_PAGE, NR_HUGE_NEEDED, TASK_END, zoneEnd } from './zon
 import type { Zone } from './zones.js';
 
 /** What is needed of an image: system calls, and a look at pages. */
-export type FuzzedImage<M extends BootedMachine> = KernelImage<M> & Pick<InspectedImage<M>, 'userRead' | 'userWrite' | 'pagemapEntry' | 'contentWhere' | 'auditVmas'>;
+export type FuzzedImage<M extends BootedMachine> = KernelImage<M> & NewerCalls<M> & Pick<InspectedImage<M>, 'userRead' | 'userWrite' | 'pagemapEntry' | 'contentWhere' | 'auditVmas'>;
 
 const WORD_BYTES = 4;
 const SIGSEGV = 11;
@@ -147,6 +147,8 @@ export class ModelSide<M extends BootedMachine> {
         return result;
       }
       case 'ftruncate': return image.run(m, image.truncateSetsize(m, this.#inodes[args[0]] as Inode, args[1]));
+      case 'mseal': return image.run(m, image.sysMseal(m, addr, args[1], args[2]));
+      case 'remap_file_pages': return image.run(m, image.sysRemapFilePages(m, addr, args[1], args[2], args[3], args[4]));
       case 'setrlimit':
         image.setRlimit(m, this.#current(), args[0], Math.min(args[1], this.#hardLimits[args[0]] ?? Infinity));
         return 0;

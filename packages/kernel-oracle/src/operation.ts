@@ -14,7 +14,7 @@ export const FIRST_FD = 10;
 export const FILE_PAGES = 20;
 
 export type OperationName = 'mmap' | 'munmap' | 'mprotect' | 'mremap' | 'madvise' | 'mlock' | 'mlock2' | 'munlock' | 'mlockall' | 'munlockall' | 'msync' | 'brk'
-  | 'mincore' | 'ftruncate' | 'setrlimit' | 'read' | 'write' | 'fork' | 'exit';
+  | 'mincore' | 'ftruncate' | 'setrlimit' | 'mseal' | 'remap_file_pages' | 'read' | 'write' | 'fork' | 'exit';
 
 /** Arguments in the order of the system call; numbers are unsigned 64-bit, as far as a double holds them. */
 export interface Operation {
@@ -49,6 +49,8 @@ const KINDS: Readonly<Record<OperationName, Kind>> = {
   mincore: { command: SYS.mincore, formats: [hex, hex] },
   ftruncate: { command: SYS.ftruncate, formats: [file, hex] },
   setrlimit: { command: SYS.prlimit64, formats: [valueText(RLIMIT_NAMES), hex] },
+  mseal: { command: SYS.mseal, formats: [hex, hex, hex] },
+  remap_file_pages: { command: SYS.remapFilePages, formats: [hex, hex, flagText(PROT_NAMES, '0'), hex, flagText(MAP_NAMES, '0')] },
   read: { command: LOAD, formats: [hex] },
   write: { command: STORE, formats: [hex, hex] },
   fork: { command: FORK, formats: [] },

@@ -5,11 +5,11 @@
  * Lock order: mmap_sem, for write where flags of VMAs change, else for read.
  */
 import {
-  EACCES, EAGAIN, EFBIG, EINVAL, ENOMEM, MADV_COLD, MADV_COLLAPSE, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED,
+  EACCES, EAGAIN, EFBIG, EINVAL, ENOMEM, EPERM, MADV_COLD, MADV_COLLAPSE, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED,
   MADV_DONTNEED_LOCKED, MADV_FREE, MADV_GUARD_INSTALL, MADV_GUARD_REMOVE, MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
   MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_UNMERGEABLE, MADV_WILLNEED,
   MADV_WIPEONFORK, PAGE_SIZE, VM_DONTCOPY, VM_DONTDUMP, VM_DROPPABLE, VM_HUGEPAGE, VM_HUGETLB, VM_IO, VM_LOCKED, VM_MAYSHARE, VM_MAYWRITE, VM_MERGEABLE,
-  VM_NOHUGEPAGE, VM_PFNMAP, VM_RAND_READ, VM_SEQ_READ, VM_SHARED, VM_SPECIAL, VM_WIPEONFORK,
+  VM_NOHUGEPAGE, VM_PFNMAP, VM_RAND_READ, VM_SEALED, VM_SEQ_READ, VM_SHARED, VM_SPECIAL, VM_WIPEONFORK,
 } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downRead, downWrite, upRead, upWrite } from '@mmun/locking';
@@ -18,6 +18,7 @@ import { hugeStart } from './hugetlb-pool.js';
 import { madviseGuardInstall, madviseGuardRemove } from './madvise-guard.js';
 import { madviseFree, madvisePageout } from './madvise-pageout.js';
 import { madvisePopulate } from './madvise-populate.js';
+import { isAdviceSealed } from './mseal.js';
 import { zapPageRange } from './memory.js';
 import { INODE_REGULAR, currentMm, mmapSemOf, vmaInode, vmaIsAnonymous } from './mm-types.js';
 import type { Machine } from './mm-types.js';
@@ -78,6 +79,7 @@ function* madviseWalkVmas(m: Machine, mm: Mm, addr: Vaddr, end: Vaddr, advice: n
 /** madvise_vma_behavior() */
 function* madviseVma(m: Machine, mm: Mm, vma: Vma, start: Vaddr, end: Vaddr, advice: number): Task<MaySleep, number> {
   const vmFlags = m.vma.vmFlags[vma];
+  if ((vmFlags & VM_SEALED) !== 0 && isAdviceSealed(m, vma, advice)) return -EPERM;
   switch (advice) {
     case MADV_WILLNEED: return 0;
     case MADV_COLLAPSE: return isCollapsible(m, vma) && Math.ceil(start / PMD_SIZE) <= Math.floor(end / PMD_SIZE) ? 0 : -EINVAL;

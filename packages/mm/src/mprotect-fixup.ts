@@ -1,7 +1,7 @@
 // Models the VMA half of mm/mprotect.c (6.18); the pages are changed in mprotect.ts.
 import {
-  EACCES, EINVAL, ENOMEM, PAGE_SIZE, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE, VM_ACCESS_FLAGS,
-  VM_ACCOUNT, VM_EXEC, VM_GROWSDOWN, VM_HUGETLB, VM_LOCKED, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE,
+  EACCES, EINVAL, ENOMEM, EPERM, PAGE_SIZE, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE, VM_ACCESS_FLAGS,
+  VM_ACCOUNT, VM_EXEC, VM_GROWSDOWN, VM_HUGETLB, VM_LOCKED, VM_NORESERVE, VM_READ, VM_SEALED, VM_SHARED, VM_WRITE,
 } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downWrite, upWrite } from '@mmun/locking';
@@ -63,6 +63,7 @@ function* mprotectRange(m: Machine, mm: Mm, addr: Vaddr, end: Vaddr, prot: numbe
 /** @locks mmap_sem W @returns 0 or -ENOMEM */
 export function* mprotectFixup(m: Machine, mm: Mm, vma: Vma, start: Vaddr, end: Vaddr, wantedFlags: number): Task<MaySleep, number> {
   const oldFlags = m.vma.vmFlags[vma];
+  if ((oldFlags & VM_SEALED) !== 0) return -EPERM;
   if (wantedFlags === oldFlags) return 0;
   const nrPages = (end - start) / PAGE_SIZE;
   const newFlags = accountedFlags(m, mm, vma, oldFlags, wantedFlags, nrPages);

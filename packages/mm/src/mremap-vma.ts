@@ -4,8 +4,8 @@
  * are brought in after it was let go.
  */
 import {
-  EAGAIN, EFAULT, EINVAL, ENOMEM, MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, VM_ACCOUNT,
-  VM_DONTEXPAND, VM_HUGETLB, VM_LOCKED, VM_LOCKED_MASK, VM_MAYSHARE, VM_PFNMAP, VM_SHARED,
+  EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM, MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, VM_ACCOUNT,
+  VM_DONTEXPAND, VM_HUGETLB, VM_LOCKED, VM_LOCKED_MASK, VM_MAYSHARE, VM_PFNMAP, VM_SEALED, VM_SHARED,
 } from '@mmun/include';
 import type { AnonVma, File, MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downWrite, upWrite } from '@mmun/locking';
@@ -119,6 +119,7 @@ function checkVma(m: Machine, vrm: Remap): number {
   const { vma, addr, flags } = vrm;
   if (vma === 0) return -EFAULT;
   const vmFlags = m.vma.vmFlags[vma];
+  if ((vmFlags & VM_SEALED) !== 0) return -EPERM;
   if (m.vma.vmOps[vma] === VM_OPS_DRIVER) return -EINVAL; // vm_ops->mremap of a driver that must find its pages again
   const refused = (vmFlags & VM_HUGETLB) === 0 ? 0 : alignHugetlb(vrm);
   if (refused !== 0) return refused;

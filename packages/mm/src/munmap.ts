@@ -3,7 +3,7 @@
  * VMAs leave the mm first, then their pages are zapped and their page tables go,
  * then the VMAs themselves. Lock order: mmap_sem > ptl.
  */
-import { EINVAL, ENOMEM, VM_LOCKED } from '@mmun/include';
+import { EINVAL, ENOMEM, EPERM, VM_LOCKED, VM_SEALED } from '@mmun/include';
 import type { MaySleep, Mm, Task, Vaddr, Vma } from '@mmun/include';
 import { downWrite, upWrite } from '@mmun/locking';
 import { TASK_SIZE } from '#asm';
@@ -50,18 +50,23 @@ export function* unmapRange(m: Machine, mm: Mm, start: Vaddr, end: Vaddr): Task<
 
 /**
  * Splits what is mapped at both ends of a range. vms_gather_munmap_vmas()
- * @param first the lowest VMA of the range, which holds its lowest part afterwards @locks mmap_sem W @returns 0, -EINVAL or -ENOMEM
+ * @param first the lowest VMA of the range, which holds its lowest part afterwards @locks mmap_sem W @returns 0, -EINVAL, -ENOMEM, or -EPERM where something is sealed
  */
 export function* cutOut(m: Machine, mm: Mm, first: Vma, start: Vaddr, end: Vaddr): Task<MaySleep, number> {
   const v = m.vma;
   if (v.vmStart[first] < start) {
     const cutsTwice = end < v.vmEnd[first];
     if (cutsTwice && m.mm.mapCount[mm] >= m.bootConfig.settings.maxMapCount) return -ENOMEM;
+    if ((v.vmFlags[first] & VM_SEALED) !== 0) return -EPERM;
     const below = yield* splitVmaUnchecked(m, mm, first, start, true);
     if (below < 0) return below;
   }
+  if ((v.vmFlags[first] & VM_SEALED) !== 0) return -EPERM;
   let last = first;
-  while (v.vmNext[last] !== 0 && v.vmStart[v.vmNext[last]] < end) last = v.vmNext[last] as Vma;
+  while (v.vmNext[last] !== 0 && v.vmStart[v.vmNext[last]] < end) {
+    last = v.vmNext[last] as Vma;
+    if ((v.vmFlags[last] & VM_SEALED) !== 0) return -EPERM;
+  }
   if (v.vmEnd[last] > end) {
     const above = yield* splitVmaUnchecked(m, mm, last, end, false);
     if (above < 0) return above;

@@ -1,0 +1,90 @@
+/** mseal and remap_file_pages, as a running 6.18 answered them. */
+import * as image from '@mmun/image';
+import { EINVAL, ENOMEM, EPERM, MADV_DONTNEED, MADV_FREE, MADV_RANDOM, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, MREMAP_MAYMOVE, PAGE_SIZE, PROT_READ, VM_SEALED } from '@mmun/include';
+import type { Vaddr } from '@mmun/include';
+import { RW, world } from './page-world.js';
+import type { World } from './page-world.js';
+
+const P = PAGE_SIZE;
+const seal = (w: World, at: number, pages: number, flags: number = 0): number => w.run(image.sysMseal(w.m, at as Vaddr, pages * P, flags));
+const munmap = (w: World, at: number, pages: number): number => w.run(image.sysMunmap(w.m, at as Vaddr, pages * P));
+const mprotect = (w: World, at: number, pages: number, prot: number): number => w.run(image.sysMprotect(w.m, at as Vaddr, pages * P, prot));
+const advise = (w: World, at: number, pages: number, advice: number): number => w.run(image.sysMadvise(w.m, at as Vaddr, pages * P, advice));
+const starts = (w: World, at: number, pages: number): number[] =>
+  image.procMaps(w.m, image.mmOf(w.m, image.getCurrent(w.m))).map(({ start }) => (start - at) / P).filter((page) => page >= 0 && page < pages);
+
+describe('mseal', () => {
+  it('a sealed piece is cut off, and stays: no munmap, mprotect, mremap, or mapping over it', () => {
+    const w = world();
+    const at = w.mmap(6);
+    expect(seal(w, at + 2 * P, 2)).toBe(0);
+    expect(starts(w, at, 6)).toEqual([0, 2, 4]);
+    expect(mprotect(w, at + 2 * P, 1, PROT_READ)).toBe(-EPERM);
+    expect(mprotect(w, at + 2 * P, 1, RW)).toBe(-EPERM);
+    expect(w.run(image.sysMremap(w.m, (at + 2 * P) as Vaddr, 2 * P, P, MREMAP_MAYMOVE, 0 as Vaddr))).toBe(-EPERM);
+    expect(w.run(image.sysMmap(w.m, (at + 3 * P) as Vaddr, P, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0 as never, 0))).toBe(-EPERM);
+    expect(munmap(w, at + 2 * P, 1)).toBe(-EPERM);
+    // what lies before the seal was cut off, and is there
+    expect([munmap(w, at + P, 3), starts(w, at, 6)]).toEqual([-EPERM, [0, 1, 2, 4]]);
+    expect(mprotect(w, at, 6, PROT_READ)).toBe(-EPERM);
+    w.as(w.fork(), () => { expect(munmap(w, at, 6)).toBe(-EPERM); });
+    expect(image.checkMachine(w.m)).toEqual([]);
+  });
+
+  it('advice may not throw away what is sealed and cannot be written', () => {
+    const w = world();
+    const at = w.mmap(2);
+    w.write(at, 7);
+    seal(w, at, 2);
+    expect(advise(w, at, 2, MADV_DONTNEED)).toBe(0);
+    const readOnly = w.mmap(2, { prot: PROT_READ });
+    const ofFile = w.mmap(2, { prot: PROT_READ, file: w.file(2).file, flags: MAP_PRIVATE });
+    seal(w, readOnly, 2);
+    seal(w, ofFile, 2);
+    expect([advise(w, readOnly, 2, MADV_DONTNEED), advise(w, readOnly, 2, MADV_FREE), advise(w, readOnly, 2, MADV_RANDOM)]).toEqual([-EPERM, -EPERM, 0]);
+    expect([advise(w, ofFile, 2, MADV_DONTNEED), advise(w, ofFile, 2, MADV_FREE)]).toEqual([0, -EINVAL]);
+  });
+
+  it('seals nothing of a range with a hole, and knows no flags', () => {
+    const w = world();
+    const at = w.mmap(4);
+    munmap(w, at + 3 * P, 1);
+    expect([seal(w, at, 4), seal(w, at, 1, 1), w.run(image.sysMseal(w.m, (at + 1) as Vaddr, P, 0)), seal(w, at, 0)]).toEqual([-ENOMEM, -EINVAL, -EINVAL, 0]);
+    expect(w.row(at).vmFlags & VM_SEALED).toBe(0);
+  });
+});
+
+describe('remap_file_pages', () => {
+  const remap = (w: World, at: number, pages: number, pgoff: number, prot: number = 0): number => w.run(image.sysRemapFilePages(w.m, at as Vaddr, pages * P, prot, pgoff, 0));
+
+  it('maps other pages of the file that is mapped, and brings them in', () => {
+    const w = world();
+    const { file } = w.file(8);
+    const at = w.mmap(4, { file, flags: MAP_SHARED });
+    const other = w.mmap(8, { file, flags: MAP_SHARED });
+    w.write(other + 6 * P, 66);
+    expect(remap(w, at + P, 2, 6)).toBe(0);
+    expect(starts(w, at, 4)).toEqual([0, 1, 3]);
+    expect(w.row(at + P).rss).toBe(2);
+    expect(w.read(at + P)).toBe(66);
+    expect(remap(w, at + P, 2, 1)).toBe(0);
+    expect(starts(w, at, 4)).toEqual([0]);
+  });
+
+  it('keeps the file of memory that is nobody else\'s', () => {
+    const w = world();
+    const at = w.mmap(1, { flags: MAP_SHARED | MAP_ANONYMOUS });
+    w.write(at, 5);
+    expect(remap(w, at, 1, 0)).toBe(0);
+    expect(w.read(at)).toBe(5);
+    expect(image.checkMachine(w.m)).toEqual([]);
+  });
+
+  it('wants shared memory without a gap, and no protection', () => {
+    const w = world();
+    const at = w.mmap(4, { file: w.file(4).file, flags: MAP_SHARED });
+    expect([remap(w, w.mmap(2), 1, 0), remap(w, at, 1, 0, PROT_READ), remap(w, at, 0, 0), remap(w, at, 64, 0)]).toEqual([-EINVAL, -EINVAL, -EINVAL, -EINVAL]);
+    mprotect(w, at + 2 * P, 2, PROT_READ);
+    expect(remap(w, at, 4, 0)).toBe(-EINVAL);
+  });
+});
