@@ -31,6 +31,7 @@ const TABLE_BITS = 0x67;
 /** Of a pmd: it maps a huge page (hugetlb.ts). */
 export const HUGE = 0x80;
 const INDEX = TABLE_ENTRIES - 1;
+const TABLE_SHIFT: number = Math.log2(TABLE_ENTRIES);
 /** Reciprocals are powers of two, so the products are exact; `|` then keeps the low bits, as a shift would. */
 const PER_PAGE: number = 1 / 0x1000;
 const PER_PMD: number = 1 / PMD_SIZE;
@@ -126,7 +127,7 @@ function clear(m: ArchMachine, slot: number): Task<Step> {
 }
 
 function slotOf(m: ArchTables, table: number, index: number): number {
-  return (table - m.pgtable.nrFrames) * TABLE_ENTRIES + index;
+  return ((table - m.pgtable.nrFrames) << TABLE_SHIFT) | index;
 }
 
 function isNone(m: ArchTables, slot: number): boolean {

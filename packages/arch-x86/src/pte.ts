@@ -184,10 +184,11 @@ export function nxHighOf(prot: Pgprot): number {
   return prot >= PAGE_NX ? NX_HIGH : 0;
 }
 
+/** Without a branch the value stays an integer of 64 bits in the compiler's hands. */
 function withBit(pte: Pte, bit: number): Pte {
-  return (pte & bit) === 0 ? ((pte + bit) as Pte) : pte;
+  return (pte + (bit - (pte & bit))) as Pte;
 }
 
 function withoutBit(pte: Pte, bit: number): Pte {
-  return (pte & bit) === 0 ? pte : ((pte - bit) as Pte);
+  return (pte - (pte & bit)) as Pte;
 }
