@@ -13,7 +13,7 @@ import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '
 import { pteOffsetMapLock, pteUnmapUnlock } from './gup.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { MM_SWAPENTS, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_LAZYFREE, addMmCounter, pageIsAnon, trylockPage, unlockPage, vmNormalPage } from './page-flags.js';
+import { MM_SWAPENTS, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_LAZYFREE, addMmCounter, pageIsAnon, setFlag, testAndClearFlag, trylockPage, unlockPage, vmNormalPage } from './page-flags.js';
 import { lruAddDrain } from './swap.js';
 import { freeSwapAndCache, tryToFreeSwap } from './swapfile.js';
 import { swapSlotOf } from './swapops.js';
@@ -83,7 +83,8 @@ function* lazyfreePte(m: Machine, vma: Vma, mm: Mm, address: Vaddr, ptep: Ptep, 
   const pte = yield* ptepClearFlush(m, vma, address, ptep);
   yield* pageClearDirty(m, pfn);
   yield* pageTestAndClearYoung(m, pfn);
-  flags[pfn] = (flags[pfn] & ~PG_DIRTY) | PG_LAZYFREE;
+  testAndClearFlag(m, pfn, PG_DIRTY);
+  setFlag(m, pfn, PG_LAZYFREE);
   yield* setPteAt(m, mm, address, ptep, pteMkold(pteMkclean(pte)));
   yield* unlockPage(m, pfn);
   return pfn;

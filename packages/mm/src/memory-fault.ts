@@ -21,7 +21,7 @@ import { doWpPage } from './memory-wp.js';
 import { VM_OPS_ANON, VM_OPS_DRIVER, VM_OPS_FILE, VM_OPS_HUGETLB, VM_OPS_SHMEM, VM_OPS_SPECIAL, vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { allocPage, allocZeroedPage, copyUserHighpage } from './page-alloc.js';
-import { PG_DIRTY, addMmCounter, mmCounter, unlockPage } from './page-flags.js';
+import { PG_DIRTY, addMmCounter, mmCounter, setFlag, unlockPage } from './page-flags.js';
 import { pmdAllocWalk, pteAlloc, pteLockptr } from './pgalloc.js';
 import { anonVmaPrepare, pageAddFileRmap } from './rmap.js';
 import { putPage } from './swap.js';
@@ -190,7 +190,7 @@ function* doCowFault(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl: Spin
 function* doSharedFault(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl: Spinlock): Task<MaySleep, number> {
   const pfn = yield* filemapFault(m, vma, pgoffOf(m, vma, address));
   if (pfn < 0) return -pfn;
-  m.page.flags[pfn] = m.page.flags[pfn] | PG_DIRTY;
+  setFlag(m, pfn as Pfn, PG_DIRTY);
   return yield* finishFault(m, vma, address, ptep, ptl, pfn as Pfn, true);
 }
 

@@ -1,15 +1,14 @@
 // Models do_wp_page of mm/memory.c (2.6.24 locks; hooks of v5 and of 4.12; reuse as in 6.18).
 /** Lock order: mmap_sem > ptl > what a notifier takes. */
-import { PAGE_SIZE, READ, VM_FAULT_OOM, VM_SHARED, VM_WRITE } from '@mmun/include';
+import { PAGE_SIZE, VM_FAULT_OOM, VM_SHARED, VM_WRITE } from '@mmun/include';
 import type { MaySleep, Mm, Pfn, Pte, Ptep, Spinlock, Step, Task, Vaddr, Vma } from '@mmun/include';
-import { whereOf } from '@mmun/lib';
-import { spinLock, spinUnlock, touch } from '@mmun/locking';
+import { spinLock, spinUnlock } from '@mmun/locking';
 import { pfnPte, pteMkdirty, pteMkwrite, pteMkyoung, ptePfn, pteSame, ptepClearFlush, ptepGet, ptepSetAccessFlags, setPteAt, vmGetPageProt } from '#asm';
 import { mmuNotifierChangePte, mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { allocPage, clearHighpage, copyUserHighpage } from './page-alloc.js';
-import { MM_ANONPAGES, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_SWAPCACHE, addMmCounter, mmCounter, pageIsAnon, trylockPage, unlockPage, vmNormalPage } from './page-flags.js';
+import { MM_ANONPAGES, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_SWAPCACHE, addMmCounter, mmCounter, pageIsAnon, setFlag, testFlag, trylockPage, unlockPage, vmNormalPage } from './page-flags.js';
 import { anonVmaPrepare, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.js';
 import { getPage, putPage } from './swap.js';
 import { tryToFreeSwap } from './swapfile.js';
@@ -21,11 +20,10 @@ import { tryToFreeSwap } from './swapfile.js';
  */
 export function* doWpPage(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, ptl: Spinlock, seen: Pte): Task<MaySleep, number> {
   const pfn = vmNormalPage(m, vma, ptePfn(seen));
-  touch(m, READ, whereOf(m.page.flags, pfn));
-  if (pfn !== 0 && (m.page.flags[pfn] & PG_SWAPCACHE) !== 0) yield* leaveSwapCache(m, pfn);
+  if (pfn !== 0 && testFlag(m, pfn, PG_SWAPCACHE)) yield* leaveSwapCache(m, pfn);
   const isShared = (m.vma.vmFlags[vma] & VM_SHARED) !== 0;
   if (pfn !== 0 && (isShared || isExclusive(m, pfn))) {
-    if (isShared) m.page.flags[pfn] = m.page.flags[pfn] | PG_DIRTY;
+    if (isShared) setFlag(m, pfn, PG_DIRTY);
     yield* wpPageReuse(m, vma, address, ptep, seen);
     yield* spinUnlock(m, ptl);
     return 0;

@@ -15,7 +15,7 @@ import { unmapHugepageRange } from './hugetlb-unmap.js';
 import { tlbFinishMmu, tlbGatherMmu, tlbGathering, tlbIsFull, tlbRemovePage, tlbRemovePgtable, tlbRemoveTable } from './mmu-gather.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { MM_ANONPAGES, MM_SWAPENTS, PG_DIRTY, PG_REFERENCED, addMmCounter, mmCounter, pageIsAnon, vmIsSpecial, vmNormalPage } from './page-flags.js';
+import { MM_ANONPAGES, MM_SWAPENTS, PG_DIRTY, PG_REFERENCED, addMmCounter, mmCounter, pageIsAnon, setFlag, vmIsSpecial, vmNormalPage } from './page-flags.js';
 import { pteLockptr } from './pgalloc.js';
 import { pageRemoveRmap } from './rmap.js';
 import { freePageAndSwapCache, freeSwapAndCache } from './swapfile.js';
@@ -133,7 +133,6 @@ function* zapPteRange(m: Machine, vma: Vma, pmdp: Pmdp, start: Vaddr, end: Vaddr
   const mm = vmaMm(m, vma);
   const ptl = pteLockptr(m, mm, pmdp);
   const isFull = tlbIsFull(m);
-  const { flags } = m.page;
   const isSpecial = vmIsSpecial(m, vma);
   const zeroPfn = m.vm.zeroPfn[0];
   const nrPtes = ((end - start) / PAGE_SIZE) | 0;
@@ -158,8 +157,8 @@ function* zapPteRange(m: Machine, vma: Vma, pmdp: Pmdp, start: Vaddr, end: Vaddr
     if (!isCounted) continue;
     if (pageIsAnon(m, pfn)) nrAnon++;
     else {
-      if (pteDirty(ptent)) flags[pfn] = flags[pfn] | PG_DIRTY;
-      if (pteYoung(ptent)) flags[pfn] = flags[pfn] | PG_REFERENCED;
+      if (pteDirty(ptent)) setFlag(m, pfn, PG_DIRTY);
+      if (pteYoung(ptent)) setFlag(m, pfn, PG_REFERENCED);
       addMmCounter(m, mm, mmCounter(m, pfn), -1);
     }
     pageRemoveRmap(m, pfn);

@@ -1,8 +1,8 @@
 // Models include/linux/page-flags.h (6.18, the flags that the model needs).
-import { ACQUIRE, RELEASE, VM_PFNMAP, WRITE } from '@mmun/include';
+import { ACQUIRE, READ, RELEASE, VM_PFNMAP, WRITE } from '@mmun/include';
 import type { Mm, Pfn, Sleep, Step, Task, Vma } from '@mmun/include';
 import { bugOn, whereOf } from '@mmun/lib';
-import { lockAcquired, lockReleased, lockdepMayWait, mightSleep, point, pointUntil } from '@mmun/locking';
+import { lockAcquired, lockReleased, lockdepMayWait, mightSleep, point, pointUntil, touch } from '@mmun/locking';
 import { INODE_REGULAR, VM_OPS_SPECIAL } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 
@@ -63,6 +63,26 @@ export function* unlockPage(m: Machine, pfn: Pfn): Task<Step> {
 /** The page was freed while the thread held its lock, which went with it: nobody else could find it any more. __ClearPageLocked() */
 export function pageLockGone(m: Machine, pfn: Pfn): void {
   lockReleased(m, whereOf(m.page.flags, pfn));
+}
+
+/** Whether any of `flags` is set. Each flag has a lock of its own or none, so whoever looks without it says so. */
+export function testFlag(m: Machine, pfn: Pfn, flags: number): boolean {
+  touch(m, READ, whereOf(m.page.flags, pfn));
+  return (m.page.flags[pfn] & flags) !== 0;
+}
+
+/** An atomic update, part of the step under way. */
+export function setFlag(m: Machine, pfn: Pfn, flag: number): void {
+  touch(m, WRITE, whereOf(m.page.flags, pfn));
+  m.page.flags[pfn] = m.page.flags[pfn] | flag;
+}
+
+/** As setFlag. @returns whether it was set */
+export function testAndClearFlag(m: Machine, pfn: Pfn, flag: number): boolean {
+  touch(m, WRITE, whereOf(m.page.flags, pfn));
+  const isSet = (m.page.flags[pfn] & flag) !== 0;
+  m.page.flags[pfn] = m.page.flags[pfn] & ~flag;
+  return isSet;
 }
 
 /** PageAnon(): its mapping is an anon_vma. */

@@ -12,7 +12,7 @@ import { bugOn, whereOf } from '@mmun/lib';
 import { point, spinLock, spinUnlock } from '@mmun/locking';
 import type { Machine } from './mm-types.js';
 import { findGetPage, pageCacheLookup, treeLockOf } from './page-cache.js';
-import { PG_DIRTY, PG_LOCKED, lockPage, unlockPage } from './page-flags.js';
+import { PG_DIRTY, PG_LOCKED, lockPage, setFlag, unlockPage } from './page-flags.js';
 import { blockFor, swapWritepage } from './page-io.js';
 import { pageMkclean } from './rmap-walk.js';
 import { putPage } from './swap.js';
@@ -23,7 +23,7 @@ import { putPage } from './swap.js';
  */
 export function* clearPageDirtyForIo(m: Machine, pfn: Pfn): Task<MaySleep, boolean> {
   bugOn((m.page.flags[pfn] & PG_LOCKED) === 0, 'writeback-page-unlocked');
-  if (yield* pageMkclean(m, pfn)) m.page.flags[pfn] = m.page.flags[pfn] | PG_DIRTY;
+  if (yield* pageMkclean(m, pfn)) setFlag(m, pfn, PG_DIRTY);
   yield* point(m, WRITE, whereOf(m.page.flags, pfn));
   const wasDirty = (m.page.flags[pfn] & PG_DIRTY) !== 0;
   m.page.flags[pfn] = m.page.flags[pfn] & ~PG_DIRTY;

@@ -5,7 +5,7 @@
  * Lock order (2.6.24): mmap_sem > page lock > i_mmap_lock > anon_vma lock > ptl > swapLock, treeLock. A walk holds neither
  * mmap_sem nor a reference to the mm: a VMA leaves i_mmap and its anon_vmas before its page tables go.
  */
-import { PAGE_SIZE, READ, VM_LOCKED, VM_SHARED, WRITE } from '@mmun/include';
+import { PAGE_SIZE, READ, VM_LOCKED, VM_SHARED } from '@mmun/include';
 import type { AnonVma, Inode, MaySleep, Mm, Pfn, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { bugOn, whereOf } from '@mmun/lib';
 import { lockdepAssertHeld, spinLock, spinUnlock, touch } from '@mmun/locking';
@@ -17,9 +17,7 @@ import { MMU_NOTIFIER, mmuNotifierClearFlushYoung, mmuNotifierInvalidatePage, rm
 import { iMmapLockOf, vmaIntervalNext } from './i-mmap.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import {
-  MM_ANONPAGES, MM_SWAPENTS, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_LAZYFREE, PG_REFERENCED, PG_SWAPCACHE, addMmCounter, mmCounter, pageIsAnon, trylockPage, unlockPage,
-} from './page-flags.js';
+import { MM_ANONPAGES, MM_SWAPENTS, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_LAZYFREE, PG_REFERENCED, PG_SWAPCACHE, addMmCounter, mmCounter, pageIsAnon, setFlag, testAndClearFlag, testFlag, trylockPage, unlockPage } from './page-flags.js';
 import { mmFindPmd, pteLockptr } from './pgalloc.js';
 import { anonVmaLock, pageMapped, pageRemoveRmap } from './rmap.js';
 import { putPage } from './swap.js';
@@ -231,15 +229,15 @@ function* unmapPte(m: Machine, pfn: Pfn, vma: Vma, address: Vaddr, ptep: Ptep): 
   const mm = vmaMm(m, vma);
   const pte = yield* ptepClearFlush(m, vma, address, ptep);
   yield* mmuNotifierInvalidatePage(m, mm, address);
-  if (pteDirty(pte) || ((m.page.flags[pfn] & PG_LAZYFREE) !== 0 && pageTestDirty(m, pfn))) setFlag(m, pfn, PG_DIRTY);
+  if (pteDirty(pte) || (testFlag(m, pfn, PG_LAZYFREE) && pageTestDirty(m, pfn))) setFlag(m, pfn, PG_DIRTY);
   if (pageIsAnon(m, pfn)) {
     if (isRedirtied(m, pfn)) {
       yield* setPteAt(m, mm, address, ptep, pte);
       return;
     }
-    bugOn((m.page.flags[pfn] & (PG_SWAPCACHE | PG_LAZYFREE)) === 0, 'unmap-anon-nowhere-to-go');
+    bugOn(!testFlag(m, pfn, PG_SWAPCACHE | PG_LAZYFREE), 'unmap-anon-nowhere-to-go');
     addMmCounter(m, mm, MM_ANONPAGES, -1);
-    if ((m.page.flags[pfn] & PG_SWAPCACHE) !== 0) {
+    if (testFlag(m, pfn, PG_SWAPCACHE)) {
       const entry = m.page.swapSlot[pfn];
       yield* swapDuplicate(m, entry);
       addMmCounter(m, mm, MM_SWAPENTS, 1);
@@ -257,7 +255,7 @@ function* unmapPte(m: Machine, pfn: Pfn, vma: Vma, address: Vaddr, ptep: Ptep): 
 
 /** A page that its process gave up (MADV_FREE) and then wrote to, or a secondary MMU did: it is wanted after all. */
 function isRedirtied(m: Machine, pfn: Pfn): boolean {
-  return (m.page.flags[pfn] & (PG_LAZYFREE | PG_DIRTY)) === (PG_LAZYFREE | PG_DIRTY);
+  return testFlag(m, pfn, PG_LAZYFREE) && testFlag(m, pfn, PG_DIRTY);
 }
 
 /** @locks page lock, i_mmap_lock */
@@ -276,16 +274,4 @@ function* pageMkcleanOne(m: Machine, pfn: Pfn, vma: Vma): Task<Step, boolean> {
   }
   yield* spinUnlock(m, pteLockptr(m, mm, mmFindPmd(m, mm, address)));
   return isDirty;
-}
-
-function testAndClearFlag(m: Machine, pfn: Pfn, flag: number): boolean {
-  touch(m, WRITE, whereOf(m.page.flags, pfn));
-  const isSet = (m.page.flags[pfn] & flag) !== 0;
-  m.page.flags[pfn] = m.page.flags[pfn] & ~flag;
-  return isSet;
-}
-
-function setFlag(m: Machine, pfn: Pfn, flag: number): void {
-  touch(m, WRITE, whereOf(m.page.flags, pfn));
-  m.page.flags[pfn] = m.page.flags[pfn] | flag;
 }

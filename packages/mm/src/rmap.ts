@@ -14,7 +14,7 @@ import { pageTestDirty } from '#asm';
 import { rmapLock, rmapUnlock } from '#mmu-notifier';
 import { pageTableLockOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
-import { PG_DIRTY } from './page-flags.js';
+import { PG_DIRTY, setFlag } from './page-flags.js';
 
 export function anonVmaLock(m: Machine, anonVma: AnonVma): Spinlock {
   return spinlockAt(m.anonVma.lock, m.anonVma.root[anonVma]);
@@ -191,7 +191,7 @@ export function pageRemoveRmap(m: Machine, pfn: Pfn): void {
   bugOn(m.page.mapcount[pfn] <= 0, 'rmap-mapcount-underflow');
   addMapcount(m, pfn, -1);
   // where the frame itself knows, this is the last chance to ask it
-  if (m.page.mapcount[pfn] === 0 && pageTestDirty(m, pfn)) m.page.flags[pfn] = m.page.flags[pfn] | PG_DIRTY;
+  if (m.page.mapcount[pfn] === 0 && pageTestDirty(m, pfn)) setFlag(m, pfn, PG_DIRTY);
 }
 
 /** A neighbour's anon_vma that the VMA may share, so that the two can merge one day; the next one is asked first. */

@@ -10,12 +10,12 @@
  * Deviation: one lock, swapLock, for the map of slots and for the cache; 2.6.24 has swap_lock and a tree_lock.
  * Lock order: page lock > ptl > swapLock.
  */
-import { READ, WRITE } from '@mmun/include';
+import { WRITE } from '@mmun/include';
 import type { Pfn, Spinlock, Step, Task } from '@mmun/include';
 import { bugOn, poolAlloc, poolFree, poolUsed, whereOf } from '@mmun/lib';
 import { lockdepAssertHeld, refcountAt, refcountInc, spinLock, spinUnlock, spinlockAt, touch } from '@mmun/locking';
 import type { Machine } from './mm-types.js';
-import { PG_DIRTY, PG_SWAPCACHE, trylockPage, unlockPage } from './page-flags.js';
+import { PG_DIRTY, PG_SWAPCACHE, setFlag, testFlag, trylockPage, unlockPage } from './page-flags.js';
 import { swapReadpage } from './page-io.js';
 import { freePage, pageRefFreeze, pageRefUnfreeze, putPage, reclaimHelps } from './swap.js';
 
@@ -39,7 +39,7 @@ export function* addToSwap(m: Machine, pfn: Pfn): Task<Step, boolean> {
   if (slot !== 0) {
     m.swap.count[slot] = 0;
     yield* swapCacheInsert(m, slot, pfn);
-    m.page.flags[pfn] = m.page.flags[pfn] | PG_DIRTY;
+    setFlag(m, pfn, PG_DIRTY);
   }
   yield* spinUnlock(m, lock);
   return slot !== 0;
@@ -100,8 +100,7 @@ export function* freeSwapAndCache(m: Machine, slot: number): Task<Step> {
 
 /** putPage() of a mapping's reference; a page that only the swap cache wants leaves that too. @hot */
 export function* freePageAndSwapCache(m: Machine, pfn: Pfn): Task<Step> {
-  touch(m, READ, whereOf(m.page.flags, pfn));
-  if ((m.page.flags[pfn] & PG_SWAPCACHE) !== 0 && (yield* trylockPage(m, pfn))) {
+  if (testFlag(m, pfn, PG_SWAPCACHE) && (yield* trylockPage(m, pfn))) {
     yield* tryToFreeSwap(m, pfn);
     yield* unlockPage(m, pfn);
   }
@@ -113,13 +112,13 @@ export function* freePageAndSwapCache(m: Machine, pfn: Pfn): Task<Step> {
  * @locks page lock @returns whether it is out. remove_exclusive_swap_page()
  */
 export function* tryToFreeSwap(m: Machine, pfn: Pfn): Task<Step, boolean> {
-  if ((m.page.flags[pfn] & PG_SWAPCACHE) === 0) return false;
+  if (!testFlag(m, pfn, PG_SWAPCACHE)) return false;
   const lock = swapLockOf(m);
   yield* spinLock(m, lock);
   const isOut = m.swap.count[m.page.swapSlot[pfn]] === 1;
   if (isOut) {
     swapCacheDelete(m, pfn);
-    m.page.flags[pfn] = m.page.flags[pfn] | PG_DIRTY;
+    setFlag(m, pfn, PG_DIRTY);
   }
   yield* spinUnlock(m, lock);
   if (isOut) yield* putPage(m, pfn);
@@ -143,7 +142,7 @@ export function* removeFromSwapCache(m: Machine, pfn: Pfn): Task<Step, boolean> 
   const lock = swapLockOf(m);
   yield* spinLock(m, lock);
   const isFrozen = yield* pageRefFreeze(m, pfn, 2);
-  const isGone = isFrozen && (m.page.flags[pfn] & PG_DIRTY) === 0;
+  const isGone = isFrozen && !testFlag(m, pfn, PG_DIRTY);
   if (isGone) swapCacheDelete(m, pfn);
   else if (isFrozen) pageRefUnfreeze(m, pfn, 2);
   yield* spinUnlock(m, lock);

@@ -23,7 +23,7 @@ import { LRU_ACTIVE, LRU_INACTIVE } from './mm-tables.js';
 import { INODE_REGULAR } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { pageCacheUnlink, treeLockOf } from './page-cache.js';
-import { PG_DIRTY, PG_LAZYFREE, PG_LOCKED, PG_SWAPCACHE, pageIsAnon, pageLockGone, trylockPage, unlockPage } from './page-flags.js';
+import { PG_DIRTY, PG_LAZYFREE, PG_LOCKED, PG_SWAPCACHE, pageIsAnon, pageLockGone, testAndClearFlag, testFlag, trylockPage, unlockPage } from './page-flags.js';
 import { swapWritepage } from './page-io.js';
 import { writePage } from './page-writeback.js';
 import { SWAP_FAIL, SWAP_SUCCESS, isPinned, pageReferenced, tryToUnmap } from './rmap-walk.js';
@@ -122,7 +122,7 @@ function* shrinkPage(m: Machine, pfn: Pfn, isForced: boolean): Task<MaySleep, nu
     pageLockGone(m, pfn);
     return 1;
   }
-  if (fate === ACTIVATE && (m.page.flags[pfn] & PG_SWAPCACHE) !== 0 && vmSwapFull(m)) yield* tryToFreeSwap(m, pfn);
+  if (fate === ACTIVATE && testFlag(m, pfn, PG_SWAPCACHE) && vmSwapFull(m)) yield* tryToFreeSwap(m, pfn);
   yield* unlockPage(m, pfn);
   yield* putbackLruPage(m, pfn, fate);
   return 0;
@@ -130,21 +130,21 @@ function* shrinkPage(m: Machine, pfn: Pfn, isForced: boolean): Task<MaySleep, nu
 
 /** @locks page lock; it goes with the page where FREED is returned */
 function* shrinkLockedPage(m: Machine, pfn: Pfn, isForced: boolean): Task<MaySleep, number> {
-  const { flags, mapping } = m.page;
+  const { mapping } = m.page;
   if (isPinned(m, pfn)) return KEEP;
   const isReferenced = !isForced && (yield* pageReferenced(m, pfn, true)) > 0;
-  if (isReferenced && (pageMapped(m, pfn) || (flags[pfn] & PG_SWAPCACHE) !== 0)) return ACTIVATE;
-  if (pageIsAnon(m, pfn) && (flags[pfn] & (PG_SWAPCACHE | PG_LAZYFREE)) === 0 && !(yield* addToSwap(m, pfn))) return ACTIVATE;
+  if (isReferenced && (pageMapped(m, pfn) || testFlag(m, pfn, PG_SWAPCACHE))) return ACTIVATE;
+  if (pageIsAnon(m, pfn) && !testFlag(m, pfn, PG_SWAPCACHE | PG_LAZYFREE) && !(yield* addToSwap(m, pfn))) return ACTIVATE;
   if (pageMapped(m, pfn)) {
     if (mapping[pfn] === 0) return KEEP;
     const unmapped = yield* tryToUnmap(m, pfn, isForced);
     if (unmapped === SWAP_FAIL) {
-      flags[pfn] = flags[pfn] & ~PG_LAZYFREE;
+      testAndClearFlag(m, pfn, PG_LAZYFREE);
       return ACTIVATE;
     }
     if (unmapped !== SWAP_SUCCESS) return KEEP;
   }
-  if ((flags[pfn] & PG_DIRTY) !== 0) {
+  if (testFlag(m, pfn, PG_DIRTY)) {
     if (isReferenced) return KEEP;
     if (!(yield* pageout(m, pfn))) return ACTIVATE;
   }
@@ -154,7 +154,7 @@ function* shrinkLockedPage(m: Machine, pfn: Pfn, isForced: boolean): Task<MaySle
 /** Writes the page to its slot or block. @locks page lock @returns false where there is no room for it */
 function* pageout(m: Machine, pfn: Pfn): Task<MaySleep, boolean> {
   const { flags, mapping, swapSlot } = m.page;
-  if ((flags[pfn] & PG_SWAPCACHE) === 0) return mapping[pfn] !== 0 && !pageIsAnon(m, pfn) && (yield* writePage(m, pfn));
+  if (!testFlag(m, pfn, PG_SWAPCACHE)) return mapping[pfn] !== 0 && !pageIsAnon(m, pfn) && (yield* writePage(m, pfn));
   yield* point(m, WRITE, whereOf(flags, pfn));
   flags[pfn] = flags[pfn] & ~PG_DIRTY;
   yield* swapWritepage(m, swapSlot[pfn], pfn);
@@ -166,14 +166,14 @@ function* pageout(m: Machine, pfn: Pfn): Task<MaySleep, boolean> {
  * @locks page lock @returns false, with nothing done, where it is held, or dirty again
  */
 function* removeMapping(m: Machine, pfn: Pfn): Task<MaySleep, boolean> {
-  const { flags, mapping } = m.page;
-  if ((flags[pfn] & PG_SWAPCACHE) !== 0) return yield* removeFromSwapCache(m, pfn);
+  const { mapping } = m.page;
+  if (testFlag(m, pfn, PG_SWAPCACHE)) return yield* removeFromSwapCache(m, pfn);
   if (mapping[pfn] === 0) return false;
   if (pageIsAnon(m, pfn)) return yield* freeUncached(m, pfn);
   const lock = treeLockOf(m);
   yield* spinLock(m, lock);
   const isFrozen = yield* pageRefFreeze(m, pfn, 2);
-  const isGone = isFrozen && (flags[pfn] & PG_DIRTY) === 0;
+  const isGone = isFrozen && !testFlag(m, pfn, PG_DIRTY);
   if (isGone) pageCacheUnlink(m, pfn);
   else if (isFrozen) pageRefUnfreeze(m, pfn, 2);
   yield* spinUnlock(m, lock);
@@ -212,7 +212,8 @@ function* shrinkPageCache(m: Machine): Task<Step, number> {
 
 /** In the cache of a regular file, clean, and referenced by the cache alone. */
 function isDroppable(m: Machine, pfn: Pfn): boolean {
-  const { flags, mapping, refcount } = m.page;
-  return refcount[pfn] === 1 && mapping[pfn] !== 0 && (mapping[pfn] & 1) === 0 && (flags[pfn] & (PG_LOCKED | PG_DIRTY)) === 0
+  const { mapping, refcount } = m.page;
+  touch(m, READ, whereOf(refcount, pfn));
+  return refcount[pfn] === 1 && mapping[pfn] !== 0 && (mapping[pfn] & 1) === 0 && !testFlag(m, pfn, PG_LOCKED | PG_DIRTY)
     && m.inode.kind[(mapping[pfn] >>> 1) as Inode] === INODE_REGULAR;
 }

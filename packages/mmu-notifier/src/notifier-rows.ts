@@ -16,6 +16,7 @@ export interface NotifierRows extends LockingMachine {
 
 /** The notifier that C embeds in a driver's struct. @returns 0 where all are in use */
 export function mmuNotifierAlloc(m: NotifierRows, ops: number, instance: number): MmuNotifier {
+  touch(m, WRITE, whereOf(m.notifierPool.head.used, 0));
   const mn = poolAlloc(m.notifierPool) as MmuNotifier;
   if (mn === 0) return mn;
   m.notifier.ops[mn] = ops;
@@ -29,6 +30,7 @@ export function mmuNotifierAlloc(m: NotifierRows, ops: number, instance: number)
 export function mmuNotifierFree(m: NotifierRows, mn: MmuNotifier): void {
   touch(m, WRITE, whereOf(m.notifier.ops, mn));
   touch(m, WRITE, whereOf(m.notifier.next, mn));
+  touch(m, WRITE, whereOf(m.notifierPool.head.used, 0));
   poolFree(m.notifierPool, mn);
   m.notifier.next[mn] = LIST_POISON1;
 }

@@ -26,8 +26,5 @@ const ALL: readonly (readonly [string, string])[] = allRaces.flatMap(({ id, vari
 it.each(effort(0, 1) === 1 ? ALL : QUICK)('%s, %s: steps that name nothing in common may change places', async (id, variant) => {
   const { states, faults } = await audit(id, variant);
   expect(states).toBeGreaterThan(10);
-  expect(faults.filter((fault) => !KNOWN.some((known) => fault.includes(known)))).toEqual([]);
+  expect(faults).toEqual([]);
 });
-
-/** Of the races' own doing: where a page is is looked up before the first step of reclaim, through two levels. */
-const KNOWN: readonly string[] = ['acquire shared oracle.page.busy'];

@@ -23,7 +23,7 @@ const inModify = (first: string): SourceEdit => edited('mprotect.ts', MODIFY, `$
 const twoLocks = (one: number, other: number): string =>
   `  yield* spinLock(m, spinlockAt(m.page.ptl, ${one})); yield* spinLock(m, spinlockAt(m.page.ptl, ${other})); yield* spinUnlock(m, spinlockAt(m.page.ptl, ${other})); yield* spinUnlock(m, spinlockAt(m.page.ptl, ${one}));\n`;
 /** In zapPteRange, before ptes go. */
-const ZAP = '  let ptep = pteOffset(m, pmdp, start);\n';
+const ZAP = '  const first = pteOffset(m, pmdp, start);\n';
 const ZAP_IMPORT = edited('memory.ts', "import { spinLock, spinUnlock } from '@mmun/locking';", "import { spinLock, spinUnlock, spinlockAt } from '@mmun/locking';");
 const inZap = (first: string): SourceEdit => edited('memory.ts', ZAP, `${first}${ZAP}`);
 const SLEEPS = '  yield* mutexLock(m, mutexAt(m.inode.iMmapLock, 1)); yield* mutexUnlock(m, mutexAt(m.inode.iMmapLock, 1));\n';
@@ -75,12 +75,12 @@ const programs: Readonly<Record<string, Program>> = {
     },
   },
   'lost-dirty.cpu': {
-    edit: edited('memory.ts', '      if (pteDirty(ptent)) flags[pfn] = flags[pfn] | PG_DIRTY;\n', ''),
+    edit: edited('memory.ts', '      if (pteDirty(ptent)) setFlag(m, pfn, PG_DIRTY);\n', ''),
     race: { setup: sharedPage, actors: { * cpu0(t: RaceContext, { a }: Page): Task<MaySleep> { yield* t.write(a, 9); yield* t.madvise(a, MADV_DONTNEED); } } },
   },
   'lost-dirty.reclaimed': {
     // reclaim lets the page go as a clean one, and nobody is left who could be asked whether it was
-    edit: edited('rmap-walk.ts', '  if (pteDirty(pte) || ((m.page.flags', '  if (((m.page.flags'),
+    edit: edited('rmap-walk.ts', '  if (pteDirty(pte) || (testFlag(m', '  if ((testFlag(m'),
     race: { config: { nrSwapSlots: 2 }, setup: sharedPage, actors: { * cpu0(t: RaceContext, { a }: Page): Task<MaySleep> { yield* t.write(a, 9); yield* t.reclaim(a); } } },
   },
   'lost-write': {

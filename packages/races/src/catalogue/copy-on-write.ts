@@ -4,7 +4,7 @@ import type { MaySleep, Mm, MmuNotifier, Pte, Task, UnderPteLock, Vaddr } from '
 import { kvm } from '@mmun/plugin-kvm';
 import { defineRace } from '../define.js';
 import type { Race, SourceEdit } from '../define.js';
-import { RANGE, lockOf, rangeOps, tinyMmu, zap } from '../drivers/tiny-mmu.js';
+import { RANGE, bumpSeq, lockOf, rangeOps, tinyMmu, zap } from '../drivers/tiny-mmu.js';
 import type { RaceContext } from '../race-context.js';
 import type { Page } from '../set-ups.js';
 
@@ -35,7 +35,7 @@ const END_WITHOUT_START: SourceEdit = { file: WP, find: '  yield* mmuNotifierInv
 const pager = tinyMmu('pager', {
   designs: RANGE,
   drive: (t) => {
-    const { s, dev } = t;
+    const { s } = t;
     const { release, invalidatePage } = rangeOps(t);
     return {
       ops: {
@@ -43,7 +43,7 @@ const pager = tinyMmu('pager', {
         * changePte(mn: MmuNotifier, _mm: Mm, address: Vaddr, _pte: Pte): Task<UnderPteLock> {
           const instance = s.notifierInstance(mn);
           yield* s.spinLock(lockOf(t, instance));
-          dev.seq[instance] += 1;
+          yield* bumpSeq(t, instance);
           yield* zap(t, instance, address, (address + PAGE_SIZE) as Vaddr);
           yield* s.spinUnlock(lockOf(t, instance));
         },

@@ -4,7 +4,7 @@ import type { InSrcuRead, MaySleep, Mm, MmuNotifier, Pfn, SecondaryDriver, Task,
 import { whereOf } from '@mmun/lib';
 import { defineRace } from '../define.js';
 import type { Race } from '../define.js';
-import { RANGE, accessEntry, entryRow, install, lockOf, mmOfTiny, rangeOps, sampleSeq, tinyMmu, zap } from '../drivers/tiny-mmu.js';
+import { RANGE, accessEntry, bumpSeq, entryRow, install, lockOf, mmOfTiny, rangeOps, sampleSeq, tinyMmu, zap } from '../drivers/tiny-mmu.js';
 import type { Tiny, TinyMmu } from '../drivers/tiny-mmu.js';
 import type { RaceContext } from '../race-context.js';
 import { cachedPage, onePage } from '../set-ups.js';
@@ -51,7 +51,7 @@ function slotted(bumpsSeq: boolean): TinyMmu<Slotted> {
     designs: RANGE,
     own: slotSpec,
     drive: (t) => {
-      const { s, own, dev } = t;
+      const { s, own } = t;
       own.isThere.fill(1);
       return {
         ops: rangeOps(t),
@@ -65,7 +65,7 @@ function slotted(bumpsSeq: boolean): TinyMmu<Slotted> {
           yield* s.step(WRITE, whereOf(own.isThere, instance));
           own.isThere[instance] = 0;
           yield* s.spinLock(lockOf(t, instance));
-          if (bumpsSeq) dev.seq[instance] += 1;
+          if (bumpsSeq) yield* bumpSeq(t, instance);
           yield* zap(t, instance, 0 as Vaddr, (16 * PAGE_SIZE) as Vaddr);
           yield* s.spinUnlock(lockOf(t, instance));
         },

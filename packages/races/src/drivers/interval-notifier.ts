@@ -42,6 +42,7 @@ export function intervalNotifier(readsUnderLock: boolean): TinyMmu<IntervalDrive
           * invalidateRangeStart(mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr): Task<InSrcuRead> {
             yield* s.spinLock(lock);
             own.active[0] += 1;
+            yield* s.step(WRITE, whereOf(own.seq, 0)); // who waits for the end of ranges takes no lock
             for (let sub = 1; sub < NR_SUBS; sub++) if (intersects(sub, start, end)) own.seq[0] = own.seq[0] | 1;
             yield* s.spinUnlock(lock);
             yield* usual.invalidateRangeStart(mn, mm, start, end, true);

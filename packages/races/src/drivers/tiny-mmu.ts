@@ -56,7 +56,7 @@ export function tinyMmu<const O extends TableSpec, D extends SecondaryDriver = S
     }),
     attach: (s: KernelServices): D => {
       const t: Tiny<O> = { s, dev: s.table('dev', devSpec), entry: s.table('entry', entrySpec), own: own === undefined ? ({} as Table<O>) : s.table('own', spec) };
-      return { ...tinyDriver(t), ...drive(t) } as D;
+      return { own: t, ...tinyDriver(t), ...drive(t) } as D;
     },
   };
 }
@@ -166,14 +166,14 @@ export function rangeOps(t: Tiny): TinyRangeOps {
     * invalidateRangeEnd(mn: MmuNotifier, _mm: Mm, _start: Vaddr, _end: Vaddr): Task<InSrcuRead> {
       const instance = s.notifierInstance(mn);
       yield* s.spinLock(lockOf(t, instance));
-      dev.seq[instance] += 1;
+      yield* bumpSeq(t, instance);
       dev.count[instance] -= 1;
       yield* s.spinUnlock(lockOf(t, instance));
     },
     * invalidatePage(mn: MmuNotifier, _mm: Mm, address: Vaddr): Task<UnderPteLock> {
       const instance = s.notifierInstance(mn);
       yield* s.spinLock(lockOf(t, instance));
-      dev.seq[instance] += 1;
+      yield* bumpSeq(t, instance);
       yield* zap(t, instance, address, (address + PAGE_SIZE) as Vaddr);
       yield* s.spinUnlock(lockOf(t, instance));
     },
@@ -193,6 +193,12 @@ export function* faultWithRetry(t: Tiny, instance: number, address: Vaddr, isWri
   yield* s.spinUnlock(lockOf(t, instance));
   yield* s.putPage(pfn as Pfn);
   return isOver ? -ESRCH : 0;
+}
+
+/** Whoever samples it takes no lock, so it is a step of its own. @locks the instance's */
+export function* bumpSeq({ s, dev }: Tiny, instance: number): Task<Step> {
+  yield* s.step(WRITE, whereOf(dev.seq, instance));
+  dev.seq[instance] += 1;
 }
 
 export function* sampleSeq({ s, dev }: Tiny, instance: number): Task<Step, number> {
