@@ -66,7 +66,7 @@ export class Dpor implements Search, Driver, Observer {
   private open: Access[] = [];
   private readonly crashes: Step[] = [];
   /** What happened before the present step of the thread that takes it. */
-  private past: Int32Array | null = null;
+  private past: readonly number[] | null = null;
   private seenFindings = 0;
 
   constructor(x: Execution, limits: Limits, atEnd: AtEnd | null = null) {
@@ -128,14 +128,14 @@ export class Dpor implements Search, Driver, Observer {
   began(x: Execution, thread: number): void {
     const depth = this.depth++;
     this.choiceAt = 0;
-    this.open.length = 0;
+    if (this.open.length > 0) this.open.length = 0;
     const node = this.nodes[depth] as Node;
     if (depth < this.repeated) {
       this.last[thread] = node.step;
       return;
     }
     const before = this.last[thread] ?? null;
-    const clock = before === null ? new Int32Array(x.nrThreads) : before.clock.slice();
+    const clock = before === null ? new Array<number>(x.nrThreads).fill(0) : before.clock.slice();
     const ordinal = (before?.ordinal ?? 0) + 1;
     clock[thread] = ordinal;
     const step: Step = { thread, kind: x.kindOf(thread), where: x.whereOf(thread), depth, ordinal, clock, also: [], choices: [], words: [] };
@@ -263,7 +263,8 @@ export class Dpor implements Search, Driver, Observer {
 
   private pendingOf(thread: number): Pending {
     const { x } = this;
-    return { thread, kind: x.kindOf(thread), where: x.whereOf(thread), ...x.conditionOf(thread), isWait: x.waits(thread) };
+    const { mask, value } = x.conditionOf(thread);
+    return { thread, kind: x.kindOf(thread), where: x.whereOf(thread), mask, value, isWait: x.waits(thread) };
   }
 
   private noteRaces(pending: Pending, step: Step): void {

@@ -24,7 +24,7 @@ export interface Step {
   /** Its place among the steps of its thread, 1 first. */
   readonly ordinal: number;
   /** By thread: how many of its steps happened before this one ended, itself included. */
-  readonly clock: Int32Array;
+  readonly clock: number[];
   /** Words that it touched by `touch`, as kind and word in turn. */
   readonly also: number[];
   /** How its choices went. */
@@ -44,7 +44,7 @@ export interface Pending {
 }
 
 export function happensBefore(first: Step, second: Step): boolean {
-  return second.clock[first.thread] >= first.ordinal;
+  return (second.clock[first.thread] as number) >= first.ordinal;
 }
 
 export class Histories {
@@ -81,7 +81,7 @@ export class Histories {
    * as far as the other accesses tell, what it waits for held.
    * @param past clock of the pending thread's last step
    */
-  races(pending: Pending, past: Int32Array | null): Step[] {
+  races(pending: Pending, past: readonly number[] | null): Step[] {
     const cls = classOf(pending.kind);
     const kept: Step[] = [];
     if (cls === NOTHING) return kept;
@@ -89,7 +89,7 @@ export class Histories {
     for (let i = list.length - 1; i >= 0; i--) {
       const { step, cls: other } = list[i] as Access;
       if (!classesDepend(cls, other)) continue;
-      const isPast = past !== null && past[step.thread] >= step.ordinal;
+      const isPast = past !== null && (past[step.thread] as number) >= step.ordinal;
       if (!isPast && !kept.some((k) => happensBefore(step, k)) && (!pending.isWait || couldHold(list, i, pending))) kept.push(step);
       const isSettled = isPast || !pending.isWait || kept.some((k) => happensBefore(step, k));
       if (other === EXCLUSIVE && isSettled) break;
@@ -99,7 +99,7 @@ export class Histories {
 }
 
 /** The accesses of the word's present run of one class, or the exclusive one before, happen before an access of class `cls`. */
-function joinEarlier(list: readonly Access[], cls: AccessClass, clock: Int32Array): void {
+function joinEarlier(list: readonly Access[], cls: AccessClass, clock: number[]): void {
   let i = list.length - 1;
   while (i >= 0 && !classesDepend(cls, (list[i] as Access).cls)) i--;
   if (i < 0) return;
@@ -110,8 +110,8 @@ function joinEarlier(list: readonly Access[], cls: AccessClass, clock: Int32Arra
   }
 }
 
-function join(into: Int32Array, from: Int32Array): void {
-  for (let t = 0; t < into.length; t++) if (from[t] > into[t]) into[t] = from[t];
+function join(into: number[], from: readonly number[]): void {
+  for (let t = 0; t < into.length; t++) into[t] = Math.max(into[t] as number, from[t] as number);
 }
 
 /** The value of the word had the steps that depend on access `i` not been taken. */
