@@ -46,6 +46,7 @@ interface Tlb extends Table<typeof tlbSpec>, Table<typeof tlbCpuSpec> {
     readonly nrCpus: number;
     readonly entriesPerCpu: number;
 }
+function flushCleared(m: ArchMachine, mm: Mm, vma: Vma, address: Vaddr): Task<Step>;
 function flushTlbMm(m: ArchMachine, mm: Mm): Task<Step>;
 function flushTlbPage(m: ArchMachine, vma: Vma, address: Vaddr): Task<Step>;
 function flushTlbRange(m: ArchMachine, vma: Vma, start: Vaddr, end: Vaddr): Task<Step>;
@@ -107,6 +108,7 @@ function ptepGet(m: ArchTables, ptep: Ptep): Pte;
 function ptepGetAndClear(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep): Task<Step, Pte>;
 function ptepGetAndClearFull(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep, _isFull: boolean): Task<Step, Pte>;
 function ptepModifyRange(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep, nrPtes: number, newprot: Pgprot): Task<Step, number>;
+function ptepMoveRange(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep, newAddress: Vaddr, newPtep: Ptep, nrPtes: number): Task<Step>;
 function ptepNone(m: ArchTables, ptep: Ptep): boolean;
 function ptepPfn(m: ArchTables, ptep: Ptep): Pfn;
 function ptepPresent(m: ArchTables, ptep: Ptep): boolean;

@@ -80,6 +80,7 @@ function ptepGet(m: ArchTables, ptep: Ptep): Pte;
 function ptepGetAndClear(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep): Task<Step, Pte>;
 function ptepGetAndClearFull(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep, isFull: boolean): Task<Step, Pte>;
 // ptepModifyRange: of @mmun/arch-generic
+// ptepMoveRange: of @mmun/arch-generic
 function ptepNone(m: ArchTables, ptep: Ptep): boolean;
 function ptepPfn(m: ArchTables, ptep: Ptep): Pfn;
 function ptepPresent(m: ArchTables, ptep: Ptep): boolean;

@@ -80,6 +80,7 @@ function ptepGet(m: ArchTables, ptep: Ptep): Pte;
 function ptepGetAndClear(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep): Task<Step, Pte>;
 function ptepGetAndClearFull(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, _isFull: boolean): Task<Step, Pte>;
 function ptepModifyRange(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, nrPtes: number, newprot: Pgprot): Task<Step, number>;
+function ptepMoveRange(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep, _newAddress: Vaddr, newPtep: Ptep, nrPtes: number): Task<Step>;
 function ptepNone(m: ArchTables, ptep: Ptep): boolean;
 function ptepPfn(m: ArchTables, ptep: Ptep): Pfn;
 function ptepPresent(m: ArchTables, ptep: Ptep): boolean;

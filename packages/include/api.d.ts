@@ -93,6 +93,7 @@ interface AsmPtepOps<M> {
     ptepClearFlush(m: M, vma: Vma, address: Vaddr, ptep: Ptep): Task<Step, Pte>;
     ptepClearFlushYoung(m: M, vma: Vma, address: Vaddr, ptep: Ptep): Task<Step, number>;
     ptepModifyRange(m: M, mm: Mm, address: Vaddr, ptep: Ptep, nrPtes: number, newprot: Pgprot): Task<Step, number>;
+    ptepMoveRange(m: M, vma: Vma, address: Vaddr, ptep: Ptep, newAddress: Vaddr, newPtep: Ptep, nrPtes: number): Task<Step>;
     pageTestDirty(m: M, pfn: Pfn): boolean;
     pageClearDirty(m: M, pfn: Pfn): Task<Step>;
     pageTestAndClearYoung(m: M, pfn: Pfn): Task<Step, number>;

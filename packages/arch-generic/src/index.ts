@@ -12,8 +12,8 @@ export {
   pteWrite, pteWrprotect, pteYoung, ptepCopy, ptepFlags, ptepGet, ptepNone, ptepPfn, ptepPresent, setPteAt, swpEntryToPte, vmGetPageProt,
 } from './pte.js';
 export {
-  hwMarkAccess, pageClearDirty, pageTestAndClearYoung, pageTestDirty, pgdAddrEnd, pmdAddrEnd, pteClearNotPresentFull, pudAddrEnd, ptepClearFlush, ptepClearFlushYoung, ptepGetAndClear, ptepGetAndClearFull,
-  ptepModifyRange, ptepSetAccessFlags, ptepSetWrprotect, ptepTestAndClearYoung,
+  flushCleared, hwMarkAccess, pageClearDirty, pageTestAndClearYoung, pageTestDirty, pgdAddrEnd, pmdAddrEnd, pteClearNotPresentFull, pudAddrEnd, ptepClearFlush, ptepClearFlushYoung, ptepGetAndClear, ptepGetAndClearFull,
+  ptepModifyRange, ptepMoveRange, ptepSetAccessFlags, ptepSetWrprotect, ptepTestAndClearYoung,
 } from './pgtable.js';
 export { HPAGE_SIZE, HUGE_TABLE_LEVEL, hugePteOffset, pmdHuge, pmdMkhuge, pteHuge, pteMkhuge } from './hugetlb.js';
 export {

@@ -7,8 +7,8 @@ import { PAGE_SIZE, READ } from '@mmun/include';
 import type { Mm, Pfn, Pgprot, Pte, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { point } from '@mmun/locking';
 import {
-  PGDIR_SIZE, PMD_SIZE, PUD_SIZE, flushTlbPage, pteClear, pteMkold, pteModify, ptePresent, pteSame, pteWrprotect, pteYoung, ptepGet, setPteAt, whereOfSlot,
-  ptepGetAndClear as asmPtepGetAndClear, ptepTestAndClearYoung as asmPtepTestAndClearYoung,
+  PGDIR_SIZE, PMD_SIZE, PUD_SIZE, flushTlbPage, pteClear, pteMkold, pteModify, pteNone, ptePresent, pteSame, pteWrprotect, pteYoung, ptepGet, ptepNone,
+  setPteAt, whereOfSlot, ptepClearFlush as asmPtepClearFlush, ptepGetAndClear as asmPtepGetAndClear, ptepTestAndClearYoung as asmPtepTestAndClearYoung,
 } from '#asm';
 import { MMU_NOTIFIER, mmuNotifierAgePage, mmuNotifierPtep } from '#mmu-notifier';
 import type { ArchMachine } from './arch-machine.js';
@@ -55,9 +55,14 @@ export function pteClearNotPresentFull(m: ArchMachine, mm: Mm, address: Vaddr, p
 export function* ptepClearFlush(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep): Task<Step, Pte> {
   const mm = m.vma.vmMm[vma] as Mm;
   const pte = yield* asmPtepGetAndClear(m, mm, address, ptep);
+  yield* flushCleared(m, mm, vma, address);
+  return pte;
+}
+
+/** The second half of ptepClearFlush, for an arch that has cleared the slot by itself. */
+export function* flushCleared(m: ArchMachine, mm: Mm, vma: Vma, address: Vaddr): Task<Step> {
   yield* flushTlbPage(m, vma, address);
   yield* mmuNotifierPtep(m, mm, 'invalidatePage', address);
-  return pte;
 }
 
 export function* ptepSetWrprotect(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep): Task<Step> {
@@ -95,6 +100,15 @@ export function pmdAddrEnd(address: Vaddr, end: Vaddr): Vaddr {
 function addrEnd(address: Vaddr, end: Vaddr, size: number): Vaddr {
   const boundary = (Math.floor(address / size) + 1) * size;
   return boundary < end ? (boundary as Vaddr) : end;
+}
+
+export function* ptepMoveRange(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep, newAddress: Vaddr, newPtep: Ptep, nrPtes: number): Task<Step> {
+  const mm = m.vma.vmMm[vma] as Mm;
+  for (let i = 0; i < nrPtes; i++) {
+    if (ptepNone(m, (ptep + i) as Ptep)) continue;
+    const pte = yield* asmPtepClearFlush(m, vma, (address + i * PAGE_SIZE) as Vaddr, (ptep + i) as Ptep);
+    if (!pteNone(pte)) yield* setPteAt(m, mm, (newAddress + i * PAGE_SIZE) as Vaddr, (newPtep + i) as Ptep, pte);
+  }
 }
 
 /** The arch keeps no marks by frame. */

@@ -24,10 +24,10 @@ describe('which operation calls which hook', () => {
     s390: S390,
     's390-256': S390,
     toy: ['ptepGetAndClear', 'ptepSetWrprotect', 'ptepSetAccessFlags', 'ptepTestAndClearYoung'],
-    x86: ['ptepGetAndClear', 'ptepGetAndClearFull', 'ptepSetWrprotect', 'ptepSetAccessFlags', 'ptepTestAndClearYoung', 'ptepModifyRange'],
+    x86: ['ptepGetAndClear', 'ptepGetAndClearFull', 'ptepSetWrprotect', 'ptepSetAccessFlags', 'ptepTestAndClearYoung', 'ptepModifyRange', 'ptepMoveRange'],
   };
   /** What v5 has in the macros. Where an arch overrides ptep_clear_flush_young nobody is asked: there v5 is blind (C4b). */
-  const HOOKED: Record<string, readonly string[]> = { ptepClearFlush: ['invalidatePage'], ptepClearFlushYoung: ['agePage'] };
+  const HOOKED: Record<string, readonly string[]> = { ptepClearFlush: ['invalidatePage'], ptepMoveRange: ['invalidatePage'], ptepClearFlushYoung: ['agePage'] };
   const BLIND: Record<string, readonly string[]> = { s390: ['ptepClearFlushYoung'], 's390-256': ['ptepClearFlushYoung'] };
   const isBlind = (op: string): boolean => (BLIND[asm.ARCH] ?? []).includes(op);
   const hooksWanted = (op: string): readonly string[] => (DESIGN !== 'v5' || isBlind(op) ? [] : (HOOKED[op] ?? []));

@@ -112,7 +112,7 @@ export function writable(asm: Arch, pfn: Pfn = 3 as Pfn): Pte {
 
 export const HOOK_OPS = [
   'setPteAt', 'pteClear', 'pteClearNotPresentFull', 'ptepGetAndClear', 'ptepGetAndClearFull', 'ptepSetWrprotect', 'ptepSetAccessFlags',
-  'ptepTestAndClearYoung', 'ptepClearFlush', 'ptepClearFlushYoung', 'ptepModifyRange', 'ptepCopy',
+  'ptepTestAndClearYoung', 'ptepClearFlush', 'ptepClearFlushYoung', 'ptepModifyRange', 'ptepMoveRange', 'ptepCopy',
 ] as const;
 
 /**
@@ -139,6 +139,7 @@ export function hooksOf(asm: Arch, op: (typeof HOOK_OPS)[number], users = 2): re
     case 'ptepClearFlush': t.run(asm.ptepClearFlush(m, VMA, address, ptep)); break;
     case 'ptepClearFlushYoung': t.run(asm.ptepClearFlushYoung(m, VMA, address, ptep)); break;
     case 'ptepModifyRange': t.run(asm.ptepModifyRange(m, MM, address, ptep, 1, asm.vmGetPageProt(VM_READ))); break;
+    case 'ptepMoveRange': t.run(asm.ptepMoveRange(m, VMA, address, ptep, (address + PAGE_SIZE) as Vaddr, (ptep + 1) as Ptep, 1)); break;
     case 'ptepCopy': t.run(asm.ptepCopy(m, MM, address, (ptep + 1) as Ptep, ptep, asm.ptepFlags(m, ptep))); break;
   }
   return t.hooks;
@@ -287,6 +288,15 @@ function slotTests(asm: Arch): void {
       expect(asm.pteSame(asm.ptepGet(t.m, copy), asm.pteMkold(asm.pteMkclean(asm.pteWrprotect(present))))).toBe(true);
       expect(asm.pteSame(asm.ptepGet(t.m, t.ptep), present)).toBe(true);
     }
+  });
+  it('a run of slots is moved where it is not none, swap entries too', () => {
+    const t = filled(writable(asm));
+    const [next, to] = [(t.ptep + 1) as Ptep, (t.ptep + 2) as Ptep];
+    const swapped = asm.swpEntryToPte(5);
+    t.run(asm.setPteAt(t.m, MM, t.address, next, swapped));
+    t.run(asm.ptepMoveRange(t.m, VMA, t.address, t.ptep, (t.address + 2 * PAGE_SIZE) as Vaddr, to, 2));
+    expect([asm.ptepNone(t.m, t.ptep), asm.ptepNone(t.m, next)]).toEqual([true, true]);
+    expect([writable(asm), swapped].map((pte, i) => asm.pteSame(asm.ptepGet(t.m, (to + i) as Ptep), pte))).toEqual([true, true]);
   });
   it('a run of slots is modified where a pte is present, and counted', () => {
     const t = filled(writable(asm));

@@ -1,5 +1,5 @@
 // inherited: the TLBs
-export { HAVE_RCU_TABLE_FREE, gupFastBegin, gupFastEnd, hwRetire, pteClearNotPresentFull, ptepModifyRange, smpProcessorId, viewArch, whereOfSlot } from '@mmun/arch-generic';
+export { HAVE_RCU_TABLE_FREE, gupFastBegin, gupFastEnd, hwRetire, pteClearNotPresentFull, ptepModifyRange, ptepMoveRange, smpProcessorId, viewArch, whereOfSlot } from '@mmun/arch-generic';
 export type { ArchConfig, ArchMachine, ArchTables, PageTables, ReservedArch, Tlb } from '@mmun/arch-generic';
 export { HPAGE_SIZE, HUGE_TABLE_LEVEL, hugePteOffset, pmdHuge, pmdMkhuge, pteHuge, pteMkhuge } from './hugetlb.js';
 // overridden: storage, with the keys

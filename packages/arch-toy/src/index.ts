@@ -4,7 +4,7 @@ export type { ArchConfig, ArchMachine, ArchTables, PageTables, ReservedArch, Tlb
 // inherited: made of the toy's own primitives
 export { pgdAddrEnd, pgdClearNopud as pgdClear, pgdNoneNopud as pgdNone, pgdPopulateNopud as pgdPopulate, pmdAddrEnd, pudAddrEnd, pudOffsetNopud as pudOffset } from '@mmun/arch-generic';
 export {
-  pageClearDirty, pageTestAndClearYoung, pageTestDirty, pteClearNotPresentFull, ptepClearFlush, ptepClearFlushYoung, ptepGetAndClearFull, ptepModifyRange,
+  pageClearDirty, pageTestAndClearYoung, pageTestDirty, pteClearNotPresentFull, ptepClearFlush, ptepClearFlushYoung, ptepGetAndClearFull, ptepModifyRange, ptepMoveRange,
 } from '@mmun/arch-generic';
 // overridden
 export { reserveArch, whereOfSlot } from './toy-machine.js';

@@ -16,6 +16,6 @@ export {
   ARCH, hwTranslate, pfnPte, pteClear, pteDirty, pteMkclean, pteMkdirty, pteMkold, pteMkwrite, pteMkyoung, pteModify, pteNone, ptePfn, ptePresent, pteSame, pteToSwpEntry,
   pteWrite, pteWrprotect, pteYoung, ptepCopy, ptepFlags, ptepGet, ptepNone, ptepPfn, ptepPresent, setPteAt, swpEntryToPte, vmGetPageProt,
 } from './pte.js';
-export { ptepGetAndClear, ptepGetAndClearFull, ptepModifyRange, ptepSetAccessFlags, ptepSetWrprotect, ptepTestAndClearYoung } from './pgtable.js';
+export { ptepGetAndClear, ptepGetAndClearFull, ptepModifyRange, ptepMoveRange, ptepSetAccessFlags, ptepSetWrprotect, ptepTestAndClearYoung } from './pgtable.js';
 export { flushTlbMm, flushTlbPage, flushTlbRange } from './tlb.js';
 export { HAVE_RCU_TABLE_FREE, gupFastBegin, gupFastEnd } from './gup.js';

@@ -9,7 +9,7 @@
 import { PAGE_SIZE, WRITE } from '@mmun/include';
 import type { Mm, Pgprot, Pte, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { flushTlbPage } from './tlb.js';
-import { whereOfSlot } from '@mmun/arch-generic';
+import { flushCleared, whereOfSlot } from '@mmun/arch-generic';
 import type { ArchMachine } from '@mmun/arch-generic';
 import { whereOf } from '@mmun/lib';
 import { point } from '@mmun/locking';
@@ -84,4 +84,24 @@ export function* ptepModifyRange(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep:
     nrPresent++;
   }
   return nrPresent;
+}
+
+/** The inherited steps in integers: an xchg, the flush with its hook, and a store elsewhere for each pte that is not none. */
+export function* ptepMoveRange(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep, _newAddress: Vaddr, newPtep: Ptep, nrPtes: number): Task<Step> {
+  const { entries } = m.pgtable;
+  const mm = m.vma.vmMm[vma] as Mm;
+  for (let i = 0; i < nrPtes; i++) {
+    const from = 2 * (ptep + i);
+    if (entries[from] === 0) continue;
+    yield* point(m, WRITE, whereOf(entries, from));
+    const low = entries[from];
+    const high = entries[from + 1];
+    entries[from] = 0;
+    entries[from + 1] = 0;
+    yield* flushCleared(m, mm, vma, (address + i * PAGE_SIZE) as Vaddr);
+    const to = 2 * (newPtep + i);
+    yield* point(m, WRITE, whereOf(entries, to));
+    entries[to] = low;
+    entries[to + 1] = high;
+  }
 }

@@ -233,6 +233,13 @@ export interface AsmPtepOps<M> {
    * @absent inherited: the three ops, one after the other. Overridden for speed only, with the same steps
    */
   ptepModifyRange(m: M, mm: Mm, address: Vaddr, ptep: Ptep, nrPtes: number, newprot: Pgprot): Task<Step, number>;
+  /**
+   * `ptepClearFlush`, `setPteAt` elsewhere for each pte that is not none of a run of slots of one table: mremap's loop.
+   * @context atomic @locks both ptls
+   * @holds the target slots are none @owes nothing: the hooks are those of ptepClearFlush
+   * @absent inherited: the two ops, one after the other. Overridden for speed only, with the same steps
+   */
+  ptepMoveRange(m: M, vma: Vma, address: Vaddr, ptep: Ptep, newAddress: Vaddr, newPtep: Ptep, nrPtes: number): Task<Step>;
 
   /** The frame was written since the bit was last cleared, where the arch knows that by frame. @absent inherited: false */
   pageTestDirty(m: M, pfn: Pfn): boolean;

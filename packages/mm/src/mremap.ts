@@ -3,7 +3,7 @@
 import { PAGE_SIZE, VM_HUGETLB } from '@mmun/include';
 import type { Inode, MaySleep, Mm, Pmdp, Task, Vaddr, Vma } from '@mmun/include';
 import { spinLock, spinLockNested, spinUnlock, spinlockAt } from '@mmun/locking';
-import { pmdAddrEnd, pteNone, pteOffset, ptepClearFlush, ptepNone, setPteAt } from '#asm';
+import { pmdAddrEnd, pteOffset, ptepMoveRange } from '#asm';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, rmapLock, rmapUnlock } from '#mmu-notifier';
 import { moveHugetlbPageTables } from './hugetlb-range.js';
 import { vmaInode, vmaMm } from './mm-types.js';
@@ -44,7 +44,7 @@ export function* movePageTables(m: Machine, vma: Vma, oldAddr: Vaddr, newVma: Vm
   return old - oldAddr;
 }
 
-/** Each pte is cleared by ptepClearFlush, so hook #1 of v5 runs under both ptls. */
+/** Each pte is cleared as by ptepClearFlush, so hook #1 of v5 runs under both ptls. */
 function* movePtes(m: Machine, vma: Vma, mm: Mm, oldPmdp: Pmdp, oldAddr: Vaddr, newPmdp: Pmdp, newAddr: Vaddr, bytes: number): Task<MaySleep> {
   const inode = m.vma.vmFile[vma] === 0 ? (0 as Inode) : vmaInode(m, vma);
   const mappingLock = spinlockAt(m.inode.iMmapLock, inode);
@@ -53,14 +53,7 @@ function* movePtes(m: Machine, vma: Vma, mm: Mm, oldPmdp: Pmdp, oldAddr: Vaddr, 
   if (inode !== 0) yield* rmapLock(m, mappingLock);
   yield* spinLock(m, oldPtl);
   if (newPtl !== oldPtl) yield* spinLockNested(m, newPtl);
-  let oldPtep = pteOffset(m, oldPmdp, oldAddr);
-  let newPtep = pteOffset(m, newPmdp, newAddr);
-  const nrPtes = (bytes / PAGE_SIZE) | 0;
-  for (let i = 0; i < nrPtes; i++, oldPtep++, newPtep++) {
-    if (ptepNone(m, oldPtep)) continue;
-    const pte = yield* ptepClearFlush(m, vma, (oldAddr + i * PAGE_SIZE) as Vaddr, oldPtep);
-    if (!pteNone(pte)) yield* setPteAt(m, mm, (newAddr + i * PAGE_SIZE) as Vaddr, newPtep, pte);
-  }
+  yield* ptepMoveRange(m, vma, oldAddr, pteOffset(m, oldPmdp, oldAddr), newAddr, pteOffset(m, newPmdp, newAddr), (bytes / PAGE_SIZE) | 0);
   if (newPtl !== oldPtl) yield* spinUnlock(m, newPtl);
   yield* spinUnlock(m, oldPtl);
   if (inode !== 0) yield* rmapUnlock(m, mappingLock);

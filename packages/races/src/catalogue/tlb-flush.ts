@@ -24,8 +24,16 @@ const RANGED_GATHER: readonly SourceEdit[] = [
 /** CVE-2018-18281: the source is flushed when the locks have been left. */
 const FLUSHES_AFTER_UNLOCK: readonly SourceEdit[] = [
   ...RANGED_GATHER,
-  { file: MREMAP, find: "} from '#asm';\n", replace: "} from '#asm';\nimport { flushTlbRange, ptepGetAndClear } from '#asm';\n" },
-  { file: MREMAP, find: 'yield* ptepClearFlush(m, vma, (oldAddr + i * PAGE_SIZE) as Vaddr, oldPtep)', replace: 'yield* ptepGetAndClear(m, mm, (oldAddr + i * PAGE_SIZE) as Vaddr, oldPtep)' },
+  { file: MREMAP, find: "} from '#asm';\n", replace: "} from '#asm';\nimport { flushTlbRange, pteNone, ptepGetAndClear, ptepNone, setPteAt } from '#asm';\n" },
+  {
+    file: MREMAP, find: '  yield* ptepMoveRange(m, vma, oldAddr, pteOffset(m, oldPmdp, oldAddr), newAddr, pteOffset(m, newPmdp, newAddr), (bytes / PAGE_SIZE) | 0);\n',
+    replace: `  for (let done = 0; done < bytes; done += PAGE_SIZE) {
+    if (ptepNone(m, pteOffset(m, oldPmdp, (oldAddr + done) as Vaddr))) continue;
+    const pte = yield* ptepGetAndClear(m, mm, (oldAddr + done) as Vaddr, pteOffset(m, oldPmdp, (oldAddr + done) as Vaddr));
+    if (!pteNone(pte)) yield* setPteAt(m, mm, (newAddr + done) as Vaddr, pteOffset(m, newPmdp, (newAddr + done) as Vaddr), pte);
+  }
+`,
+  },
   {
     file: MREMAP, find: '  if (inode !== 0) yield* rmapUnlock(m, mappingLock);\n}',
     replace: '  if (inode !== 0) yield* rmapUnlock(m, mappingLock);\n  yield* flushTlbRange(m, vma, oldAddr, (oldAddr + bytes) as Vaddr);\n}',
