@@ -51,6 +51,8 @@ export interface SecondaryMmu {
 export interface OwnCall {
   /** `move-slot`: lower case. */
   readonly name: string;
+  /** It takes many steps: a short run makes it alone, and only a long one beside others. */
+  readonly isLong?: boolean;
   /**
    * @param address start of a page of the instance's process, mapped or not
    * @returns a sentence where the driver answered what it must not; a number above 0 for what it was given and nobody else may be; else

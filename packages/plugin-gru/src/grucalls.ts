@@ -31,4 +31,4 @@ function* crowd(gru: GruDriver, instance: number, address: Vaddr, { other, isAlo
   return isAlone && error === 0 && pfn === 0 ? 'a context that had to give way cannot come back' : '';
 }
 
-export const gruCalls: readonly OwnCall[] = [{ name: 'flush', run: userFlush }, { name: 'crowd', run: crowd }];
+export const gruCalls: readonly OwnCall[] = [{ name: 'flush', run: userFlush }, { name: 'crowd', isLong: true, run: crowd }];

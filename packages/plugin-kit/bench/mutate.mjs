@@ -6,17 +6,18 @@
 //   node packages/plugin-kit/bench/mutate.mjs --table                           what is in the results file, nothing is run
 //
 // Verdicts go to a results file as they come (`--results`, .mutants.json beside this file), and what is in there is not judged again: a run that was cut
-// short goes on where it stopped. `--again survivors` judges those once more, for a kit that has changed. `--full` looks with full effort.
+// short goes on where it stopped. `--again survivors` judges those once more, for a kit that has changed. `--full` looks with full effort,
+// `--designs range` under one design only.
 //
 //   refused     by the compiler, or it does not even link: its author could not have started it
 //   convicted   by the kit
 //   survives    of these survivors.md says why each is no mistake
 //
-// One at a time, with low priority, in a process of its own that is replaced where a driver never ends.
+// One at a time, with low priority (`--nice 10`), in a process of its own that is replaced where a driver never ends.
 import { build } from 'esbuild';
 import { execFileSync, fork } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { constants, setPriority, tmpdir } from 'node:os';
+import { setPriority, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { mutantsOf, sampled } from './mutants.mjs';
@@ -25,7 +26,7 @@ const PACKAGES = fileURLToPath(new URL('../../', import.meta.url));
 const DRIVERS = /** @type {Record<string, string>} */ ({ template: 'cli/templates/plugin/src', kvm: 'plugin-kvm/src', gru: 'plugin-gru/src', xpmem: 'plugin-xpmem/src' });
 const MEASURED = ['kvm', 'gru', 'xpmem'];
 const COMPILER = join(PACKAGES, '../node_modules/@typescript/native/bin/tsc');
-/** What the kit looks for: a plugin among the exports of a module. */
+/** Drivers that one process judges: modules are never unloaded. */
 const ENOUGH = 40;
 
 /**
@@ -88,13 +89,13 @@ class Copy {
 
 /** The process that judges: one message in, one out. */
 async function work() {
-  setPriority(constants.priority.PRIORITY_LOW);
+  setPriority(Number(option('nice', '10')));
   const { runTorture } = await import('@mmun/plugin-kit');
-  process.on('message', async (/** @type {{ file: string, effort: 'quick' | 'full', filter: string }} */ { file, effort, filter }) => {
+  process.on('message', async (/** @type {{ file: string, effort: 'quick' | 'full', filter: string, designs: ('v5' | 'range')[] }} */ { file, effort, filter, designs }) => {
     try {
       const exports = await import(pathToFileURL(file).href);
       const plugin = Object.values(exports).find((value) => typeof value === 'object' && value !== null && 'attach' in value);
-      const { findings } = await runTorture(plugin, { effort, filter });
+      const { findings } = await runTorture(plugin, { effort, filter, designs });
       const [finding] = findings;
       process.send?.(finding === undefined ? { by: '', scenario: '', message: '' } : { by: finding.code, scenario: finding.scenario, message: finding.why === '' ? finding.message : finding.why });
     } catch (error) {
@@ -110,7 +111,7 @@ let worker = null;
 /** @param {string} file @param {string} effort @param {number} seconds @returns {Promise<Verdict>} */
 async function judge(file, effort, seconds) {
   if (worker === null) {
-    const child = fork(fileURLToPath(import.meta.url), ['--work']);
+    const child = fork(fileURLToPath(import.meta.url), ['--work', '--nice', option('nice', '10')]);
     await new Promise((resolve, reject) => child.once('message', resolve).once('error', reject));
     worker = { child, judged: 0 };
   }
@@ -122,7 +123,7 @@ async function judge(file, effort, seconds) {
       clearTimeout(timer);
       resolve(message);
     });
-    child.send({ file, effort, filter: option('filter', '') });
+    child.send({ file, effort, filter: option('filter', ''), designs: option('designs', 'v5,range').split(',') });
   });
   worker.judged++;
   if (answer.by === 'no end' || worker.judged >= ENOUGH) {
@@ -147,7 +148,7 @@ function printTable(rows) {
 async function main() {
   const asked = process.argv.slice(2).filter((arg) => arg in DRIVERS);
   const [effort, again, only] = [process.argv.includes('--full') ? 'full' : 'quick', option('again', ''), option('only', '')];
-  const [sample, seed, seconds] = [Number(option('sample', '75')), Number(option('seed', '1')), Number(option('seconds', '180'))];
+  const [sample, seed, seconds] = [Number(option('sample', '75')), Number(option('seed', '1')), Number(option('seconds', '900'))];
   const path = option('results', fileURLToPath(new URL('.mutants.json', import.meta.url)));
   /** @type {Row[]} */
   let rows = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : [];
@@ -162,7 +163,7 @@ async function main() {
     for (const mutant of mutants) {
       const isIt = (/** @type {Row} */ row) => row.driver === driver && row.id === mutant.id && row.was === mutant.was;
       const before = rows.find(isIt);
-      const isDone = before !== undefined && only === '' && (again === '' ? true : again === 'survivors' ? before.verdict !== 'survives' : again !== 'all');
+      const isDone = before !== undefined && only === '' && before.by !== 'no end' && (again === '' ? true : again === 'survivors' ? before.verdict !== 'survives' : again !== 'all');
       if (isDone) continue;
       const verdict = await copy.with(mutant, (file) => judge(file, effort, seconds));
       rows = [...rows.filter((row) => !isIt(row)), { driver, id: mutant.id, was: mutant.was, effort, ...verdict }];

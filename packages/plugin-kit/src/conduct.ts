@@ -23,6 +23,8 @@ const MANY = 40;
 const MANY_CALLS = 12;
 /** Another process, and room for its pages. */
 const PLENTY = { nrMms: 4, nrTasks: 8, nrFrames: 16, nrNotifiers: 4, nrVmas: 16, nrTables: 20 };
+/** Room for as many pages as arch toy has. */
+const WIDE = { nrFrames: 24, nrTables: 20, nrVmas: 16, nrAnonVmas: 12, nrAnonVmaChains: 24 };
 const NOWHERE = (14 * PAGE_SIZE) as Vaddr;
 
 export function rulesOf(design: DesignName, plugin: SecondaryMmu, calls: readonly DeviceCall[] = []): Rule[] {
@@ -31,6 +33,8 @@ export function rulesOf(design: DesignName, plugin: SecondaryMmu, calls: readonl
     { name: 'a fault maps what the process has', run: mapsWhatIsThere },
     { name: 'a fault is refused where the process is', run: refuses },
     { name: 'an entry goes with its page', run: letsGo },
+    { name: 'every page of a range goes', config: WIDE, run: rangesGo },
+    { name: 'what the device writes is kept', config: WIDE, run: keepsWrites },
     { name: 'two instances of one address space', run: twoInstances },
     { name: 'instances of two address spaces', opensDevices: true, config: { nrNotifiers: 4 }, run: twoSpaces },
     { name: 'entries are given back', run: givesEntriesBack },
@@ -124,6 +128,49 @@ function letsGo(t: Setup): void {
   t.mmap(1, { at: a });
   t.write(a, 8);
   must(touch(t, instance, a, false) === primary(t, a), `after munmap and mmap the device does not find the new page at ${hex(a)}`);
+}
+
+/** Whatever is changed of a range: its first page, its last, and those behind the end of a page table. */
+function rangesGo(t: Setup): void {
+  const { instance, driver } = t.dev;
+  const changes: readonly (readonly [string, boolean, (at: Vaddr, pages: number) => void])[] = [
+    ['mprotect to read-only', true, (at, pages): void => { t.mprotect(at, PROT_READ, pages); }],
+    ['MADV_DONTNEED', false, (at, pages): void => { t.madvise(at, MADV_DONTNEED, pages); }],
+    ['munmap', false, (at, pages): void => { t.munmap(at, pages); }],
+  ];
+  const a = (2 * PAGE_SIZE) as Vaddr;
+  for (const [name, isWrite, change] of changes) {
+    // a range of one page is told as one page
+    for (const [first, pages] of [[0, 8], [1, 1], [1, 2], [2, 5]] as const) {
+      t.mmap(8, { at: a });
+      for (let i = 0; i < 8; i++) {
+        t.write((a + i * PAGE_SIZE) as Vaddr, i);
+        touch(t, instance, (a + i * PAGE_SIZE) as Vaddr, true);
+      }
+      change((a + first * PAGE_SIZE) as Vaddr, pages);
+      for (let i = first; i < first + pages; i++) {
+        const page = (a + i * PAGE_SIZE) as Vaddr;
+        const pfn = run(t, driver.access(instance, page, isWrite));
+        must(pfn === 0, `${name} of ${pages} pages from ${hex(a + first * PAGE_SIZE)} has returned and the device still ${isWrite ? 'writes' : 'reaches'} ${hex(page)}`);
+      }
+    }
+  }
+}
+
+/** Pages of a file: what is written to them by a device is marked, also where one entry makes room for another. */
+function keepsWrites(t: Setup): void {
+  const { instance, driver } = t.dev;
+  const pages = 12;
+  const file = t.file(pages, 'shmem');
+  const a = t.mmap(pages, { at: PAGE_SIZE as Vaddr, file, isShared: true });
+  for (let i = 0; i < pages; i++) {
+    const page = (a + i * PAGE_SIZE) as Vaddr;
+    t.read(page);
+    const pfn = touch(t, instance, page, true);
+    must(pfn === primary(t, page), `the device writes to frame ${pfn} at ${hex(page)} and the process has frame ${primary(t, page)} there`);
+    must(primary(t, page) !== 0 && run(t, driver.access(instance, page, true)) === pfn, `the device wrote at ${hex(page)} and cannot do so a second time`);
+  }
+  t.munmap(a, pages);
 }
 
 function twoInstances(t: Setup): void {

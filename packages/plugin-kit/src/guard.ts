@@ -8,7 +8,7 @@
  * What it remembers of a call lies in the call's own frame, so a search that runs threads anew begins with nothing.
  */
 import { READ, WRITE } from '@mmun/include';
-import type { KernelServices, MachineConfig, MmuNotifier, NotifierOps, PointKind, Scheduler, SecondaryDriver, SecondaryMmu, Table, TableSpec, Task } from '@mmun/include';
+import type { KernelServices, MachineConfig, MmuNotifier, NotifierOps, PointKind, Scheduler, SecondaryDriver, SecondaryMmu, Table, TableSpec, Task, Where } from '@mmun/include';
 import { whereOf } from '@mmun/lib';
 import { Violation } from '@mmun/oracle';
 import { failed, isFailing } from './failures.js';
@@ -84,6 +84,10 @@ const TRIES: Readonly<Record<string, string>> = { spinTrylock: 'spinlock', mutex
 const GIVES: Readonly<Record<string, string>> = {
   spinUnlock: 'spinlock', mutexUnlock: 'mutex', upRead: 'rwsem', upWrite: 'rwsem', mmapReadUnlock: 'mmap_sem', rcuReadUnlock: 'rcu', srcuReadUnlock: 'srcu', unlockPage: 'page lock',
 };
+/** After these the driver has nothing that would keep others out. */
+const LEAVES: ReadonlySet<string> = new Set(['spinUnlock', 'mutexUnlock', 'upRead', 'upWrite']);
+/** A word that nobody uses: a point there stands for no operation. */
+const NOWHERE = 0 as Where;
 /** Services that are handed a function of the driver's, and what its calls are named. */
 const LATER: Readonly<Record<string, string>> = { workFunction: 'work function', rcuCallback: 'rcu callback' };
 const READABLE: Readonly<Record<string, string>> = { rcu: 'rcu_read_lock', srcu: 'srcu_read_lock' };
@@ -113,6 +117,7 @@ class Watch {
   /** By notifier, where its registration was asked for; only where one thread runs. */
   private readonly registered: Map<MmuNotifier, string> = new Map();
   private readonly options: GuardOptions;
+  private readonly step: KernelServices['step'];
   private m: Announced | null = null;
   /** Uses of columns and services since a step began. */
   private uses = 0;
@@ -120,6 +125,7 @@ class Watch {
   constructor(services: KernelServices, options: GuardOptions) {
     this.nrFrames = services.config.nrFrames;
     this.options = options;
+    this.step = services.step.bind(services);
     const wrapped = Object.entries(services).map(([name, service]): [string, unknown] =>
       [name, typeof service === 'function' ? (...args: unknown[]): unknown => this.serve(name, service as Service, args) : service]);
     const config = { ...services.config, ...options.lessRoom };
@@ -228,7 +234,12 @@ class Watch {
     if (name === 'mmuNotifierRegister') this.noteRegister(args[0] as MmuNotifier);
     if (name === 'mmuNotifierUnregister') this.registered.delete(args[0] as MmuNotifier);
     const error = this.options.isLocating === true ? stackHere() : null;
-    const task = TRIES[name] === undefined ? result : followTry(call, TRIES[name], args[0], result, error);
+    if (this.options.announces !== undefined && LEAVES.has(name)) return this.follow(call, name, args, thenPoint(result, this.step as Service), error);
+    return this.follow(call, name, args, TRIES[name] === undefined ? result : followTry(call, TRIES[name], args[0], result, error), error);
+  }
+
+  /** A task that the driver must run now, and what it takes or gives. */
+  private follow(call: Call, name: string, args: readonly unknown[], task: Task<string, unknown>, error: Error | null): Task<string, unknown> {
     call.made.set(task, { name, error });
     // yield* asks for the iterator, once, when it begins
     Object.defineProperty(task, Symbol.iterator, { value: () => {
@@ -291,9 +302,9 @@ function stackHere(): Error {
 
 const FRAMES = 8;
 /** Of one call; the longest that is right takes some hundred. */
-const MANY_STEPS = 50_000;
+const MANY_STEPS = 20_000;
 /** In one step, likewise. */
-const MANY_USES = 1_000_000;
+const MANY_USES = 200_000;
 
 function isIndex(key: string): boolean {
   const first = key.charCodeAt(0);
@@ -313,6 +324,13 @@ function gives({ held }: Call, what: string, lock: unknown): void {
 function* followTry(call: Call, what: string, lock: unknown, task: Task<string, unknown>, error: Error | null): Generator<string, unknown, void> {
   const result = yield* task;
   if (result === true) takes(call, what, lock, error);
+  return result;
+}
+
+/** What a driver does with its own columns right after it has left a lock is no part of leaving it: others may come in between. */
+function* thenPoint(task: Task<string, unknown>, step: Service): Generator<string, unknown, void> {
+  const result = yield* task;
+  yield* step(READ, NOWHERE) as Task<string>;
   return result;
 }
 

@@ -88,6 +88,7 @@ export const OPERATIONS: readonly Operation[] = [
   { name: 'mremap', isQuick: true, setup: withRoom, run: (t, { a, b }) => t.mremap(a, b) },
   { name: 'mremap-onto', isQuick: false, setup: (t) => swapped(withRoom(t)), run: (t, { a, b }) => t.mremap(b, a), without: ['warm', 'close', 'reopen'] },
   { name: 'reclaim', isQuick: true, isRare: true, config: SWAP, actor: 'kswapd', run: (t, { a }) => t.reclaim(a) },
+  { name: 'age', isQuick: false, config: SWAP, actor: 'kswapd', run: (t) => t.kswapd(1) },
   { name: 'truncate', isQuick: true, setup: shared('shmem'), run: (t, { file }) => t.truncate(file as RaceFile) },
   { name: 'truncate-private', isQuick: false, setup: shared('shmem', { isShared: false }), run: (t, { file }) => t.truncate(file as RaceFile) },
   { name: 'punch-hole', isQuick: false, setup: shared('shmem'), run: (t, { file }) => t.punchHole(file as RaceFile) },
@@ -106,7 +107,7 @@ export const WAYS: Readonly<Record<WayName, Way>> = {
   both: { isQuick: false, isWarm: false, run: (t, { a }) => t.dev.read(a) },
 };
 /** What a short run tries besides. */
-export const QUICK_TOO: ReadonlySet<string> = new Set(['munmap-cold', 'exit-close', 'munmap-close', 'exit-reopen', 'munmap-warm', 'exit-warm']);
+export const QUICK_TOO: ReadonlySet<string> = new Set(['age-write', 'munmap-cold', 'exit-close', 'munmap-close', 'exit-reopen', 'munmap-warm', 'exit-warm']);
 
 export function actorOf({ run, as }: Operation): ActorTask<Stage> | Actor<Stage> {
   return as === undefined ? run : { run, as };

@@ -13,11 +13,12 @@ import type { DesignName, DeviceCall, Scenario } from './scenarios.js';
 const ROOM = { nrMms: 3, nrTasks: 7, nrNotifiers: 4, nrVmas: 12, nrFrames: 12, nrTables: 16 };
 
 export function ofCalls(design: DesignName, calls: readonly DeviceCall[]): Scenario[] {
-  return calls.flatMap((call, i) => [
+  return calls.flatMap((call, i) => ([
     ...besideMm(call),
     { name: `${call.name}-write`, isQuick: true, config: ROOM, setup: withOther, actors: { dev0: made(call), dev1: (t: RaceContext, { a }: Stage) => t.dev.write(a) } },
-    ...calls.slice(i).map((second) => ({ name: `${call.name}-${second.name}`, isQuick: second === call, config: ROOM, setup: withOther, actors: { dev0: made(call), dev1: made(second) } })),
-  ]).map((one) => drawn(design, { ...one, look: 'light' as const }));
+    twice(call),
+    ...calls.slice(i + 1).map((second) => ({ name: `${call.name}-${second.name}`, isQuick: false, config: ROOM, setup: withOther, actors: { dev0: made(call), dev1: made(second) } })),
+  ] satisfies Drawn[]).map((one) => drawn(design, { ...one, isQuick: one.isQuick && call.isLong !== true, look: 'light' as const })));
 }
 
 function besideMm(call: DeviceCall): Drawn[] {
@@ -31,6 +32,24 @@ function besideMm(call: DeviceCall): Drawn[] {
   ];
 }
 
+/** The same by two at once. What each was given is kept beside the machine: every execution sets both anew before they are compared. */
+function twice(call: DeviceCall): Drawn {
+  const given: unknown[] = [];
+  const by = (i: number): ((t: RaceContext, s: Stage) => Task<MaySleep>) => {
+    const make = made(call);
+    return function* (t, s): Task<MaySleep> {
+      given[i] = yield* make(t, s);
+    };
+  };
+  return {
+    name: `${call.name}-${call.name}`, isQuick: true, config: ROOM, setup: withOther, actors: { dev0: by(0), dev1: by(1) },
+    atEnd: () => {
+      const isShared = typeof given[0] === 'number' && given[0] > 0 && given[0] === given[1];
+      if (isShared) throw new Violation({ code: 'bad-plugin', message: `call \`${call.name}\`, made by two at once, gives both ${String(given[0])}` });
+    },
+  };
+}
+
 function withOther(t: Setup): Stage {
   const { a } = page(t) as { a: Vaddr };
   t.dev.write(a);
@@ -38,10 +57,11 @@ function withOther(t: Setup): Stage {
   return { a, b: 0 as Vaddr, file: null, child, other: t.image.mmOf(t.m as never, child) };
 }
 
-function made(call: DeviceCall): (t: RaceContext, s: Stage) => Task<MaySleep> {
-  return function* (t, { a, other }): Task<MaySleep> {
+function made(call: DeviceCall): (t: RaceContext, s: Stage) => Task<MaySleep, unknown> {
+  return function* (t, { a, other }): Task<MaySleep, unknown> {
     const said = yield* t.dev.own(call.run(t.dev.driver as never, t.dev.instance, a, { other: other as Mm, isAlone: false }));
     mustBeSilent(call, said);
+    return said;
   };
 }
 

@@ -3,7 +3,7 @@
  * lie under different tables, so that each has a PT lock of its own.
  */
 import { MADV_DONTNEED, PAGE_SIZE } from '@mmun/include';
-import type { TaskStruct, Vaddr } from '@mmun/include';
+import type { InSrcuRead, MaySleep, Mm, MmuNotifier, RangeNotifierOps, Task, TaskStruct, Vaddr } from '@mmun/include';
 import type { Setup } from '@mmun/races';
 import { openTouchClose } from './operations.js';
 import type { Stage } from './operations.js';
@@ -15,8 +15,12 @@ import type { DesignName, Scenario } from './scenarios.js';
 const LAST = (3 * PAGE_SIZE) as Vaddr;
 
 export function ofPairs(design: DesignName): Scenario[] {
-  return PAIRS.map((pair) => drawn(design, pair));
+  return PAIRS.filter(({ designs }) => designs?.includes(design) !== false).map((pair) => drawn(design, pair));
 }
+
+const FIRST_MM = 1 as Mm;
+/** Of the device that follows the first process. */
+const FIRST_NOTIFIER = 1 as MmuNotifier;
 
 /** Both pages there, and the device has an entry for each that it asks for. */
 function twoPages(warm: 'none' | 'first' | 'both'): (t: Setup) => Stage {
@@ -41,16 +45,43 @@ function twoInstances(t: Setup): Stage {
 const dropFirst: Act = (t, { a }) => t.madvise(a, MADV_DONTNEED);
 const dropSecond: Act = (t, { b }) => t.madvise(b, MADV_DONTNEED);
 /** Some drivers let no fault through while any range is under way, so it is not said again and again. */
-const faultOnce: Act = function* (t, { b }) {
+const faultOnce: Act = function* (t, { b }): Task<MaySleep> {
   yield* t.dev.fault(b, true);
   yield* t.dev.access(b, true);
 };
+/** mm tells of another range while that of `a` is under way: two at once, and which of them is over must not be taken for the other. */
+const otherRange: Act = function* (t, { a, b }): Task<MaySleep> {
+  const ops = t.dev.driver.ops as RangeNotifierOps;
+  const end = (b + PAGE_SIZE) as Vaddr;
+  if (ops.invalidateRangeStart !== undefined) yield* asMm(ops.invalidateRangeStart(FIRST_NOTIFIER, FIRST_MM, b, end, true));
+  if (ops.invalidateRangeEnd !== undefined) yield* asMm(ops.invalidateRangeEnd(FIRST_NOTIFIER, FIRST_MM, b, end));
+  yield* t.dev.fault(a, false);
+  yield* t.dev.access(a, false);
+};
+
+const dropThenFault: Act = function* (t, { a, b }): Task<MaySleep> {
+  yield* t.madvise(a, MADV_DONTNEED);
+  yield* t.dev.fault(b, true);
+  yield* t.dev.access(b, true);
+};
+
+/** In the context in which mm calls it. */
+function asMm(op: Task<InSrcuRead, unknown>): Task<MaySleep> {
+  return op as unknown as Task<MaySleep>;
+}
+
 const ROOM = { nrNotifiers: 4 };
 
 const PAIRS: readonly Drawn[] = [
   { name: 'two-pages-two-calls', isQuick: true, setup: twoPages('both'), actors: { cpu0: dropFirst, cpu1: dropSecond } },
   { name: 'two-pages-call-fault', isQuick: true, setup: twoPages('first'), actors: { cpu0: dropFirst, dev0: faultOnce } },
   { name: 'two-pages-two-faults', isQuick: true, setup: twoPages('none'), actors: { dev0: (t, { a }) => t.dev.write(a), dev1: (t, { b }) => t.dev.write(b) } },
+  { name: 'two-ranges', designs: ['range'], isQuick: true, setup: twoPages('none'), actors: { cpu0: dropFirst, dev0: otherRange } },
+  // where reclaim asks for the use of a page, its entry goes and the place of the entry is given to another
+  {
+    name: 'age-reuse', isQuick: true, config: { nrSwapSlots: 2 }, setup: twoPages('first'),
+    actors: { kswapd: (t) => t.kswapd(1), cpu0: dropThenFault },
+  },
   { name: 'two-devices-open', isQuick: true, look: 'light', config: ROOM, opensDevices: true, setup: twoPages('none'), actors: { dev0: openTouchClose, dev1: openTouchClose } },
   { name: 'two-devices-close', isQuick: true, look: 'light', config: ROOM, setup: twoInstances, actors: { dev0: (t) => t.dev.close(), dev1: (t, { other }) => t.dev.close(other) } },
   { name: 'open-exit', isQuick: true, look: 'light', opensDevices: true, setup: twoPages('none'), actors: { cpu0: (t) => t.exit(), dev0: openTouchClose } },

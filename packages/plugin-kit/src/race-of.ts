@@ -20,17 +20,20 @@ export function raceOf(
 /** What is written down for a scenario that is none of an operation against a way. */
 export interface Drawn {
   readonly name: string;
+  /** Left out: every design. */
+  readonly designs?: readonly DesignName[];
   readonly isQuick: boolean;
   readonly look?: 'light';
   readonly config?: Partial<MachineConfig>;
   readonly opensDevices?: boolean;
   readonly actors: Race<Stage>['actors'];
   readonly setup: (t: Setup) => Stage;
+  readonly atEnd?: () => void;
 }
 
-export function drawn(design: DesignName, { name, isQuick, look, config = {}, opensDevices = false, actors, setup }: Drawn): Scenario {
+export function drawn(design: DesignName, { name, isQuick, look, config = {}, opensDevices = false, actors, setup, atEnd }: Drawn): Scenario {
   const id = `${design}-${name}`;
-  return { id, design, isQuick, ...(look === undefined ? {} : { look }), race: (plugin: SecondaryMmu): Race => ({ ...raceOf(id, design, { plugin }, config, actors, setup), opensDevices }) };
+  return { id, design, isQuick, ...(look === undefined ? {} : { look }), race: (plugin: SecondaryMmu): Race => ({ ...raceOf(id, design, { plugin }, config, actors, setup), opensDevices, ...(atEnd === undefined ? {} : { atEnd }) }) };
 }
 
 export type Act = (t: RaceContext, s: Stage) => Task<MaySleep, unknown>;

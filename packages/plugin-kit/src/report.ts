@@ -1,5 +1,6 @@
 /** What a torture came to. */
 import type { Finding } from '@mmun/include';
+import { CODES, isCode } from '@mmun/oracle';
 import type { CheckFinding } from '@mmun/races';
 
 /** One thing that was tried. */
@@ -42,8 +43,13 @@ export interface TortureReport {
 }
 
 export function findingIn(scenario: string, design: string, finding: Finding & Partial<Pick<CheckFinding, 'why' | 'preemptions' | 'minimal'>>): TortureFinding {
-  const { why = '', preemptions = 0, minimal = false } = finding;
-  return { ...finding, scenario, design, why, preemptions, minimal };
+  const { why: known = '', preemptions = 0, minimal = false } = finding;
+  return { ...finding, scenario, design, why: known === '' ? meaningOf(finding.code) : known, preemptions, minimal };
+}
+
+/** Where nobody else was at work, the code says what there is to say; a broken rule of the interface says it in its message. */
+function meaningOf(code: string): string {
+  return isCode(code) && code !== 'bad-plugin' ? CODES[code] : '';
 }
 
 /** A finding in plain text: what, why, the steps as one column per actor, and how to see it again. For tests; `mmun check` has colour. */

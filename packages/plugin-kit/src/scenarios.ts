@@ -84,7 +84,10 @@ function pagesApart(design: DesignName): Scenario {
     id, design, isQuick: true,
     race: (plugin) => raceOf(id, design, { plugin }, {}, {
       // once each: two pages that take one place in turn are no livelock
-      dev0: (t, { b }) => t.dev.access(b, false),
+      * dev0(t, { a, b }): Task<MaySleep> {
+        yield* t.dev.access(b, false);
+        yield* t.dev.access(a, false);
+      },
       * dev1(t, { b }): Task<MaySleep> {
         yield* t.dev.fault(b, false);
         yield* t.dev.access(b, false);

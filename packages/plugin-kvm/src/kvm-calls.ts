@@ -14,30 +14,37 @@ function* moveSlot(kvm: KvmDriver, instance: number, address: Vaddr, { isAlone }
   const slot = 1 + (pageNumber % (KVM_MEMORY_SLOTS - 1));
   const baseGfn = FAR + pageNumber;
   const at: GuestAddress = { instance, vcpu: 0, gpa: baseGfn * PAGE_SIZE };
-  for (const wrong of [-1, KVM_MEMORY_SLOTS]) {
-    if ((yield* kvm.setMemoryRegion(instance, { slot: wrong, baseGfn, npages: 1, userspaceAddr: address })) !== -EFAULT) return `slot ${wrong} exists`;
-  }
   if ((yield* kvm.setMemoryRegion(instance, { slot, baseGfn, npages: 1, userspaceAddr: address })) !== 0) return `slot ${slot} does not exist`;
   const pfn = yield* touch(kvm, at, true);
-  const byFirst = isAlone && pfn > 0 ? yield* touch(kvm, { instance, vcpu: 0, gpa: address }, false) : pfn;
-  if (byFirst !== pfn) return `one page of the process is frame ${pfn} and frame ${byFirst}`;
-  const behind = yield* touch(kvm, { ...at, gpa: at.gpa + PAGE_SIZE }, false);
-  if (isAlone && behind !== -EFAULT) return `the guest page behind the slot gives ${behind}`;
+  const wrong = isAlone ? yield* slotIsRight(kvm, at, address, pfn) : '';
   yield* kvm.setMemoryRegion(instance, { slot, baseGfn, npages: 0, userspaceAddr: address });
+  if (!isAlone) return '';
   const after = yield* touch(kvm, at, false);
-  return isAlone && after !== -EFAULT ? `a guest page gives ${after} after its slot was removed` : '';
+  return wrong === '' && after !== -EFAULT ? `a guest page gives ${after} after its slot was removed` : wrong;
 }
 
-/** One vCPU more, if there can be one: it has a root and a TLB of its own. */
-function* secondVcpu(kvm: KvmDriver, instance: number, address: Vaddr, { isAlone }: Surroundings): Task<MaySleep, string> {
+/** Its page and no other, by either name. */
+function* slotIsRight(kvm: KvmDriver, at: GuestAddress, address: Vaddr, pfn: number): Task<MaySleep, string> {
+  for (const slot of [-1, KVM_MEMORY_SLOTS]) {
+    if ((yield* kvm.setMemoryRegion(at.instance, { slot, baseGfn: FAR, npages: 1, userspaceAddr: address })) !== -EFAULT) return `slot ${slot} exists`;
+  }
+  const byFirst = pfn > 0 ? yield* touch(kvm, { ...at, gpa: address }, false) : pfn;
+  if (byFirst !== pfn) return `one page of the process is frame ${pfn} and frame ${byFirst}`;
+  const behind = yield* touch(kvm, { ...at, gpa: at.gpa + PAGE_SIZE }, false);
+  return behind === -EFAULT ? '' : `the guest page behind the slot gives ${behind}`;
+}
+
+/** One vCPU more, if there can be one: it has a root and a TLB of its own. @returns its number */
+function* secondVcpu(kvm: KvmDriver, instance: number, address: Vaddr, { isAlone }: Surroundings): Task<MaySleep, string | number> {
   const vcpu = yield* kvm.createVcpu(instance);
   if (vcpu !== 1 && vcpu !== -EINVAL) return `the second vCPU is ${vcpu}`;
   if (isAlone && (yield* kvm.createVcpu(instance)) !== -EINVAL) return 'there are more vCPUs than there can be';
-  for (const isWrite of [false, true]) {
-    const [pfn, other] = [yield* touch(kvm, { instance, vcpu: 1, gpa: address }, isWrite), yield* touch(kvm, { instance, vcpu: 0, gpa: address + 4 }, isWrite)];
-    if (isAlone && pfn !== other) return `the vCPUs reach ${pfn} and ${other} at one guest page`;
+  for (const isWrite of isAlone ? [false, true] : [true]) {
+    const pfn = yield* touch(kvm, { instance, vcpu: 1, gpa: address }, isWrite);
+    const other = isAlone ? yield* touch(kvm, { instance, vcpu: 0, gpa: address + 4 }, isWrite) : pfn;
+    if (pfn !== other) return `the vCPUs reach ${pfn} and ${other} at one guest page`;
   }
-  return '';
+  return vcpu;
 }
 
 /** @returns the frame, or what the fault says */
