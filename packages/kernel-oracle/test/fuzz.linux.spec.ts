@@ -1,5 +1,5 @@
 /** Against the running kernel; where it cannot be asked, these pass with a line that says so. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as fast from '@mmun/image/x86-fast';
 import * as checked from '@mmun/image/x86';
@@ -94,8 +94,10 @@ describe('the process that asks', () => {
   });
 });
 
+const children = (): number[] => readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ').filter((pid) => pid !== '').map(Number);
+
 describe('model and KVM', () => {
-  const trials = effort(220, 8800);
+  const trials = effort(4, 200) * NR_KVM_KINDS;
   const image = range as unknown as KvmImage<ReturnType<typeof range.boot>>;
   const guest = async (plugin: typeof kvm): Promise<KvmFuzzResult | null> => {
     try {
@@ -126,6 +128,23 @@ describe('model and KVM', () => {
     if (result === null) return;
     expect(result.difference?.kernel).toMatch(/fewer|drops/);
     expect(result.kinds.find(({ kind, backing }) => kind === 'MADV_DONTNEED' && backing === 'anonymous')?.differences).toBeGreaterThan(0);
+  });
+
+  it('are left in peace by an interrupt, and miss their process with one line', async () => {
+    const options = { trials: 1_000_000, seed: 1 };
+    const controller = new AbortController();
+    try {
+      const result = await fuzzKvm(image, kvm, { ...options, signal: controller.signal, onProgress: () => { controller.abort(); } });
+      expect(result).toMatchObject({ isInterrupted: true, difference: null });
+      expect(result.trials).toBeGreaterThan(0);
+    } catch (error) {
+      if (!(error instanceof OracleUnavailable)) throw error;
+      process.stderr.write(`skipped: ${error.message}\n`);
+      return;
+    }
+    const before = children();
+    const killed = fuzzKvm(image, kvm, { ...options, onProgress: () => { for (const pid of children()) if (!before.includes(pid)) process.kill(pid, 'SIGKILL'); } });
+    await expect(killed).rejects.toThrow(/^the process that asks the kernel has ended: killed by SIGKILL$/);
   });
 
   it('are not compared where the device is missing, closed to the user or something else: one line says which', async () => {
