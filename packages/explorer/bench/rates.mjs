@@ -1,14 +1,20 @@
-// node packages/explorer/bench/rates.mjs [--seconds N]: how fast the explorer is on the litmus program, in both forms of its tasks.
-// Times are CPU times of this process, so that a busy machine does not show; the first row of each kind warms up and is not printed.
+// node packages/explorer/bench/rates.mjs [--seconds N] [--explore]: how fast the explorer is on the litmus program. Its tasks are in the frames
+// form, as in `mmun check`; --explore prints the rows of native generators as well.
+// Times are CPU times of this process, so that a busy machine does not show; each row is the best of several rounds.
 import { build } from 'esbuild';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { tasks } from '@mmun/build/esbuild-tasks';
 import { ROOT } from '@mmun/build/workspace';
 
-const ENTRY = `export * from '@mmun/explorer'; export { unmapFault } from './packages/races/src/unmap-fault.ts';`;
+const ENTRY = `export * from '@mmun/explorer'; export { newCursor } from './packages/explorer/src/cursor.ts'; export { unmapFault } from './packages/races/src/unmap-fault.ts';`;
+const LIMITS = { maxSteps: 10_000 };
+const SCENARIOS = /** @type {const} */ ([['A', 1, 1, 1], ['A', 1, 1, 2], ['A', 1, 2, 1], ['A', 2, 2, 1], ['B', 1, 1, 1], ['A', 2, 2, 2]]);
+const ROUNDS = 5;
 
 /** @param {'explore' | 'frames'} form */
 async function load(form) {
@@ -33,53 +39,111 @@ function cpu(work) {
 
 /** @param {any} form @param {string} name @param {'A' | 'B'} protocol @param {number} depth @param {number} seconds */
 function sampling({ Execution, Sampling, unmapFault }, name, protocol, depth, seconds) {
-  const x = new Execution(unmapFault({ protocol, pages: 2, faulters: 2, unmappers: 2 }));
-  const search = new Sampling(x, { maxSteps: 10_000 }, { seed: 1, depth });
-  for (let round = 0; round < 2; round++) {
+  const search = new Sampling(new Execution(unmapFault({ protocol, pages: 2, faulters: 2, unmappers: 2 })), LIMITS, { seed: 1, depth });
+  let best = 0;
+  for (let round = 0; round < ROUNDS * 2; round++) {
     const before = search.executions;
-    const until = performance.now() + seconds * 1000;
+    const until = performance.now() + (seconds * 1000) / ROUNDS;
     const spent = cpu(() => { while (performance.now() < until) search.advance(); });
-    if (round === 1) console.log(`${name.padEnd(8)} ${search.strategy.padEnd(9)} ${protocol} 2,2,2  ${count((search.executions - before) / spent).padStart(9)} schedules/s`);
+    best = Math.max(best, (search.executions - before) / spent);
   }
+  console.log(`${name.padEnd(8)} ${search.strategy.padEnd(9)} ${protocol} 2,2,2  ${count(best).padStart(9)} schedules/s`);
+}
+
+/** How many schedules there are in all: each state's number is the sum of those behind it. @param {any} form @param {any} program @returns {number} */
+function allSchedules({ Execution, newCursor }, program) {
+  const x = new Execution(program);
+  const cursor = newCursor(x, 'frames');
+  /** @type {Map<string, number>} */
+  const known = new Map();
+  const behind = () => {
+    const enabled = x.enabledMask();
+    if (enabled === 0) return 1;
+    cursor.fingerprint();
+    const key = `${cursor.lo} ${cursor.hi}`;
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const place = cursor.save();
+    let sum = 0;
+    for (let t = 0; t < x.nrThreads; t++) {
+      if ((enabled & (1 << t)) === 0) continue;
+      cursor.restore(place);
+      cursor.take(t, []);
+      sum += behind();
+    }
+    known.set(key, sum);
+    return sum;
+  };
+  const previous = x.m.sched;
+  x.m.sched = x;
+  cursor.begin([]);
+  const sum = behind();
+  x.m.sched = previous;
+  return sum;
+}
+
+/** What each strategy looks at beside all there is. @param {any} form @param {string} name */
+function besideBruteForce(form, name) {
+  const { Execution, Dpor, LevelSearch, Stateful, hasFrames, unmapFault } = form;
+  for (const [protocol, pages, faulters, unmappers] of SCENARIOS) {
+    const program = () => unmapFault({ protocol, pages, faulters, unmappers });
+    const kind = hasFrames(new Execution(program())) ? 'frames' : 'replay';
+    const dpor = best(() => new Dpor(new Execution(program()), LIMITS));
+    const row = [`${count(dpor.search.executions)} orderings by dpor (${dpor.search.blocked} in vain, ${millis(dpor)}, ${count(dpor.search.executions / dpor.spent)}/s)`];
+    if (kind === 'frames') {
+      const stateful = best(() => new Stateful(new Execution(program()), LIMITS, kind));
+      const bounded = best(() => new LevelSearch(new Execution(program()), LIMITS, kind, { maxPreemptions: 2 }));
+      row.unshift(`${allSchedules(form, program()).toPrecision(3)} schedules`);
+      row.push(`${count(stateful.search.states)} states by stateful (${millis(stateful)})`, `${count(bounded.search.states)} with 2 preemptions by bounded (${millis(bounded)})`);
+    }
+    console.log(`${name.padEnd(8)} ${protocol} ${pages},${faulters},${unmappers}  ${row.join('; ')}`);
+  }
+}
+
+/** @param {{ spent: number }} measured */
+const millis = ({ spent }) => `${(spent * 1000).toFixed(1)} ms`;
+
+/** @param {() => any} make @returns {{ search: any, spent: number, wall: number }} CPU seconds of the fastest round */
+function best(make) {
+  let fastest = { search: null, spent: Infinity, wall: Infinity };
+  for (let round = 0; round < ROUNDS; round++) {
+    const search = make();
+    const started = performance.now();
+    const spent = cpu(() => { while (!search.isDone) search.advance(); });
+    if (spent < fastest.spent) fastest = { search, spent, wall: performance.now() - started };
+  }
+  return fastest;
 }
 
 /** @param {any} form @param {string} name */
-function exhaustive({ Execution, Dpor, Stateful, hasFrames, unmapFault }, name) {
-  for (const [protocol, pages, faulters, unmappers] of /** @type {const} */ ([['A', 2, 2, 1], ['B', 1, 1, 1], ['A', 2, 2, 2]])) {
-    const program = () => unmapFault({ protocol, pages, faulters, unmappers });
-    const search = new Dpor(new Execution(program()), { maxSteps: 10_000 });
-    const spent = cpu(() => { while (!search.isDone && search.executions < 50_000) search.advance(); });
-    console.log(`${name.padEnd(8)} dpor      ${protocol} ${pages},${faulters},${unmappers}  ${count(search.executions).padStart(9)} orderings, ${search.blocked} in vain, ${(spent * 1000).toFixed(0)} ms${search.isDone ? '' : ' (stopped)'}, ${count(search.executions / spent)}/s`);
-  }
-  if (!hasFrames(new Execution(unmapFault({ protocol: 'B', pages: 1, faulters: 1, unmappers: 1 })))) return;
-  for (const round of [1, 2, 3]) {
-    const x = new Execution(unmapFault({ protocol: 'B', pages: 2, faulters: 2, unmappers: 2 }));
-    const search = new Stateful(x, { maxSteps: 10_000 }, 'frames');
-    const started = performance.now();
-    const spent = cpu(() => { while (!search.isDone) search.advance(); });
-    const wall = performance.now() - started;
-    console.log(`${name.padEnd(8)} stateful  B 2,2,2  ${count(search.states).padStart(9)} states, ${count(search.transitions)} transitions, round ${round}: ${(spent * 1000).toFixed(0)} ms CPU, ${wall.toFixed(0)} ms wall, ${count(search.states / spent)} states/s, ${count(search.transitions / spent)} transitions/s, ${count(process.memoryUsage().rss / 1e6)} MB`);
-  }
+function retryProtocol({ Execution, Stateful, unmapFault }, name) {
+  const { search, spent, wall } = best(() => new Stateful(new Execution(unmapFault({ protocol: 'B', pages: 2, faulters: 2, unmappers: 2 })), LIMITS, 'frames'));
+  console.log(`${name.padEnd(8)} stateful  B 2,2,2  ${count(search.states)} states, ${count(search.transitions)} transitions: ${(spent * 1000).toFixed(0)} ms CPU, ${wall.toFixed(0)} ms wall, ${count(search.states / spent)} states/s, ${count(search.transitions / spent)} transitions/s, ${count(process.memoryUsage().rss / 1e6)} MB`);
 }
 
-/** Heap after garbage collection before and after a million executions. @param {any} form @param {string} name */
-function memory({ Execution, Sampling, unmapFault }, name) {
-  const x = new Execution(unmapFault({ protocol: 'A', pages: 1, faulters: 2, unmappers: 2 }));
-  const search = new Sampling(x, { maxSteps: 10_000 }, { seed: 1, depth: 0 });
-  const heap = () => { globalThis.gc?.(); return process.memoryUsage().heapUsed / 1e6; };
-  while (search.executions < 50_000) search.advance();
-  const before = heap();
-  while (search.executions < 1_050_000) search.advance();
-  console.log(`${name.padEnd(8)} memory    heap ${before.toFixed(1)} MB, after a million executions ${heap().toFixed(1)} MB${globalThis.gc ? '' : ' (run node --expose-gc for exact numbers)'}`);
+/** Heap after garbage collection, before and after many executions. @param {any} form @param {string} name */
+function memory({ Execution, Dpor, Sampling, unmapFault }, name) {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc');
+  const heap = () => { gc(); return process.memoryUsage().heapUsed / 1e6; };
+  const over = (/** @type {any} */ search, /** @type {number} */ executions, /** @type {string} */ text) => {
+    while (search.executions < 50_000) search.advance();
+    const before = heap();
+    while (search.executions < 50_000 + executions) search.advance();
+    console.log(`${name.padEnd(8)} memory    ${search.strategy.padEnd(7)} heap ${before.toFixed(1)} MB, after ${text} executions ${heap().toFixed(1)} MB`);
+  };
+  over(new Sampling(new Execution(unmapFault({ protocol: 'A', pages: 1, faulters: 2, unmappers: 2 })), LIMITS, { seed: 1, depth: 0 }), 1_000_000, 'a million');
+  over(new Dpor(new Execution(unmapFault({ protocol: 'B', pages: 1, faulters: 2, unmappers: 1 })), LIMITS), 1_000_000, 'a million');
 }
 
 const seconds = Number(process.argv[process.argv.indexOf('--seconds') + 1] ?? 0) || 2;
-for (const form of /** @type {const} */ (['explore', 'frames'])) {
+for (const form of process.argv.includes('--explore') ? /** @type {const} */ (['explore', 'frames']) : /** @type {const} */ (['frames'])) {
   const loaded = await load(form);
   for (const protocol of /** @type {const} */ (['A', 'B'])) {
     sampling(loaded, form, protocol, 0, seconds);
     sampling(loaded, form, protocol, 3, seconds);
   }
-  exhaustive(loaded, form);
+  besideBruteForce(loaded, form);
+  if (form === 'frames') retryProtocol(loaded, form);
   memory(loaded, form);
 }
