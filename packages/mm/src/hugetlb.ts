@@ -29,7 +29,7 @@ import type { Machine } from './mm-types.js';
 import { clearHighpage, copyUserHighpage } from './page-alloc.js';
 import { addToPageCache, findGetPage } from './page-cache.js';
 import { PG_ANON_EXCLUSIVE, lockPage, pageIsAnon, unlockPage } from './page-flags.js';
-import { anonVmaPrepare, pageAddFileRmap, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.js';
+import { anonVmaPrepare, pageAddFileRmap, pageAddNewAnonRmap, pageMapcount, pageRemoveRmap } from './rmap.js';
 
 /**
  * Brings in the huge page of `address`, or lets it be written.
@@ -157,9 +157,9 @@ function* takeFromChildren(m: Machine, vma: Vma, start: Vaddr, old: Pfn): Task<M
 
 /** An anonymous page that only this entry maps. */
 function isReusable(m: Machine, pfn: Pfn): boolean {
-  const { flags, mapcount } = m.page;
+  const { flags } = m.page;
   if (!pageIsAnon(m, pfn)) return false;
-  if ((flags[pfn] & PG_ANON_EXCLUSIVE) === 0 && mapcount[pfn] !== 1) return false;
+  if ((flags[pfn] & PG_ANON_EXCLUSIVE) === 0 && pageMapcount(m, pfn) !== 1) return false;
   flags[pfn] = flags[pfn] | PG_ANON_EXCLUSIVE;
   return true;
 }

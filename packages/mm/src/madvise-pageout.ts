@@ -13,6 +13,7 @@ import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '
 import { pteOffsetMapLock, pteUnmapUnlock } from './gup.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
+import { pageMapcount } from './rmap.js';
 import { MM_SWAPENTS, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_LAZYFREE, addMmCounter, pageIsAnon, setFlag, testAndClearFlag, trylockPage, unlockPage, vmNormalPage } from './page-flags.js';
 import { lruAddDrain } from './swap.js';
 import { freeSwapAndCache, tryToFreeSwap } from './swapfile.js';
@@ -77,8 +78,8 @@ function* freePte(m: Machine, vma: Vma, mm: Mm, address: Vaddr): Task<Step, Pfn>
 /** The pte is clean only after the flush: a CPU that has it dirty in its TLB would write unseen. @locks ptl(address) */
 function* lazyfreePte(m: Machine, vma: Vma, mm: Mm, address: Vaddr, ptep: Ptep, pfn: Pfn): Task<Step, Pfn> {
   const none = 0 as Pfn;
-  const { flags, mapcount } = m.page;
-  if (pfn === 0 || !pageIsAnon(m, pfn) || mapcount[pfn] !== 1 || (flags[pfn] & PG_ANON_EXCLUSIVE) === 0 || !(yield* trylockPage(m, pfn))) return none;
+  const { flags } = m.page;
+  if (pfn === 0 || !pageIsAnon(m, pfn) || pageMapcount(m, pfn) !== 1 || (flags[pfn] & PG_ANON_EXCLUSIVE) === 0 || !(yield* trylockPage(m, pfn))) return none;
   yield* tryToFreeSwap(m, pfn);
   const pte = yield* ptepClearFlush(m, vma, address, ptep);
   yield* pageClearDirty(m, pfn);

@@ -9,8 +9,8 @@ import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { allocPage, clearHighpage, copyUserHighpage } from './page-alloc.js';
 import { MM_ANONPAGES, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_SWAPCACHE, addMmCounter, mmCounter, pageIsAnon, setFlag, testFlag, trylockPage, unlockPage, vmNormalPage } from './page-flags.js';
-import { anonVmaPrepare, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.js';
-import { getPage, putPage } from './swap.js';
+import { anonVmaPrepare, pageAddNewAnonRmap, pageMapcount, pageRemoveRmap } from './rmap.js';
+import { getPage, pageCount, putPage } from './swap.js';
 import { tryToFreeSwap } from './swapfile.js';
 
 /**
@@ -50,10 +50,10 @@ function* wpPageReuse(m: Machine, vma: Vma, address: Vaddr, ptep: Ptep, seen: Pt
  * pte holds the only reference.
  */
 function isExclusive(m: Machine, pfn: Pfn): boolean {
-  const { flags, mapcount, refcount } = m.page;
+  const { flags } = m.page;
   if (!pageIsAnon(m, pfn)) return false;
   if ((flags[pfn] & PG_ANON_EXCLUSIVE) !== 0) return true;
-  if (mapcount[pfn] !== 1 || refcount[pfn] !== 1) return false;
+  if (pageMapcount(m, pfn) !== 1 || pageCount(m, pfn) !== 1) return false;
   flags[pfn] = flags[pfn] | PG_ANON_EXCLUSIVE;
   return true;
 }

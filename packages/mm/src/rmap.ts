@@ -263,6 +263,12 @@ function anonVmaChainUnlink(m: Machine, anonVma: AnonVma, avc: number): void {
   m.avc.sameAnonVma[at] = next;
 }
 
+/** Ptes that map it, under whatever ptls: named, but for the caller's own they may come and go. page_mapcount() */
+export function pageMapcount(m: Machine, pfn: Pfn): number {
+  touch(m, READ, whereOf(m.page.mapcount, pfn));
+  return m.page.mapcount[pfn];
+}
+
 /** Some pte maps it. Read without a lock, so it is named. page_mapped() */
 export function pageMapped(m: Machine, pfn: Pfn): boolean {
   touch(m, READ, whereOf(m.page.mapcount, pfn));

@@ -21,6 +21,12 @@ export function* getPage(m: Machine, pfn: Pfn): Task<Step> {
   yield* refcountInc(m, refcountAt(m.page.refcount, pfn));
 }
 
+/** References that there are now. page_count() */
+export function pageCount(m: Machine, pfn: Pfn): number {
+  touch(m, READ, whereOf(m.page.refcount, pfn));
+  return m.page.refcount[pfn];
+}
+
 /** Gives a reference back; with the last one the frame is free. @context any @hot */
 export function* putPage(m: Machine, pfn: Pfn): Task<Step> {
   if (yield* refcountDecAndTest(m, refcountAt(m.page.refcount, pfn))) yield* freePage(m, pfn);

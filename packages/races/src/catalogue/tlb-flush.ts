@@ -57,9 +57,9 @@ const MPROTECT_FLUSHES: SourceEdit = { file: 'mm/src/mprotect.ts', find: '  if (
 const MAPCOUNT_DECIDES: SourceEdit = {
   file: WP,
   find: `  if ((flags[pfn] & PG_ANON_EXCLUSIVE) !== 0) return true;
-  if (mapcount[pfn] !== 1 || refcount[pfn] !== 1) return false;
+  if (pageMapcount(m, pfn) !== 1 || pageCount(m, pfn) !== 1) return false;
 `,
-  replace: '  if (mapcount[pfn] !== 1) return false;\n',
+  replace: '  if (pageMapcount(m, pfn) !== 1) return false;\n',
 };
 const UNMAPPED_BEFORE_FLUSH: readonly SourceEdit[] = [
   MAPCOUNT_DECIDES,
