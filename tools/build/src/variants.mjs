@@ -99,6 +99,7 @@ export function gatesOf({ arch, design, build }) {
     ARCH_GENERIC: arch === 'generic',
     ARCH_X86: arch === 'x86',
     ARCH_S390: arch.startsWith('s390'),
+    HUGE_PAGES: !arch.startsWith('s390'), // of 2.6.24
     S390_PGTABLE_256: arch === 's390-256',
     ARCH_TOY: arch === 'toy',
   };
