@@ -157,44 +157,51 @@ export function debugVmPgtable(asm: Arch): void {
 }
 
 function valueTests(asm: Arch): void {
-  const each = (body: (pte: Pte, pfn: Pfn, flags: number) => void): void => {
+  type Is = (what: string, got: unknown, wanted: unknown) => void;
+  /** Thousands of comparisons are one expectation: what was not as wanted. */
+  const each = (body: (is: Is, pte: Pte, pfn: Pfn, flags: number) => void): void => {
+    const wrong: string[] = [];
     for (const pfn of [...PFNS, 0xfffff as Pfn, 0x100001 as Pfn]) {
-      for (const flags of FLAGS) body(asm.pfnPte(pfn, asm.vmGetPageProt(flags)), pfn, flags);
+      for (const flags of FLAGS) {
+        const is: Is = (what, got, wanted) => { if (got !== wanted) wrong.push(`${what} is ${String(got)}, expected ${String(wanted)}: frame ${pfn}, flags ${flags}`); };
+        body(is, asm.pfnPte(pfn, asm.vmGetPageProt(flags)), pfn, flags);
+      }
     }
+    expect(wrong).toEqual([]);
   };
-  const keeps = (before: Pte, after: Pte): void => {
-    expect(asm.ptePfn(after)).toBe(asm.ptePfn(before));
-    expect(asm.ptePresent(after)).toBe(asm.ptePresent(before));
+  const keeps = (is: Is, before: Pte, after: Pte): void => {
+    is('frame', asm.ptePfn(after), asm.ptePfn(before));
+    is('present', asm.ptePresent(after), asm.ptePresent(before));
   };
 
-  it('a pte holds its frame and is present whatever its protection', () => each((pte, pfn) => {
-    expect(asm.ptePfn(pte)).toBe(pfn);
-    expect(asm.ptePresent(pte)).toBe(true);
-    expect(asm.pteNone(pte)).toBe(false);
-    expect(asm.pteSame(pte, pte)).toBe(true);
+  it('a pte holds its frame and is present whatever its protection', () => each((is, pte, pfn) => {
+    is('frame', asm.ptePfn(pte), pfn);
+    is('present', asm.ptePresent(pte), true);
+    is('none', asm.pteNone(pte), false);
+    is('same', asm.pteSame(pte, pte), true);
   }));
   it('nothing is none', () => {
     expect(asm.pteNone(asm.ptepGet(pageTable(asm).m, pageTable(asm).ptep))).toBe(true);
   });
-  it('only shared writable memory is writable at once', () => each((pte, _pfn, flags) => {
-    expect(asm.pteWrite(pte)).toBe((flags & (VM_WRITE | VM_SHARED)) === (VM_WRITE | VM_SHARED));
+  it('only shared writable memory is writable at once', () => each((is, pte, _pfn, flags) => {
+    is('writable', asm.pteWrite(pte), (flags & (VM_WRITE | VM_SHARED)) === (VM_WRITE | VM_SHARED));
   }));
-  it('write, dirty and young are set and taken back one by one', () => each((pte) => {
+  it('write, dirty and young are set and taken back one by one', () => each((is, pte) => {
     const pairs = [[asm.pteMkwrite, asm.pteWrprotect, asm.pteWrite], [asm.pteMkdirty, asm.pteMkclean, asm.pteDirty], [asm.pteMkyoung, asm.pteMkold, asm.pteYoung]] as const;
     for (const [set, clear, test] of pairs) {
-      keeps(pte, set(pte));
-      keeps(pte, clear(pte));
-      expect(test(clear(set(pte)))).toBe(false);
-      expect(asm.pteSame(set(set(pte)), set(pte))).toBe(true);
-      for (const [, , other] of pairs) if (other !== test) expect(other(set(pte))).toBe(other(pte));
+      keeps(is, pte, set(pte));
+      keeps(is, pte, clear(pte));
+      is(test.name, test(clear(set(pte))), false);
+      is(`${set.name} twice`, asm.pteSame(set(set(pte)), set(pte)), true);
+      for (const [, , other] of pairs) if (other !== test) is(`${other.name} after ${set.name}`, other(set(pte)), other(pte));
     }
   }));
-  it('pteModify takes the protection and keeps frame, accessed and dirty', () => each((pte) => {
+  it('pteModify takes the protection and keeps frame, accessed and dirty', () => each((is, pte) => {
     for (const flags of FLAGS) {
       const used = asm.pteMkdirty(asm.pteMkyoung(pte));
       const modified = asm.pteModify(used, asm.vmGetPageProt(flags));
       const wanted = asm.pteMkdirty(asm.pteMkyoung(asm.pfnPte(asm.ptePfn(pte), asm.vmGetPageProt(flags))));
-      expect(asm.pteSame(modified, wanted)).toBe(true);
+      is('same', asm.pteSame(modified, wanted), true);
     }
   }));
 }
