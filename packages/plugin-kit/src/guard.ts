@@ -277,7 +277,7 @@ class Watch {
 
   /** A loop that never comes to its end takes no step either, so nothing else would stop it. */
   private used(): void {
-    if (++this.uses > MANY_USES) throw broken(`\`${this.call?.name ?? 'attach'}\` does not end: ${MANY_USES} uses of its columns in one step`, undefined, 'retry-livelock');
+    if (++this.uses > MANY_USES) throw broken(`\`${this.call?.name ?? 'attach'}\` does not end: it has used columns and services ${MANY_USES} times, and nobody was in its way`, undefined, 'retry-livelock');
   }
 
   private noteRegister(mn: MmuNotifier): void {
@@ -303,8 +303,8 @@ function stackHere(): Error {
 const FRAMES = 8;
 /** Of one call; the longest that is right takes some hundred. */
 const MANY_STEPS = 20_000;
-/** In one step, likewise. */
-const MANY_USES = 200_000;
+/** Between two moments at which others may run, likewise: one thread alone has none. */
+const MANY_USES = 50_000;
 
 function isIndex(key: string): boolean {
   const first = key.charCodeAt(0);

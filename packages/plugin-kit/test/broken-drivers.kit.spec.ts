@@ -67,6 +67,18 @@ const MISTAKES: readonly Mistake[] = [
   { what: 'shows a frame that is none', code: 'bad-plugin', message: /`audit` shows frame 0: frames are 1 up to \d+/, edit: { find: '(entry.word[row] >>> 1) as Pfn, entry.word[row] % 2 === 1);', replace: '0 as Pfn, true);' }, offset: -2 },
   { what: 'hands out undefined', code: 'bad-plugin', message: /`putPage` is handed undefined as argument 1/, edit: { find: '  stat.hits[0] += 1;\n', replace: '  stat.hits[0] += 1; yield* s.putPage(undefined as unknown as Pfn);\n' } },
   { what: 'asks for a table without rows', code: 'bad-plugin', message: /table `stat` has NaN rows/, edit: { find: 'stat: { rows: 1, spec: statSpec }', replace: 'stat: { rows: NaN, spec: statSpec }' }, offset: -1 },
+  {
+    what: 'never comes to an end', code: 'retry-livelock', message: /does not end: it has used columns and services \d+ times/,
+    edit: { find: '    if (entry.word[row] === 0 ||', replace: '    while (entry.page[row] >= start && entry.page[row] < end && entry.word[row] !== 0);\n    if (entry.word[row] === 0 ||' },
+  },
+  {
+    what: 'tries again and again', code: 'retry-livelock', message: /`fault` does not end: it has used columns and services \d+ times/,
+    edit: { find: '  x.stat.faults[0] += 1;\n', replace: '  x.stat.faults[0] += 1;\n  for (;;) yield* x.s.step(READ, whereOf(x.entry.word, 0));\n' }, offset: -1,
+  },
+  {
+    what: 'keeps a row when its registration fails', code: 'bad-plugin', message: /`create` for a process gives -12, .*; `mmuNotifierRegister` had failed before/,
+    edit: { find: '    if (error !== 0) yield* free(x, d);\n', replace: '' }, offset: -1,
+  },
   { what: 'keeps the address space alive', code: 'bad-plugin', message: /its address space lives on: `mm_users` was taken and not given back/, edit: { find: '  yield* s.mmput(mm);\n  return error', replace: '  return error' }, offset: -1 },
 ];
 
