@@ -3,7 +3,9 @@ import pc from 'picocolors';
 import { addSetting, CHECK_OPTIONS } from '../src/check/check-options.js';
 import type { CheckReport, RacesReport } from '../src/check/check-report.js';
 import { renderCheck, renderRaces } from '../src/render/render-check.js';
+import type { FuzzReport } from '../src/commands/fuzz-kernel.js';
 import { renderFinding } from '../src/render/render-finding.js';
+import { renderFuzz } from '../src/render/render-fuzz.js';
 
 const screen = { paint: pc.createColors(false), width: 80 };
 
@@ -86,5 +88,15 @@ describe('the races', () => {
     const lines = renderRaces({ ...report, races, ok: false }, screen);
     expect(lines[1]).toMatch(/blind +not found +-/);
     expect(lines.at(-1)).toBe('1 of 1 race not as expected');
+  });
+});
+
+describe('mmun fuzz-kernel for eyes', () => {
+  const report: FuzzReport = { schema: 'mmun.fuzz/1', ops: 1024, seed: 9, build: 'fast', kernel: '6.18.0', differences: [], interrupted: false, elapsedMs: 2000, ok: true };
+  const difference = { op: 'munmap(0, 0)', model: '-EINVAL', kernel: '0', what: 'result', program: ['munmap(0, 0)'] };
+  it.each([
+    ['no difference', report], ['interrupted, no difference so far', { ...report, interrupted: true, ok: false }], ['they differ', { ...report, differences: [difference], ok: false }],
+  ])('ends with the verdict: %s', (verdict, told) => {
+    expect(renderFuzz(told, screen).at(-1)).toBe(`${verdict}: 1,024 operations compared (2.0 s, 512/s)`);
   });
 });

@@ -5,9 +5,9 @@ import { grouped, textTable } from './text-table.js';
 import type { Column } from './text-table.js';
 
 export function renderFuzz(report: FuzzReport, { paint }: Pick<Screen, 'paint'>): string[] {
-  const { ops, seed, kernel, build, differences, elapsedMs, ok } = report;
+  const { ops, seed, kernel, build, differences, elapsedMs, interrupted, ok } = report;
   const rate = Math.round(ops / Math.max(elapsedMs / 1000, 0.001));
-  const verdict = ok ? 'no difference' : 'they differ';
+  const verdict = differences.length > 0 ? 'they differ' : interrupted ? 'interrupted, no difference so far' : 'no difference';
   return [
     `${paint.bold('model and kernel')}  ${paint.dim(`${kernel}, ${build} build, seed ${seed}`)}`,
     ...(report.kvm === undefined ? [] : renderKinds(report.kvm, paint)),
