@@ -4,9 +4,10 @@ import { formatMessage } from 'publint/utils';
 import { workspace } from '@mmun/build/workspace';
 
 const published = workspace().filter(({ manifest }) => manifest.private !== true);
+// of a package only what is in dist and src is published; a tool's tests are files too
 const lines = await Promise.all(
   published.map(async ({ folder, directory, manifest }) => {
-    const { messages } = await publint({ pkgDir: directory, strict: true, pack: false });
+    const { messages } = await publint({ pkgDir: directory, strict: true, pack: folder.startsWith('tools/') ? 'npm' : false });
     return messages.map((message) => `${folder}/package.json: ${message.type}: ${formatMessage(message, manifest, { color: false })}`);
   }),
 );
