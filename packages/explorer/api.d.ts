@@ -72,11 +72,7 @@ class Execution implements Scheduler {
     readonly program: Program<ExplorableMachine>;
     readonly m: ExplorableMachine;
     readonly nrThreads: number;
-    readonly kind: Uint8Array;
-    readonly where: Int32Array;
-    readonly mask: Int32Array;
-    readonly value: Int32Array;
-    readonly status: Uint8Array;
+    readonly operations: Int32Array;
     current: number;
     steps: number;
     findings: RawFinding[];
@@ -90,18 +86,26 @@ class Execution implements Scheduler {
     private readonly words;
     private readonly currentHandle;
     private readonly handles;
-    readonly isWait: Uint8Array;
     private readonly initial;
+    private readonly unstarted;
     private readonly lockUse;
     private lastRelease;
     private next;
     private isGranted;
     private readonly report;
     constructor(program: Program<never>);
-    run(driver: Driver): void;
+    run(driver: Driver, from?: Started | null): void;
     begin(driver: Driver): void;
     take(thread: number): void;
+    private goTo;
     conclude(): void;
+    kindOf(thread: number): number;
+    whereOf(thread: number): number;
+    conditionOf(thread: number): {
+        readonly mask: number;
+        readonly value: number;
+    };
+    statusOf(thread: number): number;
     isEnabled(thread: number): boolean;
     enabledMask(): number;
     waits(thread: number): boolean;
@@ -138,6 +142,7 @@ interface ExploreOptions {
     readonly maxSteps?: number;
     readonly seed?: number;
     readonly depth?: number;
+    readonly wholeRuns?: boolean;
     readonly findsAll?: boolean;
     readonly keepsLong?: boolean;
     readonly maxProofStates?: number;
@@ -276,7 +281,8 @@ class Sampling implements Search, Driver {
     private readonly changeAt;
     private longest;
     private lowest;
-    constructor(x: Execution, limits: Limits, { seed, depth }: SamplingOptions, atEnd?: AtEnd | null);
+    private started;
+    constructor(x: Execution, limits: Limits, { seed, depth, wholeRuns }: SamplingOptions, atEnd?: AtEnd | null);
     get strategy(): string;
     advance(): void;
     one(): void;
@@ -364,6 +370,7 @@ interface Limits {
 interface SamplingOptions {
     readonly seed: number;
     readonly depth: number;
+    readonly wholeRuns?: boolean;
 }
 interface Search {
     readonly strategy: string;
@@ -375,4 +382,9 @@ interface Search {
     readonly found: ReadonlyMap<string, Found>;
     advance(): void;
     notes(): string[];
+}
+interface Started {
+    readonly bytes: Uint8Array;
+    readonly operations: Int32Array;
+    readonly tasks: readonly ((() => Task<string, unknown>) | null)[];
 }

@@ -557,6 +557,7 @@ interface SecondaryCounters {
 }
 interface SecondaryDriver {
     readonly ops: NotifierOps;
+    readonly own?: object;
     create(mm: Mm): Task<MaySleep, number>;
     destroy(instance: number): Task<MaySleep>;
     fault(instance: number, address: Vaddr, isWrite: boolean): Task<MaySleep, number>;
