@@ -78,5 +78,7 @@ describe('each command', () => {
     const files = readdirSync(resolve(__dirname, '../src/commands')).map((name) => name.replace('.ts', ''));
     const main = readFileSync(resolve(__dirname, '../src/main.ts'), 'utf8');
     expect(files.filter((name) => !main.includes(`./commands/${name}.js`))).toEqual([]);
+    const readme = readFileSync(resolve(__dirname, '../README.md'), 'utf8');
+    expect(files.filter((name) => !readme.includes(`| \`mmun ${name}`))).toEqual([]);
   });
 });
