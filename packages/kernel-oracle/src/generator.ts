@@ -2,7 +2,7 @@
  * Operations drawn to collide: neighbours, overlaps, boundaries, and now and then an absurd value. They depend on the seed and on
  * the zones only, never on an answer, so a seed means the same operations on every machine that has huge pages, and on every one that has none.
  */
-import { MADV_FREE, MADV_PAGEOUT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, PAGE_SIZE } from '@mmun/include';
+import { MADV_FREE, MADV_PAGEOUT, MAP_ANONYMOUS, MAP_DROPPABLE, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, PAGE_SIZE } from '@mmun/include';
 import { FILE_PAGES, FILE_RO, FILE_RW, MEMFD } from './operation.js';
 import type { Operation, OperationName } from './operation.js';
 import { Random } from './random.js';
@@ -47,6 +47,8 @@ export class Generator {
   /** Where a segment happens that stays in one place; null: anywhere. */
   #focus: Zone | null = null;
   #isSealing = false;
+  /** MAP_DROPPABLE, or in its place MAP_PRIVATE. */
+  #droppable: number = MAP_PRIVATE;
   /** Forks and exits are drawn that often more than else. */
   #forks = 1;
 
@@ -64,8 +66,9 @@ export class Generator {
     this.#focus = this.#random.oneIn(4) ? this.#piece() : null;
     this.#isSealing = this.#random.oneIn(5);
     this.#forks = this.#random.oneIn(5) ? 6 : 1;
-    // A page that was given up may go at any time, and reclaim takes it: never both, or what it holds cannot be known.
+    // A page that was given up, or may be dropped, can go at any time, and reclaim takes it: never both, or what it holds cannot be known.
     const without = this.#random.pick([MADV_FREE, MADV_PAGEOUT]);
+    this.#droppable = without === MADV_PAGEOUT ? MAP_DROPPABLE : MAP_PRIVATE;
     this.#advice = ADVICE.filter((advice) => advice !== without);
     const operations: Operation[] = [];
     while (operations.length < length) {
@@ -126,7 +129,7 @@ export class Generator {
     const random = this.#random;
     if (this.#hasHugePages && random.oneIn(7)) return this.#mmapHuge();
     const file = random.pick([0, 0, 0, 0, 0, FILE_RW, FILE_RW, FILE_RO, MEMFD, MEMFD]);
-    let flags = random.pick([MAP_PRIVATE, MAP_PRIVATE, MAP_PRIVATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED, MAP_SHARED_VALIDATE, random.oneIn(20) ? random.pick([0, 4, 8]) : MAP_PRIVATE]);
+    let flags = random.pick([MAP_PRIVATE, MAP_PRIVATE, MAP_PRIVATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED, MAP_SHARED_VALIDATE, random.oneIn(20) ? random.pick([0, 4, this.#droppable]) : MAP_PRIVATE]);
     if (file === 0 && !random.oneIn(60)) flags |= MAP_ANONYMOUS;
     flags |= random.pick([MAP_FIXED, MAP_FIXED, MAP_FIXED, MAP_FIXED, MAP_FIXED, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_FIXED_NOREPLACE, 0, 0]);
     for (const [flag, n] of [[MAP_GROWSDOWN, 14], [MAP_NORESERVE, 10], [MAP_POPULATE, 10], [MAP_LOCKED, 16], [MAP_STACK, 16], ...RARE_FLAGS] as const) if (random.oneIn(n)) flags |= flag;

@@ -1,16 +1,17 @@
 // Models MADV_COLD, MADV_PAGEOUT and MADV_FREE of mm/madvise.c (6.18).
 /**
  * Advice about what reclaim should do with pages that are mapped here alone.
- * Deviation: a machine that unmaps nothing (nrSwapSlots 0) takes none of it.
+ * Deviation: a machine that unmaps nothing (nrSwapSlots 0) takes none of it, but for memory that may be dropped (MAP_DROPPABLE): that goes at once.
  * Lock order: mmap_sem (read) > page lock > ptl.
  */
-import { PAGE_SIZE } from '@mmun/include';
+import { PAGE_SIZE, VM_DROPPABLE } from '@mmun/include';
 import type { MaySleep, Mm, Pfn, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import {
   pageClearDirty, pageTestAndClearYoung, pteMkclean, pteMkold, ptePfn, ptePresent, ptepClearFlush, ptepGet, ptepGetAndClear, ptepTestAndClearYoung, setPteAt,
 } from '#asm';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '#mmu-notifier';
 import { pteOffsetMapLock, pteUnmapUnlock } from './gup.js';
+import { zapPageRange } from './memory.js';
 import { vmaMm } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { pageMapcount } from './rmap.js';
@@ -22,7 +23,10 @@ import { deactivatePage, reclaimPage } from './vmscan.js';
 
 /** MADV_COLD or MADV_PAGEOUT. @locks mmap_sem R @holds the VMA is not locked, nor a driver's */
 export function* madvisePageout(m: Machine, vma: Vma, start: Vaddr, end: Vaddr, isOut: boolean): Task<MaySleep> {
-  if (m.bootConfig.nrSwapSlots === 0) return;
+  if (m.bootConfig.nrSwapSlots === 0) {
+    if (isOut && (m.vma.vmFlags[vma] & VM_DROPPABLE) !== 0) yield* dropPages(m, vma, start, end);
+    return;
+  }
   yield* lruAddDrain(m);
   for (let address = start; address < end; address = (address + PAGE_SIZE) as Vaddr) {
     const pfn = yield* coolPte(m, vma, vmaMm(m, vma), address);
@@ -42,6 +46,13 @@ export function* madviseFree(m: Machine, vma: Vma, start: Vaddr, end: Vaddr): Ta
     if (pfn !== 0) yield* deactivatePage(m, pfn);
   }
   yield* mmuNotifierInvalidateRangeEnd(m, mm, start, end);
+}
+
+/** Pages that are mapped here alone, whatever was written to them. @locks mmap_sem R */
+function* dropPages(m: Machine, vma: Vma, start: Vaddr, end: Vaddr): Task<MaySleep> {
+  for (let address = start; address < end; address = (address + PAGE_SIZE) as Vaddr) {
+    if ((yield* coolPte(m, vma, vmaMm(m, vma), address)) !== 0) yield* zapPageRange(m, vma, address, PAGE_SIZE);
+  }
 }
 
 /** The pte becomes old. @returns the page if no other pte maps it; a hint, without a reference */

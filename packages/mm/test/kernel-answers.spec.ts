@@ -2,7 +2,7 @@
 import { HPAGE_PMD_NR } from '#asm';
 import * as image from '@mmun/image';
 import {
-  EFBIG, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM, MADV_COLLAPSE, MADV_DODUMP, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_REMOVE, MAP_32BIT, MAP_ANONYMOUS, MAP_DROPPABLE, MAP_FIXED,
+  EFBIG, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM, MADV_COLLAPSE, MADV_DODUMP, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_PAGEOUT, MADV_REMOVE, MAP_32BIT, MAP_ANONYMOUS, MAP_DROPPABLE, MAP_FIXED,
   MAP_LOCKED, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_SYNC, MCL_FUTURE, PAGE_SIZE, PF_USER, PF_WRITE, PROT_READ, PROT_WRITE, VM_DONTDUMP, VM_DROPPABLE, VM_FAULT_SIGBUS,
   VM_LOCKED, VM_MERGEABLE, VM_NORESERVE, VM_WIPEONFORK,
 } from '@mmun/include';
@@ -150,6 +150,17 @@ describe('rare flags', () => {
     expect(w.run(image.sysMadvise(w.m, at as Vaddr, PAGE_SIZE, MADV_KEEPONFORK))).toBe(-EINVAL);
     expect(w.run(image.sysMadvise(w.m, at as Vaddr, PAGE_SIZE, MADV_DODUMP))).toBe(-EINVAL);
     expect(rare(w, MAP_DROPPABLE | MAP_ANONYMOUS | MAP_LOCKED)).toBe(-EINVAL);
+  });
+
+  it('MADV_PAGEOUT drops what may be dropped, written or not, where there is no swap, but not what fork has shared', () => {
+    const w = world();
+    const at = rare(w, MAP_DROPPABLE | MAP_ANONYMOUS);
+    const kept = rare(w, MAP_PRIVATE | MAP_ANONYMOUS);
+    for (const address of [at, kept]) w.write(address, 9);
+    for (const address of [at, kept]) expect(w.run(image.sysMadvise(w.m, address as Vaddr, PAGE_SIZE, MADV_PAGEOUT))).toBe(0);
+    expect([w.row(at).anonymous, w.row(kept).anonymous]).toEqual([0, 1]);
+    expect([w.read(at), w.read(kept)]).toEqual([0, 9]);
+    expect(image.checkMachine(w.m)).toEqual([]);
   });
 
   it('MADV_COLLAPSE wants room for a huge page, MADV_REMOVE an offset that the file system knows', () => {
