@@ -96,7 +96,8 @@ function pagesApart(design: DesignName): Scenario {
       const [a, b] = [t.mmap(1, { at: PAGE_SIZE as Vaddr }), t.mmap(1, { at: (9 * PAGE_SIZE) as Vaddr })];
       t.write(a, 7);
       t.write(b, 8);
-      t.dev.read(a);
+      // for writing, so that the entry that makes room has something to tell
+      t.dev.write(a);
       return { a, b, file: null, child: 0 as TaskStruct, other: 0 };
     }),
   };

@@ -34,7 +34,8 @@ export async function search(scenario: Scenario, plugin: SecondaryMmu, effort: E
 
 /** One execution: what a finding of the scenario named. */
 export async function replay(scenario: Scenario, plugin: SecondaryMmu, text: string): Promise<CheckReport> {
-  return explored(scenario, plugin, { replay: text }, undefined, true);
+  const report = await explored(scenario, plugin, { replay: text }, undefined, true);
+  return { ...report, findings: report.findings.map(withoutPauses) };
 }
 
 /** What is forgotten has no line until somebody keeps the lines of everything: once more, then, and only this execution. */
@@ -43,9 +44,20 @@ async function located(scenario: Scenario, plugin: SecondaryMmu, report: CheckRe
   for (const finding of report.findings) {
     const isLate = finding.replay !== '' && (finding.code === 'bad-plugin' || finding.code === 'lock-misuse');
     const again = isLate ? (await replay(scenario, plugin, finding.replay)).findings.find(({ code }) => code === finding.code) : undefined;
-    findings.push(again === undefined ? finding : { ...finding, message: again.message });
+    findings.push(withoutPauses(again === undefined ? finding : { ...finding, message: again.message }));
   }
   return { ...report, findings };
+}
+
+/** The points that stand for no operation (see guard.ts) are no steps to a reader. */
+function withoutPauses(finding: CheckFinding): CheckFinding {
+  const kept = finding.steps.map(({ text }, at) => ({ at, isStep: !text.includes('looks at word[0]') }));
+  const places = kept.filter(({ isStep }) => isStep).map(({ at }) => at);
+  const numberOf = (step: number): number => kept.slice(0, step).filter(({ isStep }) => isStep).length;
+  return {
+    ...finding, steps: places.map((at) => finding.steps[at] as (typeof finding.steps)[number]),
+    why: finding.why.replaceAll(/\bstep (\d+)/g, (_all, step: string) => `step ${numberOf(Number(step))}`),
+  };
 }
 
 async function explored(scenario: Scenario, plugin: SecondaryMmu, options: Omit<CheckOptions, 'variant'>, signal?: AbortSignal, isLocating = false): Promise<CheckReport> {

@@ -15,6 +15,8 @@ interface Bug {
 
 const ERROR = '  const error = device.isReleased[d] === 1 ? -ESRCH : device.ranges[d] > 0 ? -EAGAIN : 0;\n';
 
+const INSTALL = '  if (error === 0) yield* put(x, row, 2 * pfn + (cookie & 1), pageOf(address)); // only what was asked for\n';
+
 const BUGS: readonly Bug[] = [
   {
     what: 'looks whether a range is under way before it has the lock', trial: 'range-dontneed-read',
@@ -22,11 +24,22 @@ const BUGS: readonly Bug[] = [
   },
   {
     what: 'names the page of an entry after it has left the lock', trial: 'range-dontneed-read',
-    edits: [{ find: '    entry.page[row] = pageOf(address);\n  }\n  yield* s.spinUnlock(lock);\n', replace: '    yield* s.spinUnlock(lock);\n    entry.page[row] = pageOf(address);\n  } else yield* s.spinUnlock(lock);\n' }],
+    edits: [
+      { find: '  entry.page[row] = page;\n', replace: '' },
+      { find: `${INSTALL}  yield* s.spinUnlock(lock);\n`, replace: `${INSTALL}  yield* s.spinUnlock(lock);\n  if (error === 0) entry.page[row] = pageOf(address);\n` },
+    ],
   },
   {
     what: 'names the page of an entry in a step of its own', trial: 'v5-two-pages',
-    edits: [{ find: '    entry.page[row] = pageOf(address);\n', replace: '    yield* s.step(WRITE, whereOf(entry.page, row));\n    entry.page[row] = pageOf(address);\n' }],
+    edits: [{ find: '  entry.page[row] = page;\n', replace: '  yield* s.step(WRITE, whereOf(entry.page, row));\n  entry.page[row] = page;\n' }],
+  },
+  {
+    // as the driver here had it for a while
+    what: 'names the page of an entry after it has marked the one that went', trial: 'v5-two-pages',
+    edits: [
+      { find: '  entry.page[row] = page;\n', replace: '' },
+      { find: INSTALL, replace: `${INSTALL}  if (error === 0) entry.page[row] = pageOf(address);\n` },
+    ],
   },
   {
     what: 'takes away the first page of a range of v5 only', trial: 'v5-rule-every-page',

@@ -75,11 +75,12 @@ function* drop(x: Devices, d: number, start: number, end: number, change?: () =>
   yield* s.spinUnlock(lock);
 }
 
-/** The one place where an entry changes. @locks the device's */
-function* put({ s, entry }: Devices, row: number, word: number): Task<Step> {
+/** The one place where an entry changes, all of it in one step. @locks the device's */
+function* put({ s, entry }: Devices, row: number, word: number, page = 0): Task<Step> {
   yield* s.step(WRITE, whereOf(entry.word, row)); // a point before every store that the hardware can see
   const old = entry.word[row];
   entry.word[row] = word;
+  entry.page[row] = page;
   if (old % 2 === 1) yield* s.setPageDirty((old >>> 1) as Pfn); // the device may have written there, and the pte does not know
 }
 
@@ -91,10 +92,7 @@ function* install(x: Devices, cookie: number, address: Vaddr, pfn: Pfn): Task<Un
   const lock = s.spinlockAt(device.lock, d);
   yield* s.spinLock(lock);
   const error = device.isReleased[d] === 1 ? -ESRCH : device.ranges[d] > 0 ? -EAGAIN : 0;
-  if (error === 0) {
-    yield* put(x, row, 2 * pfn + (cookie & 1)); // only what was asked for
-    entry.page[row] = pageOf(address);
-  }
+  if (error === 0) yield* put(x, row, 2 * pfn + (cookie & 1), pageOf(address)); // only what was asked for
   yield* s.spinUnlock(lock);
   return error;
 }
