@@ -43,6 +43,7 @@ describe('get_user_pages_fast', () => {
     expect([copy === zero, copy]).toEqual([false, frameAt(w, a)]);
     expect([fast(w, w.mmap(1, { prot: PROT_READ }), true), fast(w, 0x1000), fast(w, w.mmap(1, { prot: 0 }))]).toEqual([-EFAULT, -EFAULT, -EFAULT]);
     expect(w.as(image.kernelThread(w.m), () => fast(w, a))).toBe(-EFAULT);
+    for (const pfn of [zero, copy]) w.run(image.putPage(w.m, pfn as Pfn));
   });
 
   it('a pte that lets a driver\'s frame through is left to the slow way, which refuses', () => {
@@ -52,6 +53,8 @@ describe('get_user_pages_fast', () => {
     const own = w.run<Pfn>(allocPage(w.m));
     w.run(image.remapPfnRange(w.m, image.findVma(w.m, image.mmOf(w.m, w.task), a), a, own, P));
     expect([fast(w, a), w.m.page.refcount[own]]).toEqual([-EFAULT, 1]);
+    w.run(image.sysMunmap(w.m, a, P));
+    w.run(image.putPage(w.m, own));
   });
 
   gate('CHECKED').it('takes no lock where the page is there; where no TLB is modelled it takes mmap_sem', () => {
@@ -59,7 +62,9 @@ describe('get_user_pages_fast', () => {
     const locks = [w, without].map((on) => {
       const a = on.mmap(1);
       on.write(a, 7);
-      return pointsOf(on, () => void fast(on, a)).filter((point) => /mmapSem|ptl|Lock/.test(point)).length;
+      const points = pointsOf(on, () => void fast(on, a));
+      on.run(image.putPage(on.m, frameAt(on, a) as Pfn));
+      return points.filter((point) => /mmapSem|ptl|Lock/.test(point)).length;
     });
     expect(locks[0]).toBe(0);
     expect(locks[1]).toBeGreaterThan(0);

@@ -5,7 +5,7 @@ import { mutexAt, mutexLock, recordLockSites, downRead, spinLock, spinLockNested
 import { rmapLock } from '#mmu-notifier';
 import { gate } from '@mmun/test-support';
 import { lockPage, trylockPage } from '../src/page-flags.js';
-import { world } from './page-world.js';
+import { leftAsItIs, world } from './page-world.js';
 import type { Machine } from './page-world.js';
 
 const checked = gate('CHECKED');
@@ -28,6 +28,7 @@ const ORDER: readonly (readonly [string, Take])[] = [
 function machine(): Machine {
   const { m } = world();
   recordLockSites(m);
+  leftAsItIs(m); // with the first lock held
   return m;
 }
 

@@ -27,9 +27,23 @@ export interface World {
 
 export const SMALL: Config = { nrFrames: 4096, nrSwapSlots: 0, nrTables: 256, nrVmas: 512, nrAnonVmas: 512, nrAnonVmaChains: 1024, nrTasks: 16, nrMms: 16, nrInodes: 64, nrFiles: 128, pageContentWords: 4 };
 
+/** Machines of the test that runs. */
+const machines: Machine[] = [];
+
+/** After every test all counts, maps and lists of its machines are walked. */
+afterEach(() => {
+  for (const m of machines.splice(0)) expect(image.checkMachine(m)).toEqual([]);
+});
+
+/** For a machine that is left in the middle of something, on purpose. */
+export function leftAsItIs(m: Machine): void {
+  machines.splice(machines.indexOf(m), 1);
+}
+
 export function world(config: Config = {}): World {
   const base = image.defaultConfig;
   const m = image.boot({ ...base, ...SMALL, ...config, settings: { ...base.settings, ...config.settings } });
+  machines.push(m);
   const task = image.newProcess(m);
   image.setCurrent(m, task);
   image.run(m, image.sysExecve(m, emptyLayout()));
