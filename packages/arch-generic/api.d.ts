@@ -6,13 +6,17 @@ type ArchConfig = Pick<MachineConfig, 'nrCpus' | 'nrFrames' | 'nrTables' | 'tlbE
 interface ArchMachine extends LockingMachine, NotifierMachine, ArchTables {
     readonly mm: {
         readonly pgd: Uint32Array;
+        readonly mmUsers: Int32Array;
+    };
+    readonly task: {
+        readonly mm: Uint32Array;
     };
     readonly vma: {
         readonly vmMm: Uint32Array;
     };
 }
 interface ArchTables {
-    readonly pgtable: Pgtable;
+    readonly pgtable: PageTables;
     readonly tlb: Tlb;
     readonly storageKey: Table<typeof storageKeySpec>;
 }
@@ -22,6 +26,7 @@ const HPAGE_SIZE: number;
 const HUGE_TABLE_LEVEL: TableLevel;
 const PGDIR_SHIFT: number;
 const PGDIR_SIZE: number;
+const PGTABLES_PER_PAGE: number;
 const PMD_SHIFT: number;
 const PMD_SIZE: number;
 const PTRS_PER_PGD: number;
@@ -30,7 +35,7 @@ const PTRS_PER_PTE: number;
 const PTRS_PER_PUD: number;
 const PUD_SHIFT: number;
 const PUD_SIZE: number;
-interface Pgtable {
+interface PageTables {
     readonly entries: Uint32Array;
     readonly nrFrames: number;
 }
@@ -42,10 +47,13 @@ interface ReservedArch {
     readonly config: Pick<MachineConfig, 'nrCpus' | 'nrFrames' | 'tlbEntries'>;
 }
 const TASK_SIZE: Vaddr;
+const TLB_GATHERS_PAGES: boolean;
 interface Tlb extends Table<typeof tlbSpec>, Table<typeof tlbCpuSpec> {
     readonly nrCpus: number;
     readonly entriesPerCpu: number;
 }
+function archTlbGatherMmu(_m: ArchMachine, _mm: Mm, isFull: boolean): Task<Step, boolean>;
+function entryTable(m: ArchTables, slot: number): Pfn;
 function flushCleared(m: ArchMachine, mm: Mm, vma: Vma, address: Vaddr): Task<Step>;
 function flushTlbMm(m: ArchMachine, mm: Mm): Task<Step>;
 function flushTlbPage(m: ArchMachine, vma: Vma, address: Vaddr): Task<Step>;
@@ -67,10 +75,13 @@ function pageTestDirty(_m: ArchMachine, _pfn: Pfn): boolean;
 function pfnPte(pfn: Pfn, prot: Pgprot): Pte;
 function pgdAddrEnd(address: Vaddr, end: Vaddr): Vaddr;
 function pgdClear(m: ArchMachine, pgdp: Pgdp): Task<Step>;
+function pgdClearNopud(_m: ArchMachine, _pgdp: Pgdp): Task<Step>;
 function pgdNone(m: ArchTables, pgdp: Pgdp): boolean;
+function pgdNoneNopud(_m: ArchTables, _pgdp: Pgdp): boolean;
 function pgdOffset(m: ArchMachine, mm: Mm, address: Vaddr): Pgdp;
 function pgdPage(m: ArchTables, pgdp: Pgdp): Pfn;
 function pgdPopulate(m: ArchMachine, pgdp: Pgdp, table: Pfn): Task<Step>;
+function pgdPopulateNopud(_m: ArchMachine, _pgdp: Pgdp, _table: Pfn): Task<Step>;
 function pmdAddrEnd(address: Vaddr, end: Vaddr): Vaddr;
 function pmdClear(m: ArchMachine, pmdp: Pmdp): Task<Step>;
 function pmdHuge(m: ArchTables, pmdp: Pmdp): boolean;
@@ -79,7 +90,8 @@ function pmdMkhuge(_m: ArchMachine, _pmdp: Pmdp): Task<Step>;
 function pmdNone(m: ArchTables, pmdp: Pmdp): boolean;
 function pmdOffset(m: ArchTables, pudp: Pudp, address: Vaddr): Pmdp;
 function pmdPage(m: ArchTables, pmdp: Pmdp): Pfn;
-function pmdPopulate(m: ArchMachine, pmdp: Pmdp, table: Pfn): Task<Step>;
+function pmdPgtable(m: ArchTables, pmdp: Pmdp): Pgtable;
+function pmdPopulate(m: ArchMachine, pmdp: Pmdp, table: Pgtable): Task<Step>;
 function pteClear(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep): Task<Step>;
 function pteClearNotPresentFull(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep, _isFull: boolean): Task<Step>;
 function pteDirty(pte: Pte): boolean;
@@ -119,14 +131,17 @@ function pudAddrEnd(address: Vaddr, end: Vaddr): Vaddr;
 function pudClear(m: ArchMachine, pudp: Pudp): Task<Step>;
 function pudNone(m: ArchTables, pudp: Pudp): boolean;
 function pudOffset(m: ArchTables, pgdp: Pgdp, address: Vaddr): Pudp;
+function pudOffsetNopud(_m: ArchTables, pgdp: Pgdp, _address: Vaddr): Pudp;
 function pudPage(m: ArchTables, pudp: Pudp): Pfn;
 function pudPopulate(m: ArchMachine, pudp: Pudp, table: Pfn): Task<Step>;
 function reserveArch(layout: Layout, config: ArchConfig): ReservedArch;
 function reserveArchTables(layout: Layout, config: ArchConfig, wordsPerTable: number, nrStorageKeys?: number): ReservedArch;
 function setPteAt(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, pte: Pte): Task<Step>;
 function smpProcessorId(m: ArchMachine): number;
+function storeEntry(m: ArchMachine, slot: number, low: number, high: number): Task<Step>;
 function swpEntryToPte(entry: number): Pte;
 function tableInit(m: ArchTables, table: Pfn, _level: TableLevel): void;
+function tlbFlush(m: ArchMachine, mm: Mm, _isFull: boolean, _hasTable: boolean): Task<Step>;
 function viewArch(buffer: ArrayBuffer, reserved: ReservedArch): ArchTables;
 function vmGetPageProt(vmFlags: number): Pgprot;
 function walkPte(m: ArchMachine, mm: Mm, address: Vaddr): Ptep;

@@ -11,6 +11,7 @@ const HPAGE_SIZE: number;
 const HUGE_TABLE_LEVEL: TableLevel;
 const PGDIR_SHIFT: number;
 const PGDIR_SIZE: number;
+const PGTABLES_PER_PAGE: number;
 const PMD_SHIFT: number;
 const PMD_SIZE: number;
 const PTRS_PER_PGD: number;
@@ -19,13 +20,15 @@ const PTRS_PER_PTE: number;
 const PTRS_PER_PUD: number;
 const PUD_SHIFT: number;
 const PUD_SIZE: number;
-// Pgtable: of @mmun/arch-generic
+// PageTables: of @mmun/arch-generic
 // ReservedArch: of @mmun/arch-generic
 const TASK_SIZE: Vaddr;
+const TLB_GATHERS_PAGES: boolean;
 // Tlb: of @mmun/arch-generic
-// flushTlbMm: of @mmun/arch-generic
+function archTlbGatherMmu(m: ArchMachine, mm: Mm, isFull: boolean): Task<Step, boolean>;
+function flushTlbMm(m: ArchMachine, mm: Mm): Task<Step>;
 function flushTlbPage(_m: ArchMachine, _vma: Vma, _address: Vaddr): Task<Step>;
-// flushTlbRange: of @mmun/arch-generic
+function flushTlbRange(m: ArchMachine, vma: Vma, _start: Vaddr, _end: Vaddr): Task<Step>;
 // gupFastBegin: of @mmun/arch-generic
 // gupFastEnd: of @mmun/arch-generic
 function hugePteOffset(_m: ArchTables, pmdp: Pmdp, _address: Vaddr): Ptep;
@@ -37,21 +40,22 @@ function pageClearDirty(m: ArchMachine, pfn: Pfn): Task<Step>;
 function pageTestAndClearYoung(m: ArchMachine, pfn: Pfn): Task<Step, number>;
 function pageTestDirty(m: ArchMachine, pfn: Pfn): boolean;
 function pfnPte(pfn: Pfn, prot: Pgprot): Pte;
-function pgdAddrEnd(address: Vaddr, end: Vaddr): Vaddr;
-function pgdClear(_m: ArchMachine, _pgdp: Pgdp): Task<Step>;
-function pgdNone(_m: ArchTables, _pgdp: Pgdp): boolean;
+// pgdAddrEnd: of @mmun/arch-generic
+// pgdClear: of @mmun/arch-generic
+// pgdNone: of @mmun/arch-generic
 function pgdOffset(m: ArchMachine, mm: Mm, address: Vaddr): Pgdp;
-function pgdPage(m: ArchTables, pgdp: Pgdp): Pfn;
-function pgdPopulate(_m: ArchMachine, _pgdp: Pgdp, _table: Pfn): Task<Step>;
-function pmdAddrEnd(address: Vaddr, end: Vaddr): Vaddr;
+// pgdPage: of @mmun/arch-generic
+// pgdPopulate: of @mmun/arch-generic
+// pmdAddrEnd: of @mmun/arch-generic
 function pmdClear(m: ArchMachine, pmdp: Pmdp): Task<Step>;
 function pmdHuge(_m: ArchTables, _pmdp: Pmdp): boolean;
 function pmdIsEmpty(m: ArchTables, pmdp: Pmdp): boolean;
 function pmdMkhuge(_m: ArchMachine, _pmdp: Pmdp): Task<Step>;
 function pmdNone(m: ArchTables, pmdp: Pmdp): boolean;
 function pmdOffset(m: ArchTables, pudp: Pudp, address: Vaddr): Pmdp;
-function pmdPage(m: ArchTables, pmdp: Pmdp): Pfn;
-function pmdPopulate(m: ArchMachine, pmdp: Pmdp, table: Pfn): Task<Step>;
+// pmdPage: of @mmun/arch-generic
+function pmdPgtable(m: ArchTables, pmdp: Pmdp): Pgtable;
+function pmdPopulate(m: ArchMachine, pmdp: Pmdp, table: Pgtable): Task<Step>;
 function pteClear(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep): Task<Step>;
 // pteClearNotPresentFull: of @mmun/arch-generic
 function pteDirty(_pte: Pte): boolean;
@@ -87,17 +91,18 @@ function ptepPresent(m: ArchTables, ptep: Ptep): boolean;
 function ptepSetAccessFlags(m: ArchMachine, vma: Vma, address: Vaddr, ptep: Ptep, entry: Pte, _isDirty: boolean): Task<Step, boolean>;
 function ptepSetWrprotect(m: ArchMachine, mm: Mm, address: Vaddr, ptep: Ptep): Task<Step>;
 function ptepTestAndClearYoung(_m: ArchMachine, _vma: Vma, _address: Vaddr, _ptep: Ptep): Task<Step, number>;
-function pudAddrEnd(address: Vaddr, end: Vaddr): Vaddr;
+// pudAddrEnd: of @mmun/arch-generic
 function pudClear(m: ArchMachine, pudp: Pudp): Task<Step>;
 function pudNone(m: ArchTables, pudp: Pudp): boolean;
-function pudOffset(_m: ArchTables, pgdp: Pgdp, _address: Vaddr): Pudp;
-function pudPage(m: ArchTables, pudp: Pudp): Pfn;
+// pudOffset: of @mmun/arch-generic
+// pudPage: of @mmun/arch-generic
 function pudPopulate(m: ArchMachine, pudp: Pudp, table: Pfn): Task<Step>;
 function reserveArch(layout: Layout, config: ArchConfig): ReservedArch;
 function setPteAt(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, pte: Pte): Task<Step>;
 // smpProcessorId: of @mmun/arch-generic
 function swpEntryToPte(entry: number): Pte;
 function tableInit(m: ArchTables, table: Pfn, level: TableLevel): void;
+function tlbFlush(m: ArchMachine, mm: Mm, isFull: boolean, hasTable: boolean): Task<Step>;
 // viewArch: of @mmun/arch-generic
 function vmGetPageProt(vmFlags: number): Pgprot;
 function walkPte(m: ArchMachine, mm: Mm, address: Vaddr): Ptep;

@@ -11,6 +11,7 @@ const HPAGE_SIZE: number;
 const HUGE_TABLE_LEVEL: TableLevel;
 const PGDIR_SHIFT: number;
 const PGDIR_SIZE: number;
+const PGTABLES_PER_PAGE: number;
 const PMD_SHIFT: number;
 const PMD_SIZE: number;
 const PTRS_PER_PGD: number;
@@ -19,10 +20,12 @@ const PTRS_PER_PTE: number;
 const PTRS_PER_PUD: number;
 const PUD_SHIFT: number;
 const PUD_SIZE: number;
-// Pgtable: of @mmun/arch-generic
+// PageTables: of @mmun/arch-generic
 // ReservedArch: of @mmun/arch-generic
 const TASK_SIZE: Vaddr;
+// TLB_GATHERS_PAGES: of @mmun/arch-generic
 // Tlb: of @mmun/arch-generic
+// archTlbGatherMmu: of @mmun/arch-generic
 // flushTlbMm: of @mmun/arch-generic
 // flushTlbPage: of @mmun/arch-generic
 // flushTlbRange: of @mmun/arch-generic
@@ -37,13 +40,13 @@ function hwTranslate(m: ArchTables, ptep: Ptep, isWrite: boolean): number;
 // pageTestAndClearYoung: of @mmun/arch-generic
 // pageTestDirty: of @mmun/arch-generic
 function pfnPte(pfn: Pfn, prot: Pgprot): Pte;
-function pgdAddrEnd(address: Vaddr, end: Vaddr): Vaddr;
-function pgdClear(_m: ArchMachine, _pgdp: Pgdp): Task<Step>;
-function pgdNone(_m: ArchTables, _pgdp: Pgdp): boolean;
+// pgdAddrEnd: of @mmun/arch-generic
+// pgdClear: of @mmun/arch-generic
+// pgdNone: of @mmun/arch-generic
 function pgdOffset(m: ArchMachine, mm: Mm, address: Vaddr): Pgdp;
 function pgdPage(m: ArchTables, pgdp: Pgdp): Pfn;
-function pgdPopulate(_m: ArchMachine, _pgdp: Pgdp, _table: Pfn): Task<Step>;
-function pmdAddrEnd(address: Vaddr, end: Vaddr): Vaddr;
+// pgdPopulate: of @mmun/arch-generic
+// pmdAddrEnd: of @mmun/arch-generic
 function pmdClear(m: ArchMachine, pmdp: Pmdp): Task<Step>;
 function pmdHuge(m: ArchTables, pmdp: Pmdp): boolean;
 function pmdIsEmpty(m: ArchTables, pmdp: Pmdp): boolean;
@@ -51,7 +54,8 @@ function pmdMkhuge(m: ArchMachine, pmdp: Pmdp): Task<Step>;
 function pmdNone(m: ArchTables, pmdp: Pmdp): boolean;
 function pmdOffset(_m: ArchTables, pudp: Pudp, _address: Vaddr): Pmdp;
 function pmdPage(m: ArchTables, pmdp: Pmdp): Pfn;
-function pmdPopulate(m: ArchMachine, pmdp: Pmdp, table: Pfn): Task<Step>;
+function pmdPgtable(m: ArchTables, pmdp: Pmdp): Pgtable;
+function pmdPopulate(m: ArchMachine, pmdp: Pmdp, table: Pgtable): Task<Step>;
 function pteClear(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep): Task<Step>;
 // pteClearNotPresentFull: of @mmun/arch-generic
 function pteDirty(pte: Pte): boolean;
@@ -87,10 +91,10 @@ function ptepPresent(m: ArchTables, ptep: Ptep): boolean;
 function ptepSetAccessFlags(m: ArchMachine, _vma: Vma, _address: Vaddr, ptep: Ptep, entry: Pte, _isDirty: boolean): Task<Step, boolean>;
 function ptepSetWrprotect(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep): Task<Step>;
 function ptepTestAndClearYoung(m: ArchMachine, _vma: Vma, _address: Vaddr, ptep: Ptep): Task<Step, number>;
-function pudAddrEnd(address: Vaddr, end: Vaddr): Vaddr;
+// pudAddrEnd: of @mmun/arch-generic
 function pudClear(_m: ArchMachine, _pudp: Pudp): Task<Step>;
 function pudNone(_m: ArchTables, _pudp: Pudp): boolean;
-function pudOffset(_m: ArchTables, pgdp: Pgdp, _address: Vaddr): Pudp;
+// pudOffset: of @mmun/arch-generic
 function pudPage(m: ArchTables, pudp: Pudp): Pfn;
 function pudPopulate(_m: ArchMachine, _pudp: Pudp, _table: Pfn): Task<Step>;
 function reserveArch(layout: Layout, config: ArchConfig): ReservedArch;
@@ -98,6 +102,7 @@ function setPteAt(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, pte: Pte
 // smpProcessorId: of @mmun/arch-generic
 function swpEntryToPte(entry: number): Pte;
 function tableInit(m: ArchTables, table: Pfn, _level: TableLevel): void;
+// tlbFlush: of @mmun/arch-generic
 // viewArch: of @mmun/arch-generic
 function vmGetPageProt(vmFlags: number): Pgprot;
 function walkPte(m: ArchMachine, mm: Mm, address: Vaddr): Ptep;

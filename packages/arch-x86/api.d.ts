@@ -11,6 +11,7 @@ const HAVE_RCU_TABLE_FREE: boolean;
 // HUGE_TABLE_LEVEL: of @mmun/arch-generic
 // PGDIR_SHIFT: of @mmun/arch-generic
 // PGDIR_SIZE: of @mmun/arch-generic
+// PGTABLES_PER_PAGE: of @mmun/arch-generic
 // PMD_SHIFT: of @mmun/arch-generic
 // PMD_SIZE: of @mmun/arch-generic
 // PTRS_PER_PGD: of @mmun/arch-generic
@@ -19,10 +20,12 @@ const HAVE_RCU_TABLE_FREE: boolean;
 // PTRS_PER_PUD: of @mmun/arch-generic
 // PUD_SHIFT: of @mmun/arch-generic
 // PUD_SIZE: of @mmun/arch-generic
-// Pgtable: of @mmun/arch-generic
+// PageTables: of @mmun/arch-generic
 // ReservedArch: of @mmun/arch-generic
 // TASK_SIZE: of @mmun/arch-generic
+// TLB_GATHERS_PAGES: of @mmun/arch-generic
 // Tlb: of @mmun/arch-generic
+// archTlbGatherMmu: of @mmun/arch-generic
 function flushTlbMm(m: ArchMachine, mm: Mm): Task<Step>;
 function flushTlbPage(m: ArchMachine, vma: Vma, address: Vaddr): Task<Step>;
 function flushTlbRange(m: ArchMachine, vma: Vma, start: Vaddr, end: Vaddr): Task<Step>;
@@ -51,6 +54,7 @@ function pfnPte(pfn: Pfn, prot: Pgprot): Pte;
 // pmdNone: of @mmun/arch-generic
 // pmdOffset: of @mmun/arch-generic
 // pmdPage: of @mmun/arch-generic
+// pmdPgtable: of @mmun/arch-generic
 // pmdPopulate: of @mmun/arch-generic
 function pteClear(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep): Task<Step>;
 // pteClearNotPresentFull: of @mmun/arch-generic
@@ -98,6 +102,7 @@ function setPteAt(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, pte: Pte
 // smpProcessorId: of @mmun/arch-generic
 function swpEntryToPte(entry: number): Pte;
 // tableInit: of @mmun/arch-generic
+// tlbFlush: of @mmun/arch-generic
 // viewArch: of @mmun/arch-generic
 function vmGetPageProt(vmFlags: number): Pgprot;
 // walkPte: of @mmun/arch-generic

@@ -19,6 +19,7 @@ interface AsmGeometry {
     readonly PGDIR_SIZE: number;
     readonly TASK_SIZE: Vaddr;
     readonly HPAGE_PMD_NR: number;
+    readonly PGTABLES_PER_PAGE: number;
 }
 interface AsmHugetlb<M> {
     readonly HPAGE_SIZE: number;
@@ -41,9 +42,10 @@ interface AsmLevels<M> {
     pgdPage(m: M, pgdp: Pgdp): Pfn;
     pudPage(m: M, pudp: Pudp): Pfn;
     pmdPage(m: M, pmdp: Pmdp): Pfn;
+    pmdPgtable(m: M, pmdp: Pmdp): Pgtable;
     pgdPopulate(m: M, pgdp: Pgdp, table: Pfn): Task<Step>;
     pudPopulate(m: M, pudp: Pudp, table: Pfn): Task<Step>;
-    pmdPopulate(m: M, pmdp: Pmdp, table: Pfn): Task<Step>;
+    pmdPopulate(m: M, pmdp: Pmdp, table: Pgtable): Task<Step>;
     pgdClear(m: M, pgdp: Pgdp): Task<Step>;
     pudClear(m: M, pudp: Pudp): Task<Step>;
     pmdClear(m: M, pmdp: Pmdp): Task<Step>;
@@ -102,6 +104,9 @@ interface AsmTlb<M> {
     flushTlbPage(m: M, vma: Vma, address: Vaddr): Task<Step>;
     flushTlbRange(m: M, vma: Vma, start: Vaddr, end: Vaddr): Task<Step>;
     flushTlbMm(m: M, mm: Mm): Task<Step>;
+    archTlbGatherMmu(m: M, mm: Mm, isFull: boolean): Task<Step, boolean>;
+    tlbFlush(m: M, mm: Mm, isFull: boolean, hasTable: boolean): Task<Step>;
+    readonly TLB_GATHERS_PAGES: boolean;
     hwAccess(m: M, cpu: number, mm: Mm, address: Vaddr, isWrite: boolean): Task<Step, number>;
     hwMarkAccess(m: M, pfn: Pfn, isWrite: boolean): void;
     gupFastBegin(m: M, cpu: number, mm: Mm): Task<Step>;
@@ -158,6 +163,7 @@ interface ExecLayout {
     readonly startBrk: Vaddr;
     readonly startStack: Vaddr;
     readonly argStart: Vaddr;
+    readonly dataBytes?: number;
 }
 interface ExecRow {
     readonly kind: 'stack' | 'file' | 'bss' | 'vdso' | 'vvar';
@@ -183,7 +189,7 @@ interface FindingStep {
 }
 type GracePeriod<Why extends string = string> = `waits for RCU readers: ${Why}`;
 interface ImageConfig {
-    readonly arch: 'generic' | 'x86' | 's390' | 'toy';
+    readonly arch: 'generic' | 'x86' | 's390' | 's390-256' | 'toy';
     readonly design: 'v5' | 'range' | 'off';
     readonly build: 'checked' | 'fast';
 }
@@ -209,8 +215,13 @@ interface InspectedImage<M extends BootedMachine = BootedMachine> {
     wordAt(m: M, mm: Mm, address: Vaddr): number;
     isPageDirty(m: M, pfn: Pfn): boolean;
     isPageOfFile(m: M, pfn: Pfn): boolean;
+    inodeOfPage(m: M, pfn: Pfn): Inode;
+    pageIndex(m: M, pfn: Pfn): number;
+    inodeGeneration(m: M, inode: Inode): number;
+    fileWordAt(m: M, inode: Inode, index: number): number | undefined;
     isPageStored(m: M, pfn: Pfn): boolean;
     pagemapEntry(m: M, mm: Mm, address: Vaddr): number;
+    auditVmas(m: M, mm: Mm, visit: VmaVisitor): void;
     tlbTranslation(m: M, cpu: number, mm: Mm, address: Vaddr): number;
     auditTlb(m: M, visit: TlbVisitor): void;
     taskCpu(m: M, task: TaskStruct): number;
@@ -351,6 +362,7 @@ interface KernelSettings {
     readonly mmapMinAddr: number;
     readonly transparentHugepage: 'always' | 'madvise' | 'never';
     readonly capIpcLock: boolean;
+    readonly dacMmapMinAddr: number;
     readonly rlimitStack: number;
     readonly rlimitData: number;
     readonly rlimitAs: number;
@@ -368,6 +380,8 @@ const MADV_DONTFORK = 10;
 const MADV_DONTNEED = 4;
 const MADV_DONTNEED_LOCKED = 24;
 const MADV_FREE = 8;
+const MADV_GUARD_INSTALL = 102;
+const MADV_GUARD_REMOVE = 103;
 const MADV_HUGEPAGE = 14;
 const MADV_KEEPONFORK = 19;
 const MADV_MERGEABLE = 12;
@@ -466,6 +480,10 @@ interface MmuNotifierOps {
 type Mutex = Where & {
     readonly [brand]: 'Mutex';
 };
+interface NewerCalls<M extends BootedMachine = BootedMachine> {
+    sysMseal(m: M, addr: Vaddr, lenBytes: number, flags: number): Task<MaySleep, number>;
+    sysRemapFilePages(m: M, addr: Vaddr, lenBytes: number, prot: number, pgoff: number, flags: number): Task<MaySleep, number>;
+}
 interface NotifierCounts {
     readonly invalidatePage: number;
     readonly invalidatePages: number;
@@ -484,6 +502,11 @@ interface OpEffects {
     readonly agePage: UnderPteLock;
 }
 type OpName = keyof MmuNotifierOps | keyof RangeNotifierOps;
+interface OwnCall {
+    readonly name: string;
+    readonly isLong?: boolean;
+    run(driver: never, instance: number, address: Vaddr, around: Surroundings): Task<MaySleep, unknown>;
+}
 const PAGE_SHIFT = 12;
 const PAGE_SIZE = 4096;
 const PF_INSTR = 16;
@@ -504,6 +527,7 @@ type Pfn = Brand<'Pfn'>;
 type Pgd = Brand<'Pgd'>;
 type Pgdp = Brand<'Pgdp'>;
 type Pgprot = Brand<'Pgprot'>;
+type Pgtable = Brand<'Pgtable'>;
 type Pmd = Brand<'Pmd'>;
 type Pmdp = Brand<'Pmdp'>;
 type PointKind = typeof READ | typeof WRITE | typeof ACQUIRE | typeof RELEASE | typeof ACQUIRE_SHARED | typeof RELEASE_SHARED | typeof WAIT | typeof YIELD | typeof CALL;
@@ -588,6 +612,7 @@ interface SecondaryMmu {
     };
     tables(config: MachineConfig): Readonly<Record<string, SecondaryTable>>;
     attach(services: KernelServices): SecondaryDriver;
+    readonly calls?: readonly OwnCall[];
 }
 type SecondaryMmuFor<D extends string> = SecondaryMmu & {
     readonly designs: {
@@ -606,6 +631,10 @@ type Spinlock = Where & {
     readonly [brand]: 'Spinlock';
 };
 type Step = 'step';
+interface Surroundings {
+    readonly other: Mm;
+    readonly isAlone: boolean;
+}
 const TABLE_PGD = 4;
 const TABLE_PMD = 2;
 const TABLE_PTE = 1;
@@ -643,6 +672,7 @@ const VM_IO = 16384;
 const VM_LOCKED = 8192;
 const VM_LOCKED_MASK: number;
 const VM_LOCKONFAULT = 524288;
+const VM_MAYBE_GUARD = 2048;
 const VM_MAYEXEC = 64;
 const VM_MAYREAD = 16;
 const VM_MAYSHARE = 128;
@@ -654,17 +684,20 @@ const VM_NORESERVE = 2097152;
 const VM_PFNMAP = 1024;
 const VM_RAND_READ = 65536;
 const VM_READ = 1;
+const VM_SEALED = 16777216;
 const VM_SEQ_READ = 32768;
 const VM_SHARED = 8;
 const VM_SOFTDIRTY = 134217728;
 const VM_SPECIAL: number;
 const VM_STACK_FLAGS: number;
+const VM_STICKY: number;
 const VM_SYNC = 8388608;
 const VM_UFFD_MISSING = 512;
 const VM_WIPEONFORK = 33554432;
 const VM_WRITE = 2;
 type Vaddr = Brand<'Vaddr'>;
 type Vma = Brand<'Vma'>;
+type VmaVisitor = (start: number, end: number, vmFlags: number, offsetBytes: number, ino: number) => void;
 const WAIT = 6;
 const WRITE = 1;
 type Where = Brand<'Where'>;

@@ -45,7 +45,7 @@ interface FuzzResult {
     readonly isInterrupted: boolean;
     readonly elapsedMs: number;
 }
-type FuzzedImage<M extends BootedMachine> = KernelImage<M> & Pick<InspectedImage<M>, 'userRead' | 'userWrite' | 'pagemapEntry' | 'contentWhere'>;
+type FuzzedImage<M extends BootedMachine> = KernelImage<M> & NewerCalls<M> & Pick<InspectedImage<M>, 'userRead' | 'userWrite' | 'pagemapEntry' | 'contentWhere' | 'auditVmas'>;
 class Fuzzer<M extends BootedMachine> {
     #private;
     constructor(kernel: KernelSide, image: FuzzedImage<M>);
@@ -77,6 +77,7 @@ interface KvmFuzzOptions {
     readonly seed: number;
     readonly signal?: AbortSignal;
     readonly onProgress?: (done: number) => void;
+    readonly device?: string;
 }
 interface KvmFuzzResult {
     readonly trials: number;
@@ -95,9 +96,12 @@ interface KvmKindResult {
     readonly kind: string;
     readonly backing: Backing;
     readonly trials: number;
+    readonly pages: number;
     readonly modelDropped: number;
     readonly kernelDropped: number;
+    readonly differences: number;
 }
+const NR_KVM_KINDS: number;
 interface Operation {
     readonly name: OperationName;
     readonly args: readonly number[];
@@ -107,7 +111,7 @@ class OracleUnavailable extends Error {
 }
 const WITHOUT_HUGE_PAGES: string;
 function bench<M extends BootedMachine>(image: KernelImage<M>, { samples, signal, onProgress }: BenchOptions): Promise<BenchResult>;
-function fuzzKvm<M extends BootedMachine>(image: KvmImage<M>, kvm: SecondaryMmu, { trials, seed, signal, onProgress }: KvmFuzzOptions): Promise<KvmFuzzResult>;
+function fuzzKvm<M extends BootedMachine>(image: KvmImage<M>, kvm: SecondaryMmu, { trials, seed, signal, onProgress, device }: KvmFuzzOptions): Promise<KvmFuzzResult>;
 function operationText({ name, args }: Operation): string;
 function shrink(operations: readonly Operation[], fails: Fails, signal?: AbortSignal): Promise<readonly Operation[]>;
 
@@ -127,6 +131,7 @@ interface Disagreement {
     readonly kernel: string;
 }
 type Fails = (operations: readonly Operation[]) => Promise<number>;
+type HardLimits = Readonly<Record<number, number>>;
 interface KernelBatch {
     readonly operations: readonly Operation[];
     readonly answers: AnswerReader;
@@ -145,7 +150,7 @@ class Observation {
     constructor(nrPages: number);
     addRow(start: number, end: number, access: number, offset: number, file: number): void;
 }
-type OperationName = 'mmap' | 'munmap' | 'mprotect' | 'mremap' | 'madvise' | 'mlock' | 'mlock2' | 'munlock' | 'mlockall' | 'munlockall' | 'msync' | 'brk' | 'mincore' | 'ftruncate' | 'read' | 'write' | 'fork' | 'exit';
+type OperationName = 'mmap' | 'munmap' | 'mprotect' | 'mremap' | 'madvise' | 'mlock' | 'mlock2' | 'munlock' | 'mlockall' | 'munlockall' | 'msync' | 'brk' | 'mincore' | 'ftruncate' | 'setrlimit' | 'mseal' | 'remap_file_pages' | 'read' | 'write' | 'fork' | 'exit';
 interface SetupOptions {
     readonly withoutProcmapQuery?: boolean;
     readonly withoutHugePages?: boolean;
@@ -161,6 +166,8 @@ interface World {
     readonly rows: readonly WorldRow[];
     readonly top: Zone;
     readonly settings: Partial<KernelSettings>;
+    readonly hardLimits: HardLimits;
+    readonly dataBytes: number;
     readonly file: WorldFile;
     readonly memfd: WorldFile;
     readonly knowsFrames: boolean;

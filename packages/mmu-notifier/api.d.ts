@@ -32,12 +32,12 @@ function addNotifierOps(m: NotifierHost, ops: NotifierOps): number;
 function mmuNotifier<M extends number, A extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePage', address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
 function mmuNotifier<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePages', start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<Step>;
 function mmuNotifierAgePage(m: NotifierHost, mm: Mm, address: Vaddr): Task<Step, number>;
-function mmuNotifierAlloc(m: NotifierHost, ops: number, instance: number): MmuNotifier;
+function mmuNotifierAlloc(m: NotifierRows, ops: number, instance: number): MmuNotifier;
 function mmuNotifierChangePte(_m: NotifierHost, _mm: Mm, _address: Vaddr, _pte: Pte): Task<Step>;
 function mmuNotifierClearFlushYoung(_m: NotifierHost, _mm: Mm, _start: Vaddr, _end: Vaddr): Task<Step, number>;
 function mmuNotifierDoBatch(_m: NotifierHost): Task<MaySleep>;
-function mmuNotifierFree(m: NotifierHost, mn: MmuNotifier): void;
-function mmuNotifierInstance(m: NotifierHost, mn: MmuNotifier): number;
+function mmuNotifierFree(m: NotifierRows, mn: MmuNotifier): void;
+function mmuNotifierInstance(m: NotifierRows, mn: MmuNotifier): number;
 function mmuNotifierInvalidatePage<M extends number, A extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
 function mmuNotifierInvalidateRangeEnd<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep>;
 function mmuNotifierInvalidateRangeStart<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep>;
@@ -86,8 +86,8 @@ function mmuNotifierAlloc(m: NotifierHost, ops: number, instance: number): MmuNo
 function mmuNotifierChangePte(m: NotifierHost, mm: Mm, address: Vaddr, pte: Pte): Task<Step>;
 function mmuNotifierClearFlushYoung(m: NotifierHost, mm: Mm, start: Vaddr, end: Vaddr): Task<Step, number>;
 function mmuNotifierDoBatch(m: NotifierHost): Task<MaySleep>;
-function mmuNotifierFree(m: NotifierHost, mn: MmuNotifier): void;
-function mmuNotifierInstance(m: NotifierHost, mn: MmuNotifier): number;
+// mmuNotifierFree: above
+// mmuNotifierInstance: above
 function mmuNotifierInvalidatePage<M extends number, A extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
 function mmuNotifierInvalidateRangeEnd<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep>;
 function mmuNotifierInvalidateRangeStart<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep>;
@@ -160,6 +160,19 @@ interface CalledOps {
     readonly invalidatePage?: (mn: MmuNotifier, mm: Mm, address: Vaddr) => Task<Step>;
     readonly invalidatePages?: (mn: MmuNotifier, mm: Mm, start: Vaddr, end: Vaddr) => Task<Step>;
     readonly agePage?: (mn: MmuNotifier, mm: Mm, address: Vaddr) => Task<Step, number>;
+}
+interface NotifierRows extends LockingMachine {
+    readonly notifierHead: {
+        readonly first: Uint32Array;
+        readonly lock: Int32Array;
+    };
+    readonly notifier: {
+        readonly ops: Uint32Array;
+        readonly instance: Uint32Array;
+        readonly next: Uint32Array;
+        readonly pprev: Uint32Array;
+    };
+    readonly notifierPool: Pool;
 }
 const countSpec: {
     readonly invalidateRangeStart: 'f64';

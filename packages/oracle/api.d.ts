@@ -40,6 +40,10 @@ interface Explanation {
     readonly moments: readonly Moment[];
     readonly place: Place | null;
 }
+interface Listener {
+    announced(kind: PointKind, where: Where, isWait: boolean): void;
+    touched(kind: PointKind, where: Where): void;
+}
 class LockGraph {
     private readonly edges;
     private readonly gatesOf;
@@ -103,6 +107,7 @@ type WatchedObjects = Readonly<Record<string, string>>;
 function beginCall(m: WatchedMachine, call: CallName, mm: Mm, start: Vaddr, end: Vaddr): Task<Step>;
 function beginOnSpace(m: WatchedMachine, call: 'fork' | 'exit', mm: Mm): Task<Step>;
 function codeOf(raw: string, message?: string): Code;
+function discardFilePages(m: WatchedMachine, inode: Inode, from: number, to: number): void;
 function endCall(m: WatchedMachine, call: CallName, mm: Mm, start: Vaddr, end: Vaddr, isDone: boolean): void;
 function endOnSpace(m: WatchedMachine, call: 'fork' | 'exit', mm: Mm): void;
 function explainFinding(program: Program<ExplorableMachine>, image: WatchedImage, finding: ExploredFinding): Explanation;
@@ -115,6 +120,7 @@ function leaveUntracked(m: WatchedMachine, mm: Mm, start: Vaddr, end: Vaddr): vo
 const livelock: (who: string, address: Vaddr, tries: number) => Report;
 function playedBy<E extends string, R>(m: WatchedMachine, instance: number, access: () => Task<E, R>): Task<E, R>;
 function spaceOfInstance(m: WatchedMachine, driver: number, instance: number): Mm;
+function tapScheduler(m: WatchedMachine, listener: Listener): void;
 function watchPlugin<M extends WatchedMachine>(image: WatchedImage<M>, plugin: SecondaryMmu, index: number, machine: () => M): SecondaryMmu;
 
 // Not exported, but named above.

@@ -2,10 +2,7 @@
 
 // @mmun/plugin-kit
 type DesignName = 'v5' | 'range';
-interface DeviceCall {
-    readonly name: string;
-    run(driver: never, instance: number, address: Vaddr): Task<MaySleep, unknown>;
-}
+type DeviceCall = OwnCall;
 type DeviceImage<M extends BootedMachine> = KernelImage<M> & SecondaryImage<M>;
 class DeviceTraffic<M extends BootedMachine> {
     #private;

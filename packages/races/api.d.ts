@@ -166,6 +166,9 @@ interface Measured {
     readonly columns: readonly string[];
     readonly rows: readonly (readonly string[])[];
 }
+interface Page {
+    readonly a: Vaddr;
+}
 type Parameters = Readonly<Record<string, number | string>>;
 type Protocol = 'A' | 'B' | 'C' | 'D';
 const RANGE: SecondaryMmu['designs'];
@@ -338,7 +341,7 @@ const V5: SecondaryMmu['designs'];
 interface Variant {
     readonly plugin?: SecondaryMmu;
     readonly plugins?: readonly SecondaryMmu[];
-    readonly image?: 'toy' | 'toy-off' | 'toy-range';
+    readonly image?: 'toy' | 'toy-off' | 'toy-range' | 's390';
     readonly edit?: SourceEdit | readonly SourceEdit[];
     readonly parameters?: Parameters;
 }
@@ -350,6 +353,7 @@ interface VariantPlan {
 type Verdict = 'holds' | 'refuted' | 'arch-dependent';
 function accessEntry({ s, entry }: Tiny, instance: number, address: Vaddr, isWrite: boolean): Task<Step, Pfn>;
 const allRaces: readonly Checkable[];
+function cachedPage(t: Setup): Page;
 const catalogue: readonly Checkable[];
 function checkRace(race: Checkable, image: RaceImage | null, options: CheckOptions): Promise<CheckReport>;
 function checkableOf<S>(race: Race<S>): Checkable;
@@ -370,6 +374,7 @@ function mmOfTiny({ dev }: Tiny, instance: number): Mm;
 function mutexOf({ s, dev }: Tiny, instance: number): Mutex;
 function newInstance(t: Tiny, mm: Mm): number;
 function notifierOf({ dev }: Tiny, instance: number): MmuNotifier;
+function onePage(t: Setup): Page;
 function openLab({ linkRace, typeErrors, evaluate, folder }: LabTools, signal?: AbortSignal): Lab;
 function openTiny(t: Tiny, mm: Mm): Task<MaySleep, number>;
 function raceProgram<S>(race: Race<S>, variant: Variant, image: RaceImage, parameters: Parameters): RaceProgram;
@@ -378,6 +383,7 @@ function replayOf({ verdict, evidence }: Settled): Counterexample | null;
 function sampleSeq({ s, dev }: Tiny, instance: number): Task<Step, number>;
 function settleClaims(lab: Lab, { only, isDeep, signal, onProgress }?: ClaimsOptions): Promise<ClaimsReport>;
 function settleParameters({ id, parameters, variants }: Checkable, variant: string, given: Parameters): Parameters;
+function sharedPage(t: Setup): Page;
 function tinyMmu<const O extends TableSpec, D extends SecondaryDriver = SecondaryDriver>(name: string, { designs, own, rows, drive }: TinyParts<O, D>): TinyMmu<D>;
 function unmapFault(options: UnmapFaultOptions): Program<UnmapFaultMachine>;
 function v5Table(lab: Lab, isDeep: boolean, onProgress?: (done: number, of: number, cell: string) => void): Promise<readonly Cell[]>;
