@@ -37,7 +37,7 @@ describe(`a recording in too little memory, on ${image.config.arch} under ${imag
   });
 
   // On s390 it is the storage key that keeps a page which a guest uses: whoever leaves no mark there is forgotten under v5.
-  it('a page that only the guest uses stays where the guest is asked, and is evicted where nobody asks', async () => {
+  it('a page that only the guest uses stays where the guest is asked; where nobody asks it stays as long as its storage key tells, and is evicted else', async () => {
     const { maxFrames } = await withAllItWants('true');
     const nrFrames = Math.ceil(maxFrames / 3);
     const [seen, unseen] = [await replay('true', { nrFrames }), await replay('true', { nrFrames, isSeen: false })];
