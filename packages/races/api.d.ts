@@ -19,6 +19,7 @@ interface Cell {
     readonly open: string;
 }
 interface CheckFinding extends Finding {
+    readonly steps: readonly CheckStep[];
     readonly why: string;
     readonly preemptions: number;
     readonly minimal: boolean;
@@ -62,6 +63,12 @@ interface CheckReport {
     readonly notes: readonly string[];
     readonly interrupted: boolean;
     readonly ok: boolean;
+}
+interface CheckStep extends FindingStep {
+    readonly held?: readonly string[];
+    readonly fn?: string;
+    readonly isPreemption?: boolean;
+    readonly isBreach?: boolean;
 }
 interface Checkable {
     readonly id: string;

@@ -3,7 +3,8 @@ import { effort } from '@mmun/test-support';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mmun, mmunInterrupted, mmunProcess, newFolder, refusal, removeFolders } from './mmun.js';
-import type { CheckReport, RacesReport } from '../src/check/check-report.js';
+import type { CheckReport } from '@mmun/races';
+import type { RacesReport } from '../src/check/check-report.js';
 
 afterAll(removeFolders);
 

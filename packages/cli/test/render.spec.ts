@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import pc from 'picocolors';
 import { addSetting, CHECK_OPTIONS } from '../src/check/check-options.js';
-import type { CheckReport, RacesReport } from '../src/check/check-report.js';
+import type { CheckReport } from '@mmun/races';
+import type { RacesReport } from '../src/check/check-report.js';
 import { renderCheck, renderRaces } from '../src/render/render-check.js';
 import type { FuzzReport } from '../src/commands/fuzz-kernel.js';
 import { renderFinding } from '../src/render/render-finding.js';
@@ -10,10 +11,10 @@ import { renderFuzz } from '../src/render/render-fuzz.js';
 const screen = { paint: pc.createColors(false), width: 80 };
 
 const FOUND: CheckReport = {
-  schema: 'mmun.check/1', race: 'unmap-fault', variant: 'buggy', config: { arch: 'x86', design: 'v5', build: 'checked' }, strategy: 'dpor',
-  preemptions: null, executions: 52, blocked: 3, states: 0, exhaustive: true, elapsedMs: 12, ok: false,
+  schema: 'mmun.check/1', race: 'unmap-fault', title: 'unmap against fault', variant: 'buggy', config: { arch: 'x86', design: 'v5', build: 'checked', parameters: {} }, strategy: 'dpor',
+  preemptions: null, executions: 52, blocked: 3, states: 0, exhaustive: true, elapsedMs: 12, estimate: null, notes: [], interrupted: false, ok: false,
   findings: [{
-    code: 'stale-translation', message: 'the device reaches frame 7 after the kernel freed it', replay: 'unmap@put|fault',
+    why: '', preemptions: 1, minimal: true, code: 'stale-translation', message: 'the device reaches frame 7 after the kernel freed it', replay: 'unmap@put|fault',
     steps: [
       { actor: 'unmap', text: 'clears the pte of `0x1000`' }, { actor: 'unmap', text: 'puts frame 7: free', file: 'memory.ts', line: 12 },
       { actor: 'device', text: 'reads `0x1000` through its entry' }, { actor: 'unmap', text: 'invalidates the entry' },

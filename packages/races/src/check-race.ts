@@ -1,7 +1,7 @@
 /** One race, explored and explained: what `mmun check` prints, and what the table of `mmun races` is made of. */
 import { explore, exploreAsync } from '@mmun/explorer';
 import type { ExploreOptions, ExploreResult, ExploredFinding } from '@mmun/explorer';
-import type { Finding } from '@mmun/include';
+import type { Finding, FindingStep } from '@mmun/include';
 import { codeOf, explainFinding } from '@mmun/oracle';
 import type { Moment } from '@mmun/oracle';
 import { settleParameters } from './checkable.js';
@@ -35,7 +35,16 @@ export interface SceneView {
 }
 
 /** A finding with what makes it worth reading. */
+/** A step that says more than the contract asks for. */
+export interface CheckStep extends FindingStep {
+  readonly held?: readonly string[];
+  readonly fn?: string;
+  readonly isPreemption?: boolean;
+  readonly isBreach?: boolean;
+}
+
 export interface CheckFinding extends Finding {
+  readonly steps: readonly CheckStep[];
   /** One sentence: who made, changed or freed it, and which call was missing or late; empty where nothing is known. */
   readonly why: string;
   readonly preemptions: number;
@@ -47,24 +56,31 @@ export interface CheckFinding extends Finding {
   readonly place?: { readonly who: string; readonly mm: number; readonly address: number; readonly pfn: number } | null;
 }
 
-/** Schema mmun.check/1. */
+/** The document of `mmun check --json`. Fields may be added, none renamed. */
 export interface CheckReport {
   readonly schema: 'mmun.check/1';
   readonly race: string;
   readonly title: string;
   readonly variant: string;
+  /** The image, and the race's parameters; a race over the primitives alone has no image. */
   readonly config: { readonly arch: string; readonly design: string; readonly build: string; readonly parameters: Parameters };
+  /** What ran: where `auto` was asked for, what it chose. */
   readonly strategy: string;
   /** Schedules with at most so many preemptions were all covered; null where none was proved, or all were covered. */
   readonly preemptions: number | null;
+  /** Complete executions; for dpor: orderings. */
   readonly executions: number;
+  /** Executions that sleep sets cut short. */
   readonly blocked: number;
+  /** Distinct states; 0 where the strategy counts none. */
   readonly states: number;
+  /** Every interleaving within the bound was covered. */
   readonly exhaustive: boolean;
   readonly elapsedMs: number;
   readonly findings: readonly CheckFinding[];
   /** How large the space of schedules is, where it was not covered. */
   readonly estimate: { readonly schedules: number; readonly steps: number } | null;
+  /** What the numbers are worth, in plain sentences. */
   readonly notes: readonly string[];
   readonly interrupted: boolean;
   readonly ok: boolean;

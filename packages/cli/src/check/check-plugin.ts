@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { replayTorture, runTorture, scenarioNames } from '@mmun/plugin-kit';
 import type { TortureFinding, TortureReport, TortureRow } from '@mmun/plugin-kit';
 import { UsageError } from '../usage-error.js';
-import type { CheckFinding, CheckReport } from './check-report.js';
+import type { CheckFinding, CheckReport } from '@mmun/races';
 import { openPlugin } from './plugin-module.js';
 import { shortPath } from './short-path.js';
 import type { PluginModule } from './plugin-module.js';
@@ -62,7 +62,7 @@ function documentOf(module: PluginModule, report: TortureReport, { signal }: Plu
   const searched = rows.filter(({ strategy }) => strategy !== 'sequential');
   const [first] = findings;
   return {
-    schema: 'mmun.check/1', plugin, race: first?.scenario ?? (rows.length === 1 ? (rows[0] as TortureRow).scenario : 'torture'), variant: plugin,
+    schema: 'mmun.check/1', plugin, title: `plugin ${plugin}`, race: first?.scenario ?? (rows.length === 1 ? (rows[0] as TortureRow).scenario : 'torture'), variant: plugin,
     config: { arch: 'toy', design: first?.design === '' ? 'none' : first?.design ?? report.designs.join(','), build: 'checked', parameters: {} },
     strategy: [...new Set(rows.map(({ strategy }) => strategy))].join('; '), preemptions: null, executions, blocked: rows.reduce((sum, { blocked }) => sum + blocked, 0), states: 0,
     exhaustive: searched.length > 0 && searched.every(({ exhaustive }) => exhaustive), elapsedMs: Math.round(elapsedMs * 10) / 10,
@@ -72,11 +72,11 @@ function documentOf(module: PluginModule, report: TortureReport, { signal }: Plu
 
 /** What concerns the object as a whole has no line of its own: the first one that has the word in question. */
 function located({ name }: PluginModule, finding: TortureFinding): CheckFinding {
-  const { code, message, replay, why } = finding;
+  const { code, message, replay, why, preemptions, minimal } = finding;
   const steps = finding.steps.map((step) => (step.file === undefined ? step : { ...step, file: shortPath(step.file) }));
-  if (code !== 'bad-plugin' || /:\d+\)$/.test(message)) return { code, message, replay, steps, why };
+  if (code !== 'bad-plugin' || /:\d+\)$/.test(message)) return { code, message, replay, steps, why, preemptions, minimal };
   const rows = readFileSync(name, 'utf8').split('\n');
   const words = [...message.matchAll(/`([A-Za-z]+)[^`]*`|\bpromises (\w+)/g)].map(([, quoted, promised]) => promised ?? quoted ?? '').filter((word) => word !== '');
   const line = words.map((word) => rows.findIndex((row) => new RegExp(`\\b${word}\\b`).test(row))).find((at) => at >= 0) ?? 0;
-  return { code, message: `${message} (${name}:${line + 1})`, replay, steps, why };
+  return { code, message: `${message} (${name}:${line + 1})`, replay, steps, why, preemptions, minimal };
 }

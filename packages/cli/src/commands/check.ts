@@ -3,7 +3,7 @@ import { searchLine } from '../check/search-progress.js';
 import { checkPlugin } from '../check/check-plugin.js';
 import { CHECK_OPTIONS } from '../check/check-options.js';
 import type { Settings } from '../check/check-options.js';
-import type { CheckReport } from '../check/check-report.js';
+import type { CheckReport } from '@mmun/races';
 import { openRace } from '../check/open-race.js';
 import { looksLikePlugin } from '../check/plugin-module.js';
 import type { Command, ExitCode } from '../command.js';

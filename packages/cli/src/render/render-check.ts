@@ -1,5 +1,6 @@
 /** `mmun check` and `mmun races` for eyes, from their JSON documents. */
-import type { CheckReport, RaceRow, RacesReport } from '../check/check-report.js';
+import type { CheckReport } from '@mmun/races';
+import type { RaceRow, RacesReport } from '../check/check-report.js';
 import { renderFinding } from './render-finding.js';
 import type { Screen } from './screen.js';
 import { grouped, plural, textTable, wrap } from './text-table.js';
@@ -17,13 +18,13 @@ export function renderCheck(report: CheckReport, screen: Screen, asked?: Asked):
   ];
 }
 
-function settings({ config: { parameters = {} } }: CheckReport): string {
+function settings({ config: { parameters } }: CheckReport): string {
   const all = Object.entries(parameters);
   return all.length === 0 ? '' : `  ${all.map(([name, value]) => `${name}=${value}`).join(' ')}`;
 }
 
 /** What the search says of itself; of a finding nothing needs to be said. */
-function worth({ notes = [], estimate = null, findings, exhaustive }: CheckReport): string[] {
+function worth({ notes, estimate, findings, exhaustive }: CheckReport): string[] {
   if (findings.length > 0) return notes.filter((note) => note.includes('replay'));
   const size = exhaustive || estimate === null ? [] : [`about ${estimate.schedules.toExponential(0)} schedules of ${Math.round(estimate.steps)} steps, by a sample`];
   return [...notes, ...size];
@@ -49,7 +50,7 @@ function howToRepeat(report: CheckReport, replay: string, { paint, width }: Scre
 }
 
 /** Never more than was proved: what was covered, within which bound. */
-function checkVerdict({ findings, exhaustive, strategy, preemptions, executions, blocked, states, elapsedMs, interrupted = false }: CheckReport): string {
+function checkVerdict({ findings, exhaustive, strategy, preemptions, executions, blocked, states, elapsedMs, interrupted }: CheckReport): string {
   const bound = preemptions === null ? '' : ` up to ${plural(preemptions, 'preemption')}`;
   const coverage = `${interrupted ? 'interrupted, ' : ''}${coverageOf(exhaustive, preemptions, bound)}`;
   const word = findings.length > 0 ? `${plural(findings.length, 'finding')}` : exhaustive ? 'clean' : 'nothing found';

@@ -1,9 +1,9 @@
 /** `mmun check --report`: the finding as a page. */
 import type { CounterexampleData } from '@mmun/viewer';
-import type { CheckFinding, CheckReport } from '../check/check-report.js';
+import type { CheckFinding, CheckReport } from '@mmun/races';
 
 /** @param again the command that shows it again; empty where none does */
-export function counterexamplePage({ race, title = '', variant, config }: CheckReport, finding: CheckFinding, again: string): CounterexampleData {
+export function counterexamplePage({ race, title, variant, config }: CheckReport, finding: CheckFinding, again: string): CounterexampleData {
   const { arch, design, build } = config;
   return {
     kind: 'counterexample', race, title, variant, again,
