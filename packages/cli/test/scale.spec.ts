@@ -44,7 +44,7 @@ describe('a recording that happens three times', () => {
 describe('cost against size', () => {
   it('has a row for each size, in which everything took place', async () => {
     const fractions: number[] = [];
-    const sizes = { vmas: [50], pages: [600], processes: [20], repetitions: [2] };
+    const sizes = { vmas: [50], operations: 20, pages: [600], processes: [20], repetitions: [2] };
     const scale = await measureScale(image, { sizes, recording: TRUE, onProgress: (fraction) => void fractions.push(fraction) });
     expect(fractions).toEqual([0.25, 0.5, 0.75, 1]);
     expect([scale.vmas[0]?.vmas, scale.pages[0]?.pages, scale.processes[0]?.processes, scale.replays[0]?.isEqual]).toEqual([50, 600, 20, true]);

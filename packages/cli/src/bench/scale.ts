@@ -38,6 +38,8 @@ export interface ReplayScale {
   readonly events: number;
   /** From opening the files to the comparison of the ends. */
   readonly eventsASecond: number;
+  /** The same by the CPU time that the process used: what a busy machine takes away is left out. */
+  readonly eventsACpuSecond: number;
   /** The most of JavaScript's heap that was in use on the way. */
   readonly peakHeapBytes: number;
   readonly isEqual: boolean;
@@ -52,6 +54,8 @@ export interface ScaleReport {
 
 export interface ScaleSizes {
   readonly vmas: readonly number[];
+  /** Of each kind that are timed among so many VMAs, in one round. */
+  readonly operations: number;
   readonly pages: readonly number[];
   readonly processes: readonly number[];
   /** How often the recording happens. */
@@ -59,7 +63,7 @@ export interface ScaleSizes {
 }
 
 export const SCALE_SIZES: ScaleSizes = {
-  vmas: [100, 1000, 10_000, 100_000, 1_000_000], pages: [2 ** 16, 2 ** 20, 2 ** 24], processes: [100, 1000, 10_000], repetitions: [10, 100, 400],
+  vmas: [100, 1000, 10_000, 100_000, 1_000_000], operations: 5000, pages: [2 ** 16, 2 ** 20, 2 ** 24], processes: [100, 1000, 10_000], repetitions: [10, 100, 400],
 };
 
 export interface ScaleOptions {
@@ -79,18 +83,18 @@ const BASE = 0x2aaaaaaab000;
 const NO_FILE = 0 as File;
 /** The least of so many rounds counts. */
 const ROUNDS = 5;
-const OPERATIONS_A_ROUND = 5000;
 const FORK_PAGES = 64;
 
 /** What was interrupted has the rows that were measured so far. */
 export async function measureScale<M extends BootedMachine>(image: KernelImage<M>, { sizes, recording, signal, onProgress }: ScaleOptions): Promise<ScaleReport> {
   const report = { vmas: [] as VmaScale[], pages: [] as PageScale[], processes: [] as ProcessScale[], replays: [] as ReplayScale[] };
   const steps: (() => void | Promise<void>)[] = [
-    ...sizes.vmas.map((size) => () => void report.vmas.push(vmaScale(image, size))),
+    ...sizes.vmas.map((size) => () => void report.vmas.push(vmaScale(image, size, sizes.operations))),
     ...sizes.processes.map((size) => () => void report.processes.push(processScale(image, size))),
     ...sizes.pages.map((size) => () => void report.pages.push(pageScale(image, size))),
     ...sizes.repetitions.map((times) => async () => void report.replays.push(await replayScale(image, recording, times))),
   ];
+  await warmUp(image, { sizes, recording, ...(signal !== undefined && { signal }) });
   for (const [i, step] of steps.entries()) {
     if (signal?.aborted === true) break;
     await step();
@@ -99,6 +103,18 @@ export async function measureScale<M extends BootedMachine>(image: KernelImage<M
   }
   return report;
 }
+
+/** The smallest of each size a few times: compilers are done before anything counts. */
+async function warmUp<M extends BootedMachine>(image: KernelImage<M>, { sizes, recording, signal }: ScaleOptions): Promise<void> {
+  for (let round = 0; round < WARM_UP_ROUNDS && signal?.aborted !== true; round++) {
+    for (const size of sizes.vmas.slice(0, 1)) vmaScale(image, size, sizes.operations);
+    for (const size of sizes.processes.slice(0, 1)) processScale(image, size);
+    for (const size of sizes.pages.slice(0, 1)) pageScale(image, size);
+    for (const times of sizes.repetitions.slice(0, 1)) await replayScale(image, recording, times);
+  }
+}
+
+const WARM_UP_ROUNDS = 3;
 
 /** A machine with one process, which is current, and no more room than is asked for. */
 function bootFor<M extends BootedMachine>(image: KernelImage<M>, config: Partial<MachineConfig>): { m: M; parent: TaskStruct } {
@@ -112,7 +128,7 @@ function bootFor<M extends BootedMachine>(image: KernelImage<M>, config: Partial
   return { m, parent };
 }
 
-function vmaScale<M extends BootedMachine>(image: KernelImage<M>, vmas: number): VmaScale {
+function vmaScale<M extends BootedMachine>(image: KernelImage<M>, vmas: number, operations: number): VmaScale {
   const { m } = bootFor(image, { nrVmas: vmas + 16 });
   const at = (i: number): Vaddr => (BASE + 2 * i * PAGE) as Vaddr;
   const map = (i: number): void => void image.run(m, image.sysMmap(m, at(i), PAGE, READ_WRITE, FIXED_ANONYMOUS, NO_FILE, 0));
@@ -122,13 +138,13 @@ function vmaScale<M extends BootedMachine>(image: KernelImage<M>, vmas: number):
     random = (Math.imul(random, 1103515245) + 12345) & 0x7fffffff;
     return random % vmas;
   };
-  const munmapMmapNs = least(() => {
+  const munmapMmapNs = least(operations, () => {
     const i = anyOne();
     image.run(m, image.sysMunmap(m, at(i), PAGE));
     map(i);
   });
-  const findNs = least(() => { image.run(m, image.sysMprotect(m, at(anyOne()), PAGE, READ_WRITE)); });
-  const anywhereNs = least(() => {
+  const findNs = least(operations, () => { image.run(m, image.sysMprotect(m, at(anyOne()), PAGE, READ_WRITE)); });
+  const anywhereNs = least(operations, () => {
     const address = image.run(m, image.sysMmap(m, 0 as Vaddr, 2 * PAGE, READ, ANONYMOUS, NO_FILE, 0));
     image.run(m, image.sysMunmap(m, address as Vaddr, 2 * PAGE));
   });
@@ -167,11 +183,13 @@ async function replayScale<M extends BootedMachine>(image: KernelImage<M>, recor
     repeatRecording(recording, folder, times);
     let peakHeapBytes = 0;
     const look = (): void => { peakHeapBytes = Math.max(peakHeapBytes, process.memoryUsage().heapUsed); };
+    const cpu = process.cpuUsage();
     const start = performance.now();
     const { events, isEqual } = await replayRecording(image, folder, { onProgress: look });
     const eventsASecond = (events / (performance.now() - start)) * 1000;
+    const { user, system } = process.cpuUsage(cpu);
     look();
-    return { name, events, eventsASecond, peakHeapBytes, isEqual };
+    return { name, events, eventsASecond, eventsACpuSecond: (events / (user + system)) * 1e6, peakHeapBytes, isEqual };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -185,8 +203,8 @@ function once(act: () => void): number {
 }
 
 /** @returns ns of one, in the round that was disturbed least */
-function least(act: () => void): number {
+function least(operations: number, act: () => void): number {
   let ns = Infinity;
-  for (let round = 0; round < ROUNDS; round++) ns = Math.min(ns, once(() => { for (let i = 0; i < OPERATIONS_A_ROUND; i++) act(); }) / OPERATIONS_A_ROUND);
+  for (let round = 0; round < ROUNDS; round++) ns = Math.min(ns, once(() => { for (let i = 0; i < operations; i++) act(); }) / operations);
   return ns;
 }

@@ -35,7 +35,7 @@ function renderScale({ vmas, pages, processes, replays }: ScaleReport, { paint, 
     ...table(['VMAs', 'find ns', 'munmap, mmap ns', 'anywhere ns', 'bytes each'], vmas.map((row) => [count(row.vmas), ns(row.findNs), ns(row.munmapMmapNs), ns(row.anywhereNs), row.bytesEach.toFixed(0)])),
     ...table(['present pages', 'fault ns', 'munmap ns', 'bytes each'], pages.map((row) => [count(row.pages), ns(row.writeFaultNs), ns(row.munmapNs), row.bytesEach.toFixed(1)])),
     ...table(['processes', 'fork ns', 'exit ns', 'bytes each'], processes.map((row) => [count(row.processes), ns(row.forkNs), ns(row.exitNs), row.bytesEach.toFixed(0)])),
-    ...table(['recording', 'events', 'events a second', 'heap MB'], replays.map((row) => [row.name, count(row.events), count(Math.round(row.eventsASecond)), (row.peakHeapBytes / 1e6).toFixed(1)])),
+    ...table(['recording', 'events', 'events a second', 'a cpu second', 'heap MB'], replays.map((row) => [row.name, count(row.events), count(Math.round(row.eventsASecond)), count(Math.round(row.eventsACpuSecond)), (row.peakHeapBytes / 1e6).toFixed(1)])),
   ];
 }
 
