@@ -37,8 +37,6 @@ export const VM_MERGEABLE = 0x80000000;
 
 export const VM_ACCESS_FLAGS: number = VM_READ | VM_WRITE | VM_EXEC;
 export const VM_SPECIAL: number = VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP;
-/** What keeps no two VMAs from merging, and what the merged one then has too. */
-export const VM_STICKY: number = VM_MAYBE_GUARD;
 export const VM_LOCKED_MASK: number = VM_LOCKED | VM_LOCKONFAULT;
 /** What a stack is made of before its flags are decided. VM_STACK_FLAGS */
 export const VM_STACK_FLAGS: number = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_GROWSDOWN | VM_ACCOUNT;

@@ -20,7 +20,7 @@ import { madviseFree, madvisePageout } from './madvise-pageout.js';
 import { madvisePopulate } from './madvise-populate.js';
 import { isAdviceSealed } from './mseal.js';
 import { zapPageRange } from './memory.js';
-import { INODE_REGULAR, currentMm, mmapSemOf, vmaInode, vmaIsAnonymous } from './mm-types.js';
+import { INODE_REGULAR, VM_OPS_SHMEM, currentMm, mmapSemOf, vmaInode, vmaIsAnonymous } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { truncatePageRange } from './truncate.js';
 import { isPageAligned, pageAlign } from './vma.js';
@@ -143,12 +143,17 @@ function advisedFlags(m: Machine, vma: Vma, advice: number): number {
 }
 
 /**
- * A huge page fits in the VMA, which has had a page before. Deviation: nothing is collapsed, and nothing can tell but AnonHugePages.
- * thp_vma_allowable_order()
+ * A huge page fits in the VMA: of memory that has had a page, or of shmem at an offset that is aligned like the address. In 6.18
+ * one fits, too, in whatever ends below the size of a huge page: the address that is looked at, so far before the end, wraps around.
+ * Deviation: nothing is collapsed. thp_vma_allowable_order()
  */
 function isCollapsible(m: Machine, vma: Vma): boolean {
-  if (HPAGE_PMD_NR === 0 || !vmaIsAnonymous(m, vma) || m.vma.anonVma[vma] === 0 || (m.vma.vmFlags[vma] & (VM_NOHUGEPAGE | VM_SPECIAL | VM_HUGETLB)) !== 0) return false;
-  return Math.ceil(m.vma.vmStart[vma] / PMD_SIZE) * PMD_SIZE + PMD_SIZE <= m.vma.vmEnd[vma];
+  const { vmStart, vmEnd, vmFlags, vmOps, vmPgoff, anonVma } = m.vma;
+  if (HPAGE_PMD_NR === 0 || (vmFlags[vma] & (VM_NOHUGEPAGE | VM_SPECIAL | VM_HUGETLB)) !== 0) return false;
+  if (vmaIsAnonymous(m, vma)) {
+    if (anonVma[vma] === 0) return false;
+  } else if (vmOps[vma] !== VM_OPS_SHMEM || (vmStart[vma] / PAGE_SIZE - vmPgoff[vma]) % HPAGE_PMD_NR !== 0) return false;
+  return vmEnd[vma] < PMD_SIZE || Math.ceil(vmStart[vma] / PMD_SIZE) * PMD_SIZE + PMD_SIZE <= vmEnd[vma];
 }
 
 /** vma_ksm_compatible() */

@@ -1,6 +1,6 @@
 // Models include/linux/mm_types.h (6.18; hook-related fields as in 2.6.24).
 /** A machine as mm sees it: the tables of mm-tables.ts over one buffer. */
-import { PAGE_SIZE } from '@mmun/include';
+import { PAGE_SIZE, VM_MAYBE_GUARD } from '@mmun/include';
 import type { BootedMachine, Inode, MachineConfig, Mm, Rwsem, SecondaryMachine, Spinlock, TaskStruct, Vma } from '@mmun/include';
 import { reserve, reservePool, viewPool, viewTable } from '@mmun/lib';
 import type { Layout, Pool, Reserved, ReservedPool, Table } from '@mmun/lib';
@@ -20,6 +20,9 @@ export const INODE_SHMEM = 1;
 /** A shared anonymous mapping's, or /dev/zero's. */
 export const INODE_ZERO = 2;
 export const INODE_HUGETLB = 3;
+
+/** What keeps no two VMAs from merging, and what the merged one then has too. */
+export const VM_STICKY: number = VM_MAYBE_GUARD;
 
 export const VM_OPS_ANON = 0;
 export const VM_OPS_FILE = 1;

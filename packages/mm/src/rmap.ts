@@ -6,13 +6,13 @@
  *
  * Lock order: mmap_sem, then the lock of the root anon_vma, which spins or sleeps as the notifier design needs it.
  */
-import { ACQUIRE_SHARED, ENOMEM, READ, VM_ACCESS_FLAGS, VM_STICKY, WRITE } from '@mmun/include';
+import { ACQUIRE_SHARED, ENOMEM, READ, VM_ACCESS_FLAGS, WRITE } from '@mmun/include';
 import type { AnonVma, AnonVmaChain, MaySleep, Mm, Pfn, Spinlock, Task, Vaddr, Vma } from '@mmun/include';
 import { bugOn, poolAlloc, poolFree, whereOf } from '@mmun/lib';
 import { spinLock, spinUnlock, spinlockAt, touch } from '@mmun/locking';
 import { pageTestDirty } from '#asm';
 import { rmapLock, rmapUnlock } from '#mmu-notifier';
-import { pageTableLockOf } from './mm-types.js';
+import { VM_STICKY, pageTableLockOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { PG_DIRTY, setFlag } from './page-flags.js';
 

@@ -11,9 +11,10 @@
  *
  * Every function here wants mmap_sem held for write.
  */
-import { PAGE_SIZE, VM_SPECIAL, VM_STICKY } from '@mmun/include';
+import { PAGE_SIZE, VM_SPECIAL } from '@mmun/include';
 import type { AnonVma, File, MaySleep, Mm, Task, Vma } from '@mmun/include';
 import { unlinkFileVmaLocked, vmaComplete, vmaPrepare } from './i-mmap.js';
+import { VM_STICKY } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { anonVmaClone, vmaIsForkChild } from './rmap.js';
 import { removeVma, splitVma } from './vma.js';

@@ -173,6 +173,16 @@ describe('rare flags', () => {
     const collapse = (from: number, pages: number) => w.run(image.sysMadvise(w.m, ARENA + from * PAGE_SIZE as Vaddr, pages * PAGE_SIZE, MADV_COLLAPSE));
     expect(collapse(0, 1)).toBe(-EINVAL);
     w.write(ARENA, 1);
+    if (HAS_THP) {
+      // of shmem where offset and address are aligned alike; and whatever lies below the size of a huge page
+      const shmem = (at: number, offset: number): number => {
+        mmapAt(w, at, 2 * HUGE, MAP_SHARED | MAP_FIXED, w.file(2048, 'shmem').file, offset);
+        return w.run(image.sysMadvise(w.m, at as Vaddr, PAGE_SIZE, MADV_COLLAPSE));
+      };
+      expect([shmem(ARENA + 8 * HUGE, 0), shmem(ARENA + 8 * HUGE, PAGE_SIZE), shmem(ARENA + 8 * HUGE, HUGE)]).toEqual([0, -EINVAL, 0]);
+      mmapAt(w, 0, PAGE_SIZE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED);
+      expect(w.run(image.sysMadvise(w.m, 0 as Vaddr, PAGE_SIZE, MADV_COLLAPSE))).toBe(0);
+    }
     // a range without a boundary of huge pages is refused, an end of one is nothing to do
     expect([collapse(0, 1), collapse(1, 1), collapse(510, 2), collapse(510, 3)]).toEqual(HAS_THP ? [0, -EINVAL, 0, 0] : [-EINVAL, -EINVAL, -EINVAL, -EINVAL]);
     mmapAt(w, ARENA, PAGE_SIZE, MAP_SHARED | MAP_FIXED, file, 2 ** 52);
