@@ -86,7 +86,7 @@ function* put({ s, entry }: Devices, row: number, word: number, page = 0): Task<
 
 /** Runs under the PT lock, from the lookup of the pte on. `cookie` is twice the device, plus 1 for a write. */
 function* install(x: Devices, cookie: number, address: Vaddr, pfn: Pfn): Task<UnderPteLock, number> {
-  const { s, device, entry } = x;
+  const { s, device } = x;
   const d = cookie >> 1;
   const row = rowOf(d, address);
   const lock = s.spinlockAt(device.lock, d);
