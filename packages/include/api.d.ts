@@ -690,7 +690,6 @@ const VM_SHARED = 8;
 const VM_SOFTDIRTY = 134217728;
 const VM_SPECIAL: number;
 const VM_STACK_FLAGS: number;
-const VM_STICKY: number;
 const VM_SYNC = 8388608;
 const VM_UFFD_MISSING = 512;
 const VM_WIPEONFORK = 33554432;
