@@ -4,7 +4,7 @@
  * Each rule is a little program of one thread. Where one is broken the sentence says what was expected, and of whom.
  */
 import { EFAULT, MADV_DONTNEED, PAGE_SIZE, PROT_READ } from '@mmun/include';
-import type { MmuNotifier, Mm, Pfn, SecondaryDriver, SecondaryMmu, Task, TaskStruct, Vaddr } from '@mmun/include';
+import type { MmuNotifier, Mm, Pfn, RangeNotifierOps, SecondaryDriver, SecondaryMmu, Task, TaskStruct, Vaddr } from '@mmun/include';
 import { Violation } from '@mmun/oracle';
 import type { Setup } from '@mmun/races';
 import { mustBeSilent } from './own-calls.js';
@@ -23,6 +23,7 @@ const MANY = 40;
 const MANY_CALLS = 12;
 /** Another process, and room for its pages. */
 const PLENTY = { nrMms: 4, nrTasks: 8, nrFrames: 16, nrNotifiers: 4, nrVmas: 16, nrTables: 20 };
+const FAR_AWAY = (2 ** 40) as Vaddr;
 /** Room for as many pages as arch toy has. */
 const WIDE = { nrFrames: 24, nrTables: 20, nrVmas: 16, nrAnonVmas: 12, nrAnonVmaChains: 24 };
 const NOWHERE = (14 * PAGE_SIZE) as Vaddr;
@@ -34,6 +35,7 @@ export function rulesOf(design: DesignName, plugin: SecondaryMmu, calls: readonl
     { name: 'a fault is refused where the process is', run: refuses },
     { name: 'an entry goes with its page', run: letsGo },
     { name: 'every page of a range goes', config: WIDE, run: rangesGo },
+    ...(design === 'range' && plugin.designs.range?.includes('invalidateRangeEnd') === true ? [{ name: 'a range may be larger than any memory', run: largeRangesGo }] : []),
     { name: 'what the device writes is kept', config: WIDE, run: keepsWrites },
     { name: 'two instances of one address space', run: twoInstances },
     { name: 'instances of two address spaces', opensDevices: true, config: { nrNotifiers: 4 }, run: twoSpaces },
@@ -154,6 +156,23 @@ function rangesGo(t: Setup): void {
         must(pfn === 0, `${name} of ${pages} pages from ${hex(a + first * PAGE_SIZE)} has returned and the device still ${isWrite ? 'writes' : 'reaches'} ${hex(page)}`);
       }
     }
+  }
+}
+
+/** As mm tells of a whole address space: a driver may go another way through its entries then. */
+function largeRangesGo(t: Setup): void {
+  const { instance, driver } = t.dev;
+  const ops = driver.ops as RangeNotifierOps;
+  const a = t.mmap(2);
+  for (const first of [a, (a + PAGE_SIZE) as Vaddr]) {
+    for (const page of [a, (a + PAGE_SIZE) as Vaddr]) {
+      t.write(page, 7);
+      touch(t, instance, page, true);
+    }
+    run(t, ops.invalidateRangeStart?.(FIRST_NOTIFIER, t.mm, first, FAR_AWAY, true) as Task<string, unknown>);
+    run(t, ops.invalidateRangeEnd?.(FIRST_NOTIFIER, t.mm, first, FAR_AWAY) as Task<string, unknown>);
+    const pfn = run(t, driver.access(instance, (a + PAGE_SIZE) as Vaddr, false));
+    must(pfn === 0, `a range from ${hex(first)} to ${hex(FAR_AWAY)} was told and is over, and the device still reaches ${hex(a + PAGE_SIZE)}`);
   }
 }
 

@@ -411,6 +411,7 @@ function checkResult(name: string, result: unknown, nrFrames: number): void {
   if (name === 'fault' && !(isNumber && value <= 0 && value > MIN_ERRNO)) throw broken(`\`fault\` returns ${show(result)}, expected 0 or a negative errno`);
   if (name === 'create' && !(isNumber && value !== 0 && value > MIN_ERRNO && value < MAX_INSTANCE)) throw broken(`\`create\` returns ${show(result)}, expected an instance above 0 or a negative errno`);
   if ((name === 'agePage' || name === 'clearFlushYoung') && result !== 0 && result !== 1) throw broken(`\`${name}\` returns ${show(result)}, expected 1 (was used) or 0`);
+  if (typeof result === 'number' && !isNumber) throw broken(`\`${name}\` returns ${show(result)}`);
 }
 
 /** What a device reaches is judged where it reads and writes: an access that does neither is seen by nobody. */

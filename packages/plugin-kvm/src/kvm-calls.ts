@@ -14,6 +14,8 @@ function* moveSlot(kvm: KvmDriver, instance: number, address: Vaddr, { isAlone }
   const slot = 1 + (pageNumber % (KVM_MEMORY_SLOTS - 1));
   const baseGfn = FAR + pageNumber;
   const at: GuestAddress = { instance, vcpu: 0, gpa: baseGfn * PAGE_SIZE };
+  // the first slot ends where the others begin
+  yield* kvm.setMemoryRegion(instance, { slot: 0, baseGfn: 0, npages: FAR, userspaceAddr: 0 as Vaddr });
   if ((yield* kvm.setMemoryRegion(instance, { slot, baseGfn, npages: 1, userspaceAddr: address })) !== 0) return `slot ${slot} does not exist`;
   const pfn = yield* touch(kvm, at, true);
   const wrong = isAlone ? yield* slotIsRight(kvm, at, address, pfn) : '';
