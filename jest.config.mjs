@@ -8,7 +8,7 @@
 //
 // Beside x86, x86-off and x86-fast an image runs the specs of the archs and *.variant.spec.ts only, or nothing. With
 // MMUN_SPECS=all every image runs the whole suite; with MMUN_SPECS=rest (.ci/run, after `npm cit`) what a run without it leaves
-// out, and once more, where MMUN_EFFORT=full is set too, each spec that looks deeper there: one that calls `effort()`.
+// out, and once more each spec that looks further there: one that calls `later()`, or, where MMUN_EFFORT=full is set too, `effort()`.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { conditionsOf, configOf, FIRST, formOf, gatesOf, VARIANTS } from './tools/build/src/variants.mjs';
@@ -55,7 +55,7 @@ function hadBefore(variant) {
 
 /** @param {string} path @returns {boolean} run now, the spec does more than it did */
 function looksDeeper(path) {
-  return process.env.MMUN_EFFORT === 'full' && /\beffort\(/.test(readFileSync(join(ROOT, path), 'utf8'));
+  return (process.env.MMUN_EFFORT === 'full' ? /\b(effort|later)\(/ : /\blater\(/).test(readFileSync(join(ROOT, path), 'utf8'));
 }
 
 /** @param {Variant} variant */

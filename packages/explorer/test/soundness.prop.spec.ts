@@ -1,4 +1,4 @@
-import { effort } from '@mmun/test-support';
+import { effort, later } from '@mmun/test-support';
 import { inFrames } from '@mmun/test-support/in-frames';
 import fc from 'fast-check';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { toProgram } from './random-program.js';
 import type { Op } from './random-program.js';
 
 /** Programs per property. */
-const RUNS = effort(15, 400, 5000);
+const RUNS = effort(later(15, 40), 400, 5000);
 const LIMIT = 1500;
 const LIMITS = { maxSteps: 1000 };
 

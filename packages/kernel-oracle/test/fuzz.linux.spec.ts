@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as fast from '@mmun/image/x86-fast';
 import * as checked from '@mmun/image/x86';
-import { effort } from '@mmun/test-support';
+import { effort, later } from '@mmun/test-support';
 import * as range from '@mmun/image/x86-range';
 import { kvm } from '@mmun/plugin-kvm';
 import { Fuzzer, KernelSide, NR_KVM_KINDS, OracleUnavailable, WITHOUT_HUGE_PAGES, fuzzKvm } from '../src/index.js';
@@ -11,7 +11,7 @@ import type { FuzzedImage, KvmFuzzResult, KvmImage } from '../src/index.js';
 
 type Machine = ReturnType<typeof checked.boot>;
 
-const OPS = effort(1000, 20_000);
+const OPS = effort(later(1000, 2000), 20_000);
 const READ_ONLY = '/sys/kernel/mm/transparent_hugepage/hpage_pmd_size';
 
 async function withKernel(test: (kernel: KernelSide) => Promise<void>, options: Parameters<typeof KernelSide.start>[0] = {}): Promise<void> {
@@ -61,7 +61,7 @@ describe('a model that lies is convicted, in few operations', () => {
     ['a flag that splits', 'maps', 4, { sysMadvise: (m, addr, len, advice) => checked.sysMadvise(m, addr, len, advice === 16 ? 17 : advice) }],
   ];
   // the first is found at once, each of the others takes a second or two
-  it.each(cases.slice(0, effort(2, cases.length)))('%s', async (_name, what, most, lies) => {
+  it.each(cases.slice(0, later(2, cases.length)))('%s', async (_name, what, most, lies) => {
     await withKernel(async (kernel) => {
       const found = await difference(kernel, { ...checked, ...lies }, 20_000, 1);
       expect(found?.what).toBe(what);

@@ -7,14 +7,14 @@ import { MADV_DONTNEED, MAP_SHARED, PAGE_SIZE, PROT_READ } from '@mmun/include';
 import type { Design, NotifierCounts, NotifierOps, Pfn, Task, UnderPteLock, Vaddr } from '@mmun/include';
 import { PTRS_PER_PTE } from '#asm';
 import { addNotifierOps, mmuNotifierAlloc, mmuNotifierRegister } from '#mmu-notifier';
-import { effort, gate } from '@mmun/test-support';
+import { gate, later } from '@mmun/test-support';
 import { world } from './page-world.js';
 import type { World } from './page-world.js';
 
 const P = PAGE_SIZE;
 const DESIGN = image.config.design as Design;
 /** The last is more than a table holds, on each arch. */
-const SIZES = [1, 100, effort(600, 1500)];
+const SIZES = [1, 100, later(600, 1500)];
 const tablesOf = (pages: number): number => Math.ceil(pages / PTRS_PER_PTE);
 
 type Counts = Partial<Record<keyof NotifierCounts, number>>;
@@ -54,7 +54,7 @@ const ROWS: readonly Row[] = [
 
 /** Counts of one operation on `pages` written pages at the start of a table. */
 function count({ act, isShared }: Row, pages: number): Counts {
-  const w = world({ nrFrames: effort(2048, 8192), nrSwapSlots: effort(1024, 2048) });
+  const w = world({ nrFrames: later(2048, 8192), nrSwapSlots: later(1024, 2048) });
   const a = w.mmap(pages, { at: 0x40000000, ...(isShared === true ? { flags: MAP_SHARED, file: w.file(pages, 'shmem').file } : {}) });
   for (let i = 0; i < pages; i++) w.write(a + i * P, 1);
   const nop = function* (): Task<UnderPteLock> { /* counted by the kernel */ };

@@ -1,7 +1,7 @@
 // mm_users decides twice on s390 of 2.6.24, before IPTE and before the flush, and it is not the number of threads. The kernel is as shipped; the right one has a line changed.
 import { catalogue } from '@mmun/races';
 import type { CheckReport } from '@mmun/races';
-import { effort } from '@mmun/test-support';
+import { later } from '@mmun/test-support';
 import { checkKnown } from '@mmun/test-support/linked-races';
 
 function check(id: string, variant: string): Promise<CheckReport> {
@@ -9,7 +9,7 @@ function check(id: string, variant: string): Promise<CheckReport> {
   return checkKnown(id, { variant });
 }
 
-describe.each(['s390-flush-beside-proc', 's390-fork-beside-proc'].slice(0, effort(1, 2)))('%s', (id) => {
+describe.each(['s390-flush-beside-proc', 's390-fork-beside-proc'].slice(0, later(1, 2)))('%s', (id) => {
   it('takes one switch, between the change of the pte and the flush', async () => {
     const { findings: [finding] } = await check(id, 'buggy');
     expect(catalogue.find((race) => race.id === id)?.finds).toContain(finding?.code);

@@ -8,3 +8,8 @@ export function effort(quick: number, full: number, night: number = full): numbe
   if (found === undefined) throw new Error(`MMUN_EFFORT=${asked}: expected full, night, or nothing`);
   return found;
 }
+
+/** What `npm cit` has no time for, and .ci/run has: `rest` in the run after it (MMUN_SPECS=rest), or where MMUN_EFFORT says to look further. */
+export function later<T>(quick: T, rest: T): T {
+  return process.env['MMUN_SPECS'] === 'rest' || (process.env['MMUN_EFFORT'] ?? '') !== '' ? rest : quick;
+}

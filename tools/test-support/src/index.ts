@@ -1,4 +1,4 @@
 // What loads the compiler or the bundler has an entry of its own: most specs need neither.
-export { effort } from './effort.js';
+export { effort, later } from './effort.js';
 export { gate, image, mustFail } from './gate.js';
 export type { Gate, ImageUnderTest } from './gate.js';
