@@ -4,9 +4,6 @@ export const ROOT: string;
 /** Where the packages stand, by their names without the scope. */
 export const PACKAGES: string;
 
-/** Whether this is a clone of the repository. */
-export const IS_CLONE: boolean;
-
 /** A race that cannot be linked; the message is one line and names file and line. */
 export class LinkError extends Error {}
 

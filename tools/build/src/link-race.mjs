@@ -10,9 +10,9 @@ import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tasks } from './esbuild-tasks.mjs';
 import { conditionsOf, VARIANTS } from './variants.mjs';
-import { IS_CLONE, MODULES, PACKAGES, ROOT, workspace } from './workspace.mjs';
+import { MODULES, PACKAGES, ROOT, workspace } from './workspace.mjs';
 
-export { IS_CLONE, PACKAGES, ROOT };
+export { PACKAGES, ROOT };
 
 /** A race that cannot be linked; the message is one line and names file and line. */
 export class LinkError extends Error {}

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Whether this is a clone of the repository, with its tools and tests. */
-export const IS_CLONE = existsSync(join(ROOT, 'tools/build'));
+const IS_CLONE = existsSync(join(ROOT, 'tools/build'));
 
 /** Where the packages stand, by their names without the scope. */
 export const PACKAGES = join(ROOT, IS_CLONE ? 'packages' : '@mmun');

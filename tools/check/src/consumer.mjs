@@ -93,7 +93,8 @@ function singles(home, names) {
   step(`the types of ${entries.length} entry points`, tsc('singles.ts'), { cwd: home });
   step('each loads', ['node', 'singles.mjs'], { cwd: home });
   for (const { title, conditions, config } of CHOICES) {
-    step(`one page, ${title}: its types`, [...tsc('one-page.ts'), ...(conditions.length === 0 ? [] : ['--customConditions', conditions.join(',')])], { cwd: home });
+    // the fast build has the types of the checked one
+    if (!conditions.includes('@mmun/fast')) step(`one page, ${title}: its types`, [...tsc('one-page.ts'), ...(conditions.length === 0 ? [] : ['--customConditions', conditions.join(',')])], { cwd: home });
     const { stdout } = step(`one page, ${title}: run`, ['node', ...conditions.flatMap((condition) => ['-C', condition]), 'one-page.js'], { cwd: home });
     expect(stdout.trim() === config, `one page, ${title}: prints ${stdout.trim()}, expected ${config}`);
   }
