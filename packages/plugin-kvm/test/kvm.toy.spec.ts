@@ -16,10 +16,10 @@ explorePlugin({
   module, right: protocols, wrong,
   // `pt-lock` under v5 and `retry` under range are those of the catalogue
   quick: later(
-    /^v5-retry-(exit-read|mremap-read)$|^range-pt-lock-(mprotect-write|fork-read)$|^range-pinned-munmap-read$/,
+    /^v5-retry-(exit-read|mremap-read)$|^range-pt-lock-fork-read$|^range-pinned-munmap-read$/,
     /^v5-retry-(dontneed-read|exit-read|mremap-read)$|^range-pt-lock-(mprotect-write|fork-read)$|^range-pinned-(munmap-read|exit-write)$/,
   ),
-  quickWrong: /no-flush/,
+  quickWrong: later(/^v5-no-flush/, /no-flush/),
 });
 
 const pinned = january2008.filter((race) => isAsked(race, /-dontneed-read$/)).map(({ id }) => id);
