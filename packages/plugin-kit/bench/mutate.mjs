@@ -1,6 +1,6 @@
 // Mutation testing of drivers: how many of the wrong drivers that are a line away from a right one does the kit convict?
 //
-//   node packages/plugin-kit/bench/mutate.mjs                                   75 of each driver, as bench/survivors.md has them
+//   node packages/plugin-kit/bench/mutate.mjs                                   72 of each driver, as bench/survivors.md has them
 //   node packages/plugin-kit/bench/mutate.mjs kvm --sample 20 --seed 7          others
 //   node packages/plugin-kit/bench/mutate.mjs kvm --only mmu.ts:31              one line
 //   node packages/plugin-kit/bench/mutate.mjs --table                           what is in the results file, nothing is run
@@ -148,7 +148,7 @@ function printTable(rows) {
 async function main() {
   const asked = process.argv.slice(2).filter((arg) => arg in DRIVERS);
   const [effort, again, only] = [process.argv.includes('--full') ? 'full' : 'quick', option('again', ''), option('only', '')];
-  const [sample, seed, seconds] = [Number(option('sample', '75')), Number(option('seed', '1')), Number(option('seconds', '900'))];
+  const [sample, seed, seconds] = [Number(option('sample', '72')), Number(option('seed', '1')), Number(option('seconds', '900'))];
   const path = option('results', fileURLToPath(new URL('.mutants.json', import.meta.url)));
   /** @type {Row[]} */
   let rows = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : [];
