@@ -13,7 +13,7 @@ import { ROOT } from './workspace.mjs';
 /** Packages whose declarations depend on what is linked. Every arch has the machine of arch-generic. */
 const LINKED = { '@mmun/mm': 'mm', '@mmun/arch-generic': 'arch-generic', '#asm': 'arch-generic' };
 
-/** Relative, or of a package: `from './x.js'`, `import('#asm')`. */
+/** Relative, or of a package: `from './x.js'`, `import('@mmun/x')`. */
 const SPECIFIER = /\b(from |import\()'([^']+)'/g;
 
 /** What stands beside an image. @param {Variant} variant @returns {string} */
