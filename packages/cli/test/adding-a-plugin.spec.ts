@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { buildSync } from 'esbuild';
-import { effort } from '@mmun/test-support';
+import { effort, later } from '@mmun/test-support';
 import { mmun, newFolder, removeFolders } from './mmun.js';
 
 jest.setTimeout(300_000);
@@ -37,7 +37,7 @@ it('the driver stands', async () => {
   expect([code, out]).toEqual([0, expect.stringMatching(/^stands: /m)]);
 });
 
-it('the second mistake is convicted as the page shows it', async () => {
+later(it.skip, it)('the second mistake is convicted as the page shows it', async () => {
   const { code, out } = await mmun(['check', 'accel.ts'], { cwd: home(mistaken()) });
   expect(code).toBe(1);
   // how many steps and trials there are changes with the kernel and the kit; the end of a replay string is a digest of the code that ran
@@ -47,7 +47,7 @@ it('the second mistake is convicted as the page shows it', async () => {
   for (const part of timeless(shown).replace('$ npx mmun check accel.ts\n', '').split('...\n')) expect(timeless(out)).toContain(part.trimEnd());
 });
 
-it('the test runs under the runner of node, and every part of the driver is in it', () => {
+later(it.skip, it)('the test runs under the runner of node, and every part of the driver is in it', () => {
   const folder = home(driver);
   buildSync({ entryPoints: [join(folder, 'accel.ts')], outfile: join(folder, 'accel.js'), format: 'esm', platform: 'node', logLevel: 'silent' });
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');

@@ -3,7 +3,7 @@
  * the maps. What differs between archs and designs is who asks whether the guest has used a page.
  */
 import * as image from '@mmun/image';
-import { effort } from '@mmun/test-support';
+import { effort, later } from '@mmun/test-support';
 import { replay } from './short-memory.js';
 import type { Outcome } from './short-memory.js';
 
@@ -15,7 +15,10 @@ const surface = ({ result }: Outcome): unknown => result.processes.map(({ maps, 
 const measured = new Map<string, Promise<Outcome>>();
 const withAllItWants = (sample: string): Promise<Outcome> => measured.get(sample) ?? (measured.set(sample, replay(sample)).get(sample) as Promise<Outcome>);
 
-describe(`a recording in too little memory, on ${image.config.arch} under ${image.config.design}`, () => {
+/** Two archs every day, each under v5. */
+const isLater = image.config.design !== 'v5' || image.config.arch === 'generic';
+
+(isLater ? later(describe.skip, describe) : describe)(`a recording in too little memory, on ${image.config.arch} under ${image.config.design}`, () => {
   it.each(['true', 'demo'].slice(0, effort(1, 2)))('%s: swaps, reads the same back, ends with equal maps', async (sample) => {
     const roomy = await withAllItWants(sample);
     const nrFrames = Math.ceil(roomy.maxFrames / 3);

@@ -71,7 +71,7 @@ describe('a table of the toy', () => {
 describe('huge pages where there is too little of everything', () => {
   it.each(Array.from({ length: effort(2, 12) }, (_, i) => i + 1))('leave no count behind that does not add up (seed %i)', (seed) => {
     const random = numbers(seed);
-    for (let round = 0; round < effort(later(5, 10), 25); round++) {
+    for (let round = 0; round < effort(later(3, 10), 25); round++) {
       const { m, task } = boot({ nrFrames: 7 + random(8), nrHugePages: 1 + random(5), nrTables: 5 + random(9), tlbEntries: [4, 0][round % 2] as number, nrMms: 3, nrVmas: 16, nrInodes: 4, nrFiles: 4, nrTasks: 6 });
       const alive = [task];
       for (let op = 0; op < 60; op++) {
@@ -181,7 +181,7 @@ describe.each<[string, Ordered]>([
 });
 
 /** Of millions. */
-const EXECUTIONS = effort(later(12, 40), 3000);
+const EXECUTIONS = effort(later(4, 40), 3000);
 
 /** Three processes with one shared and one private mapping, of which each thread does everything there is. */
 function* life(m: Machine, i: number): Task<string> {

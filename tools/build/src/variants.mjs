@@ -37,7 +37,7 @@ export const VARIANTS = [
   { name: 'generic-range-fast', arch: 'generic', design: 'range', build: 'fast', isQuick: false, specs: 'none' },
   { name: 's390', arch: 's390', design: 'v5', build: 'checked', isQuick: true, specs: 'variant' },
   { name: 's390-off', arch: 's390', design: 'off', build: 'checked', isQuick: true, specs: 'none' },
-  { name: 's390-range', arch: 's390', design: 'range', build: 'checked', isQuick: true, specs: 'variant' },
+  { name: 's390-range', arch: 's390', design: 'range', build: 'checked', isQuick: true, specs: 'arch' },
   { name: 's390-fast', arch: 's390', design: 'v5', build: 'fast', isQuick: false, specs: 'none' },
   { name: 's390-off-fast', arch: 's390', design: 'off', build: 'fast', isQuick: false, specs: 'none' },
   { name: 's390-range-fast', arch: 's390', design: 'range', build: 'fast', isQuick: false, specs: 'none' },

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { buildImages } from '@mmun/build/images';
 import { variantsOf } from '@mmun/build/build-image';
+import { later } from '@mmun/test-support';
 
 const page = readFileSync(resolve(import.meta.dirname, '../../../docs/building-a-variant.md'), 'utf8');
 const blocks = [...page.matchAll(/^```(\w*)\n([\s\S]*?)^```/gm)].map(([, language, text]) => ({ language, text: String(text) }));
@@ -14,7 +15,7 @@ describe('docs/building-a-variant.md', () => {
   beforeAll(() => void (outdir = mkdtempSync(join(tmpdir(), 'mmun-docs-'))));
   afterAll(() => rmSync(outdir, { recursive: true }));
 
-  it('builds one image, which runs alone and prints what the page shows', async () => {
+  later(it.skip, it)('builds one image, which runs alone and prints what the page shows', async () => {
     const command = blocks.find(({ text }) => text.startsWith('npx nx build image'))?.text.trim() ?? '';
     const only = command.split(' ').filter((word) => word.startsWith('--only='));
     expect(await buildImages(variantsOf(only), { outdir })).toEqual([expect.stringMatching(/^image s390-off-fast: \d+ bytes$/)]);

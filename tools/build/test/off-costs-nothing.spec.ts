@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildImage } from '@mmun/build/images';
 import { VARIANTS } from '@mmun/build/variants';
-import { effort } from '@mmun/test-support';
+import { effort, later } from '@mmun/test-support';
 import { deleteCalls } from './delete-calls.js';
 
 describe('deleteCalls', () => {
@@ -30,7 +30,7 @@ describe.each(SILENT.slice(0, effort(1, SILENT.length)).map((variant) => [varian
   const outdirs = ['as-written', 'deleted'].map((name) => mkdtempSync(join(tmpdir(), `mmun-${name}-`)));
   afterAll(() => outdirs.forEach((outdir) => rmSync(outdir, { recursive: true })));
 
-  it('holds no byte of notifier code', async () => {
+  later(it.skip, it)('holds no byte of notifier code', async () => {
     const [asWritten = '', deleted = ''] = outdirs;
     let edited = 0;
     await buildImage(variant, { outdir: asWritten });
