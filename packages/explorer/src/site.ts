@@ -20,8 +20,8 @@ interface Call {
 }
 
 /** Locks, and the services by which a driver reaches them: what is of interest is who calls. */
-const PRIMITIVES = /[\\/]locking[\\/]|[\\/]mm[\\/](?:src[\\/])?services/;
-const OURS = /[\\/](?:explorer|oracle|plugin-kit)[\\/](?:src|dist)[\\/]|[\\/]races[\\/](?:src|dist)[\\/]check-race|frame-runtime|^node:/;
+const PRIMITIVES = /(?:@mmun|packages)[\\/](?:locking[\\/]|mm[\\/](?:src[\\/])?services)/;
+const OURS = /(?:@mmun|packages)[\\/](?:(?:explorer|oracle|plugin-kit)[\\/](?:src|dist)[\\/]|races[\\/](?:src|dist)[\\/]check-race)|frame-runtime|^node:/;
 const OWN_NAMES = /^(Execution|Player|SchedulePlayer|ScriptPlayer|Frame|siteOf|callsOnStack|point|pointUntil|Generator)\b/;
 
 /** To be asked while the thread is at its point. */

@@ -97,7 +97,7 @@ function classOf({ lockClasses }: LockingMachine, lock: Where): LockClass | unde
 /** The first caller that is not of this package: `zapPteRange (.../mm/src/memory.ts:123:10)`. */
 function callSite(): string {
   const lines = (new Error().stack ?? '').split('\n').slice(1);
-  const line = lines.find((frame) => /:\d+:\d+/.test(frame) && !/[\\/]locking[\\/]|\b(rmapLock|lockPage|trylockPage)\b/.test(frame));
+  const line = lines.find((frame) => /:\d+:\d+/.test(frame) && !/(?:@mmun|packages)[\\/]locking[\\/]|\b(rmapLock|lockPage|trylockPage)\b/.test(frame));
   return (line ?? '').trim().replace(/^at /, '');
 }
 

@@ -25,7 +25,7 @@ import { PACKAGES } from './workspace.mjs';
 /** @typedef {import('./straighten.mjs').Node} Node */
 
 const LOCKING = '@mmun/locking';
-const LOCKING_SOURCE = /[\\/]locking[\\/]src[\\/]/;
+const LOCKING_SOURCE = /packages[\\/]locking[\\/]src[\\/]/;
 /** Results that cannot be taken for a task. */
 const PLAIN_RESULTS = new Set(['TSBooleanKeyword', 'TSNumberKeyword', 'TSVoidKeyword']);
 

@@ -64,6 +64,6 @@ export function filesUnder(directory, pattern) {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && pattern.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !/[\\/](node_modules|dist)[\\/]/.test(path))
+    .filter((path) => !/[\\/](node_modules|dist)[\\/]/.test(path.slice(directory.length)))
     .sort();
 }

@@ -23,7 +23,7 @@ export function floatingTasks(files, root = ROOT) {
   const result = { calls: 0, floating: /** @type {FloatingTask[]} */ ([]) };
   for (const source of program.getSourceFiles()) {
     if (!wanted.has(source.fileName)) continue;
-    const isDriver = DRIVERS.test(source.fileName.replace(FIXTURE, ''));
+    const isDriver = DRIVERS.test(`/${relative(root, source.fileName)}`.replace(FIXTURE, ''));
     /** @param {ts.Node} node */
     const visit = (node) => {
       if (ts.isCallExpression(node) && isTask(checker, checker.getTypeAtLocation(node))) {
@@ -116,7 +116,7 @@ function describe(source, node, root) {
 }
 
 function main() {
-  const files = ['packages', 'tools'].flatMap((family) => filesUnder(join(ROOT, family), /\.ts$/)).filter((file) => !/[\\/]fixtures[\\/]/.test(file));
+  const files = ['packages', 'tools'].flatMap((family) => filesUnder(join(ROOT, family), /\.ts$/)).filter((file) => !/[\\/]fixtures[\\/]/.test(relative(ROOT, file)));
   const { calls, floating } = floatingTasks(files);
   for (const { place, text } of floating) console.log(`${place}: floating task: ${text} does nothing without yield*`);
   console.log(`${calls} task calls in ${files.length} files, ${floating.length} floating`);

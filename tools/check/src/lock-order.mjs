@@ -82,16 +82,20 @@ function contextOf({ thread }, task) {
   return thread.nonBlockCount[task] > 0 ? 'non-block' : 'may sleep';
 }
 
-const NO_CALLER = /[\\/]locking[\\/]|[\\/](?:explorer|oracle|check)[\\/]|services|node:|\.next /;
+const NO_CALLER = /(?:packages|tools)[\\/](?:locking|explorer|oracle|check|mm[\\/]src[\\/]services)\b|node:|\.next /;
 const PRIMITIVE = /^(rmapLock|lockPage|pteOffsetMapLock|hugePteLock)$/;
 
-/** The innermost function on the stack that is no locking primitive, by its kernel name. */
 function callerOf() {
   const before = Error.stackTraceLimit;
   Error.stackTraceLimit = 60;
-  const lines = (new Error().stack ?? '').split('\n').slice(1);
+  const stack = new Error().stack ?? '';
   Error.stackTraceLimit = before;
-  for (const line of lines) {
+  return callerIn(stack);
+}
+
+/** The innermost function on a stack that is no locking primitive, by its kernel name. @param {string} stack */
+export function callerIn(stack) {
+  for (const line of stack.split('\n').slice(1)) {
     const [, fn = '', file = ''] = /^\s*at (?:Object\.|Module\.)?([\w$]+) .*?\(?([^( ]+):\d+:\d+\)?$/.exec(line) ?? [];
     if (fn !== '' && !NO_CALLER.test(file) && !/\.next|^next$/.test(line) && !PRIMITIVE.test(fn)) return kernelName(fn);
   }
@@ -170,9 +174,14 @@ function againstRanks({ seen, ranks }) {
   return [...seen.values()].filter(({ held, taken }) => (ranks.get(held)?.rank ?? 0) > (ranks.get(taken)?.rank ?? Infinity)).map(({ held, taken, fn }) => `${fn} waits for ${taken} while it holds ${held}`);
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+async function main() {
   const orders = await look();
   const wrong = againstRanks(orders);
   if (wrong.length > 0) throw new Error(wrong.join('; '));
   writeOrCompare('docs/lock-order.md', page(orders));
 }
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) main().catch((error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '@mmun/build/workspace';
 import { effort } from '@mmun/test-support';
+import { callerIn } from '../src/lock-order.mjs';
 import { textOf } from './doc-blocks.js';
 
 /** @returns exit code and the last line of what was printed */
@@ -17,6 +18,11 @@ const rowsOf = (page: string): string[][] => textOf(page).split('\n').filter((li
 it('docs/xref.md is what the sources say', () => expect(generator('xref')).toEqual([0, 'docs/xref.md is what the tree says']));
 
 if (effort(0, 1) === 1) it('docs/lock-order.md is what the catalogue shows', () => expect(generator('lock-order')).toEqual([0, 'docs/lock-order.md is what the tree says']));
+
+it('a caller is found wherever the clone is', () => {
+  const at = (clone: string): string => `Error\n    at callerOf (${clone}/tools/check/src/lock-order.mjs:90:3)\n    at spinLock (${clone}/packages/locking/src/spinlock.ts:9:1)\n    at zapPteRange (${clone}/packages/mm/src/memory.ts:1:2)`;
+  for (const clone of ['/home/a', '/srv/services/check', '/opt/locking/oracle']) expect(callerIn(at(clone))).toBe('zap_pte_range');
+});
 
 describe('docs/lock-order.md', () => {
   const rows = rowsOf('docs/lock-order.md');
