@@ -3,36 +3,33 @@
  * on the disk, or thrown away by a call that says so.
  */
 import { PAGE_SIZE, WRITE } from '@mmun/include';
-import type { Inode, Pfn, Vaddr, Where } from '@mmun/include';
+import type { Inode, Pfn, Vaddr } from '@mmun/include';
 import type { Report } from '@mmun/explorer';
 import { whereOf } from '@mmun/lib';
 import { ghostOf } from './ghost.js';
-import type { Ghost } from './ghost.js';
 import { dirtyForgotten, freedUnwritten } from './reports.js';
 import type { WatchedImage, WatchedMachine } from './watched.js';
 
 /** A CPU or a device has written to the frame, in this step. */
 export function noteFrameWrite<M extends WatchedMachine>(image: WatchedImage<M>, m: M, pfn: Pfn): void {
-  const ghost = ghostOf(m);
-  const { frame } = ghost;
+  const { frame } = ghostOf(m);
   frame.written[pfn] = image.frameGeneration(m, pfn);
-  const inode = m.bootConfig.pageContentWords === 1 ? image.inodeOfPage(m, pfn) : 0;
+  const inode = m.bootConfig.pageContentWords === 1 ? image.inodeOfPage(m, pfn) : (0 as Inode);
+  const index = image.pageIndex(m, pfn);
+  if (inode !== 0) discardFilePages(m, inode, index, index + 1);
   frame.inode[pfn] = inode;
   if (inode === 0) return;
-  m.sched.touch(WRITE, filesWhere(ghost));
-  const index = image.pageIndex(m, pfn);
-  forget(ghost, inode as Inode, index, index + 1);
-  frame.inode[pfn] = inode;
-  frame.inodeGeneration[pfn] = image.inodeGeneration(m, inode as Inode);
+  frame.inodeGeneration[pfn] = image.inodeGeneration(m, inode);
   frame.index[pfn] = index;
   frame.value[pfn] = m.words[image.contentWhere(m, pfn, 0 as Vaddr)];
 }
 
 /** Pages `[from, to)` are being thrown away: what was written to them need not be found. To be called before and after. */
 export function discardFilePages(m: WatchedMachine, inode: Inode, from: number, to: number): void {
-  const ghost = ghostOf(m);
-  m.sched.touch(WRITE, filesWhere(ghost));
-  forget(ghost, inode, from, to);
+  const { frame } = ghostOf(m);
+  // row 0 is no frame's: whoever changes what is remembered of any file
+  m.sched.touch(WRITE, whereOf(frame.inode, 0));
+  for (let pfn = 1; pfn < frame.inode.length; pfn++) if (frame.inode[pfn] === inode && frame.index[pfn] >= from && frame.index[pfn] < to) frame.inode[pfn] = 0;
 }
 
 /** At rest: what was written to a file's page is marked as written where no device has an entry any more, or it is on the disk. */
@@ -55,13 +52,4 @@ function auditFreed<M extends WatchedMachine>(image: WatchedImage<M>, m: M, pfn:
   if (inode === 0 || image.inodeGeneration(m, inode) !== frame.inodeGeneration[pfn]) return;
   const found = image.fileWordAt(m, inode, frame.index[pfn]);
   if (found !== undefined && found >>> 0 !== frame.value[pfn]) report(freedUnwritten(pfn, frame.index[pfn] * PAGE_SIZE, frame.value[pfn], found >>> 0));
-}
-
-function forget({ frame }: Ghost, inode: Inode, from: number, to: number): void {
-  for (let pfn = 1; pfn < frame.inode.length; pfn++) if (frame.inode[pfn] === inode && frame.index[pfn] >= from && frame.index[pfn] < to) frame.inode[pfn] = 0;
-}
-
-/** Row 0 is no frame's: whoever changes what is remembered of any file. */
-function filesWhere({ frame }: Ghost): Where {
-  return whereOf(frame.inode, 0);
 }
