@@ -5,6 +5,7 @@
  */
 import { MADV_DONTNEED, PAGE_SIZE, PROT_READ } from '@mmun/include';
 import type { MachineConfig, MaySleep, Mm, Task, TaskStruct, Vaddr } from '@mmun/include';
+import { onePage } from '@mmun/races';
 import type { Actor, ActorTask, MapOptions, RaceContext, RaceFile, Setup } from '@mmun/races';
 import type { DesignName } from './scenarios.js';
 
@@ -50,12 +51,6 @@ export interface Way {
 /** The first page of the second table of arch toy is page 4: a range across tables is told to v5 in two calls. */
 const ACROSS = (3 * PAGE_SIZE) as Vaddr;
 const SWAP: Partial<MachineConfig> = { nrSwapSlots: 2 };
-
-export function page(t: Setup): Partial<Stage> {
-  const a = t.mmap(1);
-  t.write(a, 7);
-  return { a };
-}
 
 function twoPages(t: Setup): Partial<Stage> {
   const b = t.mmap(2, { at: ACROSS });
@@ -113,17 +108,17 @@ export function actorOf({ run, as }: Operation): ActorTask<Stage> | Actor<Stage>
   return as === undefined ? run : { run, as };
 }
 
-export function stageOf({ setup = page }: Operation, t: Setup): Stage {
+export function stageOf({ setup = onePage }: Operation, t: Setup): Stage {
   return { a: 0 as Vaddr, b: 0 as Vaddr, file: null, child: 0 as TaskStruct, other: 0, ...setup(t) };
 }
 
 export function forked(t: Setup): Partial<Stage> {
-  const s = page(t);
+  const s = onePage(t);
   return { ...s, child: t.fork() };
 }
 
 function withRoom(t: Setup): Partial<Stage> {
-  return { ...page(t), b: t.room(1) };
+  return { ...onePage(t), b: t.room(1) };
 }
 
 /** The device waits where the page comes to. */

@@ -2,8 +2,8 @@
 import type { MaySleep, Mm, Task, Vaddr } from '@mmun/include';
 import { MADV_DONTNEED } from '@mmun/include';
 import { Violation } from '@mmun/oracle';
+import { onePage } from '@mmun/races';
 import type { RaceContext, Setup } from '@mmun/races';
-import { page } from './operations.js';
 import type { Stage } from './operations.js';
 import { drawn } from './race-of.js';
 import type { Drawn } from './race-of.js';
@@ -51,7 +51,7 @@ function twice(call: DeviceCall): Drawn {
 }
 
 function withOther(t: Setup): Stage {
-  const { a } = page(t) as { a: Vaddr };
+  const { a } = onePage(t);
   t.dev.write(a);
   const child = t.process();
   return { a, b: 0 as Vaddr, file: null, child, other: t.image.mmOf(t.m as never, child) };

@@ -8,8 +8,9 @@
  */
 import { PAGE_SIZE } from '@mmun/include';
 import type { MaySleep, OwnCall, SecondaryMmu, Task, TaskStruct, Vaddr } from '@mmun/include';
+import { onePage } from '@mmun/races';
 import type { Actor, ActorTask, Race, Setup } from '@mmun/races';
-import { OPERATIONS, QUICK_TOO, WAYS, actorOf, forked, openTouchClose, page, stageOf } from './operations.js';
+import { OPERATIONS, QUICK_TOO, WAYS, actorOf, forked, openTouchClose, stageOf } from './operations.js';
 import type { Operation, Stage, WayName } from './operations.js';
 import { ofCalls } from './own-calls.js';
 import { ofPairs } from './pairs.js';
@@ -71,7 +72,7 @@ function failing(design: DesignName): Scenario {
   return {
     id, design, isQuick: true,
     race: (plugin) => ({
-      ...raceOf(id, design, { plugin }, { faultInjection: true }, { cpu0: (t, { a }) => t.munmap(a), dev0: openTouchClose }, page as (t: Setup) => Stage),
+      ...raceOf(id, design, { plugin }, { faultInjection: true }, { cpu0: (t, { a }) => t.munmap(a), dev0: openTouchClose }, onePage as (t: Setup) => Stage),
       opensDevices: true,
     }),
   };
@@ -112,6 +113,6 @@ function twoPlugins(design: DesignName): Scenario {
       cpu0: (t, { a }) => t.munmap(a),
       dev0: (t, { a }) => t.dev.read(a),
       dev1: (t, { a }) => t.devs[1]?.write(a) ?? t.dev.read(a),
-    }, page as (t: Setup) => Stage),
+    }, onePage as (t: Setup) => Stage),
   };
 }
