@@ -1,7 +1,8 @@
 // npm run build: declarations, per-package output, images, the command.
 //   --quick   only what running and the tests need: no declarations, and of the images those that are marked so; `prepare` and
-//             `npm test` do this; nothing where nothing has changed since
+//             `npm test` do this
 //   --clean   remove every dist first
+// Where nothing has changed since the last, there is nothing to do.
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,7 +35,7 @@ async function main() {
   const isQuick = options.has('--quick');
   const sources = sourcesHash();
   if (options.has('--clean')) await clean();
-  else if (isQuick && isBuilt(sources)) return console.log('built: nothing has changed');
+  else if (isBuilt(sources, isQuick)) return console.log('built: nothing has changed');
   if (!isQuick) {
     declarations();
     await copyLicences();
@@ -42,7 +43,7 @@ async function main() {
   const images = existsSync(join(ROOT, 'packages/image/src/linked.ts')) ? buildImages(isQuick ? VARIANTS.filter((variant) => variant.isQuick) : VARIANTS) : Promise.resolve([]);
   const types = isQuick ? Promise.resolve([]) : buildImageTypes();
   const lines = (await Promise.all([buildPackages(), images, types, buildCli(), buildViewer(), warmRaces()])).flat();
-  setBuilt(sources);
+  setBuilt(sources, isQuick);
   for (const line of lines) console.log(line);
   console.log(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }

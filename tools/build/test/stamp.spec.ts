@@ -15,14 +15,21 @@ describe('a build', () => {
   afterAll(() => rmSync(root, { recursive: true }));
 
   it('is done again for other sources, for output that was touched, and for output that is gone', () => {
-    expect(isBuilt('one', stamp, root)).toBe(false);
-    setBuilt('one', stamp, root);
-    expect([isBuilt('one', stamp, root), isBuilt('two', stamp, root)]).toEqual([true, false]);
+    expect(isBuilt('one', false, stamp, root)).toBe(false);
+    setBuilt('one', false, stamp, root);
+    expect([isBuilt('one', false, stamp, root), isBuilt('two', false, stamp, root)]).toEqual([true, false]);
     utimesSync(file, 1, 1);
-    expect(isBuilt('one', stamp, root)).toBe(false);
-    setBuilt('one', stamp, root);
+    expect(isBuilt('one', false, stamp, root)).toBe(false);
+    setBuilt('one', false, stamp, root);
     rmSync(file);
-    expect(isBuilt('one', stamp, root)).toBe(false);
+    expect(isBuilt('one', false, stamp, root)).toBe(false);
+  });
+
+  it('is done again where the last was a quick one and this is not', () => {
+    for (const isQuick of [true, false]) {
+      setBuilt('one', isQuick, stamp, root);
+      expect([isBuilt('one', true, stamp, root), isBuilt('one', false, stamp, root)]).toEqual([true, !isQuick]);
+    }
   });
 
   it('knows its sources by what they say', () => expect(sourcesHash()).toBe(sourcesHash()));
