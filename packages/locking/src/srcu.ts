@@ -1,6 +1,6 @@
 /**
  * Sleepable read-copy-update: readers may sleep, so a grace period cannot be seen from outside; each reader counts itself.
- * kernel/srcu.c of 3.7, with one domain for the machine.
+ * kernel/srcu.c of 3.8, with one domain for the machine.
  *
  *   idx            readers that come now count here
  *   nesting[idx]   per thread, so that a count is nobody else's word

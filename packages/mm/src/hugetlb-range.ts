@@ -1,4 +1,4 @@
-// Models copy_hugetlb_page_range, hugetlb_change_protection and move_hugetlb_page_tables of mm/hugetlb.c (2.6.24 locks; hooks of v5 and of 4.12).
+// Models copy_hugetlb_page_range, hugetlb_change_protection and move_hugetlb_page_tables of mm/hugetlb.c (2.6.24 locks; hooks of v5 and of 4.12; huge pages move as in 6.18).
 /**
  * What changes huge entries and leaves their pages where they are.
  *

@@ -1,4 +1,4 @@
-// Models do_set_pte and vma_set_page_prot of mm/memory.c and mm/mmap.c (6.18): the ptes that a VMA's new pages get.
+// Models set_pte_range and vma_set_page_prot of mm/memory.c and mm/mmap.c (6.18): the ptes that a VMA's new pages get.
 import { VM_SHARED, VM_WRITE } from '@mmun/include';
 import type { Pfn, Pgprot, Ptep, Step, Task, Vaddr, Vma } from '@mmun/include';
 import { pfnPte, pteMkdirty, pteMkwrite, setPteAt, vmGetPageProt } from '#asm';

@@ -1,4 +1,4 @@
-// Models include/linux/page-flags.h (6.18, the flags that the model needs).
+// Models include/linux/page-flags.h, and the page lock of pagemap.h (6.18; the flags that the model needs).
 import { ACQUIRE, READ, RELEASE, VM_PFNMAP, WRITE } from '@mmun/include';
 import type { Mm, Pfn, Sleep, Step, Task, Vma } from '@mmun/include';
 import { bugOn, whereOf } from '@mmun/lib';

@@ -1,4 +1,4 @@
-// Models asm-generic/pgalloc.h and the table half of mm/memory.c (2.6.24): page-table pages and the lock of their ptes.
+// Models asm-x86/pgalloc_64.h, and the table half of mm/memory.c and include/linux/mm.h (2.6.24): page-table pages and the lock of their ptes.
 /**
  * A table page is a frame behind the user frames. It comes with its first entry and goes with the last VMA that could
  * need it. New tables of all levels are hung in under pageTableLock.

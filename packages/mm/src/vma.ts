@@ -1,4 +1,4 @@
-// Models mm/vma.c and kernel/vma_init (6.18): VMAs made, split and given back.
+// Models mm/vma.c and mm/vma_init.c (6.18): VMAs made, split and given back.
 /**
  * Every function here wants mmap_sem held for write.
  */

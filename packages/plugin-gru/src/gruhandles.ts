@@ -1,4 +1,4 @@
-// Models drivers/misc/sgi-gru/gruhandles.c and gru_instructions.h (2.6.27): what the driver has the hardware do.
+// Models drivers/misc/sgi-gru/gruhandles.h and gru_instructions.h (2.6.27): what the driver has the hardware do.
 /**
  * The hardware of a chiplet, one step each.
  *

@@ -1,4 +1,4 @@
-// Models include/linux/kvm_host.h and arch/x86/include/asm/kvm_host.h (2.6.27).
+// Models include/linux/kvm_host.h and include/asm-x86/kvm_host.h (2.6.27).
 /**
  * The tables of KVM. One row of `kvm` is a virtual machine, whose guest-physical
  * pages (gfn) are pages of one process (hva) by way of memslots:

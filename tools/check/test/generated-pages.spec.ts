@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { ROOT } from '@mmun/build/workspace';
 import { effort } from '@mmun/test-support';
 import { callerIn } from '../src/lock-order.mjs';
+import { placeOf } from '../src/xref.mjs';
 import { textOf } from './doc-blocks.js';
 
 /** @returns exit code and the last line of what was printed */
@@ -48,4 +49,25 @@ it('docs/xref.md names functions that are there', () => {
     const [folder = '', ...path] = (file as string).split('/');
     expect([symbol, readFileSync(join(ROOT, 'packages', folder, 'src', ...path), 'utf8')]).toEqual([symbol, expect.stringMatching(new RegExp(`\\b${name as string}\\b`))]);
   }
+});
+
+describe('the place of a kernel symbol', () => {
+  const moved = [{ file: 'mm/mmap.c', spans: ['2.6.34..6.0'] }, { file: 'mm/vma.c', spans: ['6.18'] }];
+  const perArch = [{ file: 'include/asm-s390/pgtable.h', spans: ['2.6.24..2.6.26'] }, { file: 'include/asm-x86/pgtable_64.h', spans: ['2.6.24'] }];
+
+  it('is where those versions have it that our file models, whatever file that is named after', () => {
+    expect(placeOf(moved, { files: 'mm/rmap.c', version: '2.6.34, 6.18' }, false)).toEqual({ kernelFile: 'mm/mmap.c, mm/vma.c', version: '2.6.34, 6.18' });
+    expect(placeOf(moved, { files: 'mm/vma.c', version: '6.18' }, false)).toEqual({ kernelFile: 'mm/vma.c', version: '6.18' });
+    expect(placeOf(moved, { files: 'mm/rmap.c', version: '4.12' }, false)).toEqual({ kernelFile: 'mm/mmap.c', version: '4.12' });
+  });
+
+  it('is that of the architecture', () => {
+    expect(placeOf(perArch, { files: 'include/asm-generic/pgtable.h', version: '2.6.24' }, true)).toEqual({ kernelFile: 'include/asm-s390/pgtable.h', version: '2.6.24' });
+    expect(placeOf(perArch, { files: 'include/asm-generic/pgtable.h', version: '2.6.24' }, false)).toEqual({ kernelFile: 'include/asm-x86/pgtable_64.h', version: '2.6.24' });
+  });
+
+  it('is a span of other versions where those that our file models lack it; #v5 has what its base has', () => {
+    expect(placeOf(moved, { files: 'mm/rmap.c', version: '2.6.24' }, false)).toEqual({ kernelFile: 'mm/mmap.c', version: '2.6.34..6.0' });
+    expect(placeOf(perArch, { files: 'include/asm-s390/pgtable.h', version: 'v5' }, true)).toEqual({ kernelFile: 'include/asm-s390/pgtable.h', version: 'v5' });
+  });
 });
