@@ -2,6 +2,7 @@
 
 import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import damerauLevenshtein from 'damerau-levenshtein';
 
 /** So many at most. */
 const MOST = 3;
@@ -36,21 +37,7 @@ function nearest(typed: string, names: readonly string[]): readonly string[] {
   const text = typed.toLowerCase().replaceAll('_', '-');
   const parts = text.length > 3 ? names.filter((name) => name.toLowerCase().includes(text)) : [];
   if (parts.length > 0) return parts.slice(0, MOST);
-  const scored = names.map((name) => ({ name, edits: edits(text, name.toLowerCase()) })).filter(({ name, edits: n }) => n <= Math.max(1, Math.floor(Math.max(text.length, name.length) * 0.4)));
+  const scored = names.map((name) => ({ name, edits: damerauLevenshtein(text, name.toLowerCase()).steps })).filter(({ name, edits: n }) => n <= Math.max(1, Math.floor(Math.max(text.length, name.length) * 0.4)));
   const least = Math.min(...scored.map(({ edits: n }) => n));
   return scored.filter(({ edits: n }) => n === least).map(({ name }) => name).slice(0, MOST);
-}
-
-/** Letters to add, to drop, to change, and neighbours to swap. */
-function edits(a: string, b: string): number {
-  let [before, last] = [[] as number[], Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      row[j] = Math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1), isSwap ? before[j - 2] + 1 : Infinity);
-    }
-    [before, last] = [last, row];
-  }
-  return last[b.length];
 }
