@@ -38,7 +38,7 @@ function selection(variant, specs) {
       .filter((p) => specs === 'all' || p.tags.includes('layer:arch'))
       .map((p) => `${p.folder}/test/`),
     /** Beside the folders: specs of all packages whose names end so. */
-    ending: specs === 'all' || specs === 'arch' ? '' : `.${specs}.spec.ts`,
+    ending: specs === 'arch' || isFirst || (specs === 'all' && asked === '') ? '' : specs === 'all' ? '.variant.spec.ts' : `.${specs}.spec.ts`,
     not: [...(isFirst ? [] : ['type', 'kit', 'linux']), ...(variant.build === 'checked' ? [] : ['race']), ...(specs === 'toy' ? [] : ['toy'])].map((kind) => `.${kind}.spec.ts`),
   };
 }

@@ -1,28 +1,27 @@
 /** Real programs in too little memory, with a guest over theirs: what they touched leaves memory and comes again. */
 import * as image from '@mmun/image';
 import type { Finding, KernelServices, Mm, SecondaryMmu, Vaddr } from '@mmun/include';
-import { PF_WRITE } from '@mmun/include';
+import { PAGE_SIZE, PF_WRITE } from '@mmun/include';
 import { auditSecondary } from '@mmun/plugin-kit';
 import { kvm } from '@mmun/plugin-kvm';
 import { foldAddress, replayRecording } from '@mmun/recording';
 import type { RecordingResult } from '@mmun/recording';
+import { numbers } from '@mmun/test-support';
 import { join } from 'node:path';
+import { Witness } from '../src/run/short-memory.js';
+import type { ReplayedEffect } from '../src/run/short-memory.js';
 
 type Machine = ReturnType<typeof image.boot>;
 type Driver = ReturnType<typeof image.attachSecondaryMmu>;
 const SAMPLES = join(import.meta.dirname, '../../../samples');
-/** Addresses of one program that are used again now and then. */
-const REMEMBERED = 64;
-/** That many words before the next one becomes the guest's own. */
+/** Pages that a program writes before the next one becomes the guest's own. */
 const HOT_AFTER = 8;
 
 export interface Outcome {
   readonly result: RecordingResult;
   readonly findings: readonly Finding[];
-  /** Every word that was read, and every refusal, in order. */
-  readonly words: readonly number[];
-  readonly maxFrames: number;
-  readonly maxSlots: number;
+  /** What the programs read, and what the guest added to and the kernel says of it. */
+  readonly witness: Witness;
   readonly agePage: number;
   /** How often the guest missed the page that it uses all the time. */
   readonly hotMisses: number;
@@ -36,10 +35,21 @@ export interface Memory {
   readonly isSeen?: boolean;
 }
 
+/** What the guest knows of one program. */
+interface Followed {
+  readonly instance: number;
+  /** Pages that the program wrote. */
+  readonly pages: Vaddr[];
+  /** The page that nobody but the guest uses. */
+  hot: Vaddr | 0;
+}
+
 /** A guest that follows each program and adds one to words that the program wrote. */
 class Guest {
-  readonly #instances = new Map<Mm, number>();
+  hotMisses = 0;
 
+  readonly #followed = new Map<Mm, Followed>();
+  readonly #below = numbers(1);
   readonly #m: Machine;
   readonly #driver: Driver;
 
@@ -48,10 +58,30 @@ class Guest {
     this.#driver = driver;
   }
 
+  /** @returns whether the program wrote to a page that the guest has from now on for itself */
+  afterEvent({ task, effect }: ReplayedEffect): boolean {
+    this.#forgetTheDead();
+    if (effect.kind !== 'fault') return false;
+    const mm = image.mmOf(this.#m, task);
+    if (!this.#followed.has(mm)) this.#followed.set(mm, { instance: image.run(this.#m, this.#driver.create(mm)), pages: [], hot: 0 });
+    const followed = this.#followed.get(mm) as Followed;
+    const { pages, hot } = followed;
+    if (hot !== 0 && (image.vmaAfter(this.#m, mm, hot)?.start ?? Infinity) <= hot) this.hotMisses += this.#add(followed, hot);
+    if ((effect.errorCode & PF_WRITE) !== 0) {
+      const address = foldAddress(image, effect.address);
+      const page = (address - (address % PAGE_SIZE)) as Vaddr;
+      if (hot === 0 && pages.length >= HOT_AFTER - 1 && !pages.includes(page)) {
+        followed.hot = page;
+        return true;
+      }
+      if (page !== hot) pages.push(page);
+    }
+    if (pages.length > 0 && this.#below(2) === 0) this.#add(followed, pages[this.#below(pages.length)] as Vaddr);
+    return false;
+  }
+
   /** @returns misses */
-  add(mm: Mm, address: Vaddr): number {
-    if (!this.#instances.has(mm)) this.#instances.set(mm, image.run(this.#m, this.#driver.create(mm)));
-    const instance = this.#instances.get(mm) as number;
+  #add({ instance }: Followed, address: Vaddr): number {
     for (let tries = 0; tries < 4; tries++) {
       if (image.run(this.#m, this.#driver.access(instance, address, true)) !== 0) return tries;
       if (image.run(this.#m, this.#driver.fault(instance, address, true)) !== 0) return tries;
@@ -60,28 +90,21 @@ class Guest {
   }
 
   /** An address space that ended may have its number given to another. */
-  forgetTheDead(): void {
-    for (const [mm, instance] of this.#instances) {
+  #forgetTheDead(): void {
+    for (const [mm, { instance }] of this.#followed) {
       if (image.isMmAlive(this.#m, mm)) continue;
       image.run(this.#m, this.#driver.destroy(instance));
-      this.#instances.delete(mm);
+      this.#followed.delete(mm);
     }
   }
 }
 
 /** Replays a sample; the program writes, the guest adds, and both read it all again. */
 export async function replay(sample: string, { nrFrames = 0, nrSwapSlots = 16384, isSeen = true }: Memory = {}): Promise<Outcome> {
-  const words: number[] = [];
   const plugin = isSeen ? kvm : unseen(kvm, () => m);
-  const written = new Map<Mm, Vaddr[]>();
+  const witness = new Witness();
   let m = undefined as unknown as Machine;
   let guest = undefined as unknown as Guest;
-  let maxFrames = 0;
-  let maxSlots = 0;
-  let hotMisses = 0;
-  const hot = new Map<Mm, Vaddr>();
-  let seed = 1;
-  const next = (n: number): number => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) % n;
   const result = await replayRecording<Machine>(image, join(SAMPLES, sample), {
     boot: (config) => image.boot(config, [plugin]),
     ...(nrFrames > 0 ? { config: { nrFrames, nrSwapSlots } } : {}),
@@ -89,36 +112,16 @@ export async function replay(sample: string, { nrFrames = 0, nrSwapSlots = 16384
       m = booted;
       guest = new Guest(m, image.attachSecondaryMmu(m, plugin as never));
     },
-    afterEvent: ({ task, effect }) => {
-      maxFrames = Math.max(maxFrames, m.framePool.head.used[0]);
-      maxSlots = Math.max(maxSlots, m.swapPool.head.used[0]);
-      guest.forgetTheDead();
-      for (const mm of written.keys()) {
-        if (image.isMmAlive(m, mm)) continue;
-        written.delete(mm);
-        hot.delete(mm);
-      }
-      if (effect.kind !== 'fault') return;
+    afterEvent: (replayed) => {
       const before = image.getCurrent(m);
-      image.setCurrent(m, task);
-      const mm = image.mmOf(m, task);
-      const mine = written.get(mm) ?? [];
-      written.set(mm, mine);
-      const address = foldAddress(image, effect.address);
-      const word = (address - (address % 4)) as Vaddr;
-      if ((effect.errorCode & PF_WRITE) !== 0 && image.run(m, image.userWrite(m, word, words.length + 1)) === 0) mine[mine.length < REMEMBERED ? mine.length : next(REMEMBERED)] = word;
-      const own = hot.get(mm);
-      if (own === undefined && mine.length === HOT_AFTER) hot.set(mm, mine.pop() as Vaddr);
-      else if (own !== undefined && (image.vmaAfter(m, mm, own)?.start ?? Infinity) <= own) hotMisses += guest.add(mm, own);
-      if (mine.length > 0) {
-        if (next(2) === 0) guest.add(mm, mine[next(mine.length)]);
-        words.push(image.run(m, image.userRead(m, mine[next(mine.length)])));
-      }
+      image.setCurrent(m, replayed.task);
+      const isGuests = guest.afterEvent(replayed);
       image.setCurrent(m, before);
+      if (!isGuests) witness.afterEvent(image, replayed);
     },
   });
   const findings = [...auditSecondary(image, m), ...image.checkMachine(m)];
-  return { result, findings, words, maxFrames, maxSlots, agePage: image.notifierCounts(m)?.agePage ?? 0, hotMisses };
+  return { result, findings, witness, agePage: image.notifierCounts(m)?.agePage ?? 0, hotMisses: guest.hotMisses };
 }
 
 /** A device whose accesses leave no mark in the frame: where the arch keeps marks there, nobody sees them. */

@@ -9,7 +9,7 @@ import {
   CLONE_VM, EFAULT, ENOMEM, MADV_DONTNEED, MADV_REMOVE, MAP_ANONYMOUS, MAP_FIXED, MAP_HUGETLB, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, PROT_READ, PROT_WRITE,
 } from '@mmun/include';
 import type { MachineConfig, Task, TaskStruct, Vaddr } from '@mmun/include';
-import { effort, later } from '@mmun/test-support';
+import { effort, later, numbers } from '@mmun/test-support';
 
 const P = PAGE_SIZE;
 const H = 2 * P;
@@ -122,15 +122,6 @@ function anyCall(m: Machine, random: (below: number) => number, alive: TaskStruc
   const name = names[random(names.length)] as string;
   calls[name]?.();
   return name;
-}
-
-/** Linear congruence, so that a seed is a run. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
 }
 
 interface Ordered {

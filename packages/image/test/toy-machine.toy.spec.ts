@@ -10,6 +10,7 @@ import {
 } from '@mmun/include';
 import type { MachineConfig, TaskStruct, Task, Vaddr } from '@mmun/include';
 
+import { numbers } from '@mmun/test-support';
 const P = PAGE_SIZE;
 const TASK_SIZE = 16 * P;
 const RW = PROT_READ | PROT_WRITE;
@@ -164,15 +165,6 @@ function forkAndEnd({ m, run }: Pick<Scarce, 'm' | 'run'>, a: Vaddr, lenBytes: n
   run(image.sysMunmap(m, a, lenBytes));
   run(image.sysExit(m));
   image.setCurrent(m, parent);
-}
-
-/** Linear congruence, so that a seed is a run. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
 }
 
 /** Thread 1 on CPU 0 in a call, thread 2 of the same process on CPU 1 in an access to page A, which both have in their TLB. */

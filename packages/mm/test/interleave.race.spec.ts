@@ -6,7 +6,7 @@
 import * as image from '@mmun/image';
 import type { Scheduler, TaskStruct, Task, Vaddr } from '@mmun/include';
 import { CLONE_VM, MADV_DONTNEED, MAP_SHARED, PAGE_SIZE, PROT_NONE, PROT_READ } from '@mmun/include';
-import { effort, later } from '@mmun/test-support';
+import { effort, later, numbers } from '@mmun/test-support';
 import { RW, world } from './page-world.js';
 import type { World } from './page-world.js';
 
@@ -18,15 +18,6 @@ interface Actor {
   readonly task: TaskStruct;
   readonly gen: Task<string, unknown>;
   blocked: boolean;
-}
-
-/** Linear congruence, so that a seed is a schedule. */
-function random(seed: number): (n: number) => number {
-  let state = (seed * 2654435761) >>> 0;
-  return (n) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * n);
-  };
 }
 
 /** Too few frames for all that the threads and their children touch: then somebody always reclaims. */
@@ -131,7 +122,7 @@ function* daemon(w: World, inode: number): Task<string, void> {
 function play(seed: number, tlbEntries: number, splitPtlockCpus: number, isPressed: boolean): void {
   const places = setUp(tlbEntries, { splitPtlockCpus }, isPressed ? PRESSURE : { nrFrames: 512, nrSwapSlots: 0 });
   const { w, tasks } = places;
-  const pick = random(seed);
+  const pick = numbers(seed * 2654435761);
   const actors: Actor[] = [];
   let current: Actor | undefined;
   const rarely = 2 + pick(12);

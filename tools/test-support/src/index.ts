@@ -2,3 +2,4 @@
 export { effort, later } from './effort.js';
 export { gate, image, mustFail } from './gate.js';
 export type { Gate, ImageUnderTest } from './gate.js';
+export { numbers } from './numbers.js';

@@ -1,4 +1,5 @@
 /** A replay in less memory than its programs want: what they wrote leaves memory and comes again, the same. */
+import { Rng } from '@mmun/explorer';
 import type { Finding, KernelServices, Mm, SecondaryMmu, Vaddr } from '@mmun/include';
 import { PAGE_SIZE, PF_WRITE } from '@mmun/include';
 import { foldAddress } from '@mmun/recording';
@@ -43,7 +44,7 @@ export class Witness {
   maxSlots = 0;
 
   readonly #written: Map<Mm, Vaddr[]> = new Map();
-  #seed = 1;
+  readonly #choices = new Rng(1);
 
   afterEvent(image: ReplayImage, { machine, task, effect }: ReplayedEffect): void {
     this.maxFrames = Math.max(this.maxFrames, machine.framePool.head.used[0] ?? 0);
@@ -63,14 +64,9 @@ export class Witness {
     const own = this.#written.get(mm) ?? [];
     this.#written.set(mm, own);
     const page = (at - (at % PAGE_SIZE)) as Vaddr;
-    if (at >= 0 && image.run(machine, image.userWrite(machine, page, this.words.length + 1)) === 0) own[own.length < REMEMBERED ? own.length : this.#below(REMEMBERED)] = page;
-    const again = own[this.#below(own.length)];
+    if (at >= 0 && image.run(machine, image.userWrite(machine, page, this.words.length + 1)) === 0) own[own.length < REMEMBERED ? own.length : this.#choices.below(REMEMBERED)] = page;
+    const again = own[this.#choices.below(own.length)];
     if (again !== undefined) this.words.push(image.run(machine, image.userRead(machine, again)));
-  }
-
-  #below(n: number): number {
-    this.#seed = (Math.imul(this.#seed, 1664525) + 1013904223) >>> 0;
-    return n === 0 ? 0 : Math.floor(this.#seed / 2 ** 32 * n);
   }
 }
 
