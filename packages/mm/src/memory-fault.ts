@@ -43,7 +43,7 @@ export function* handleMmFault(m: Machine, vma: Vma, address: Vaddr, flags: numb
   return fault & ~VM_FAULT_NOPAGE;
 }
 
-/** The slot that a fault reads without a lock, 0 where a level above is missing. */
+/** mmFindPmd of an mm that has tables, without a lock: the step reads each slot. Those who look from outside, and oracles, take mmFindPmd: what they read is no step's. @returns 0 where a level above is missing */
 function pmdWalk(m: Machine, mm: Mm, page: Vaddr): Pmdp {
   const pgdp = pgdOffset(m, mm, page);
   touch(m, READ, whereOfSlot(m, pgdp));

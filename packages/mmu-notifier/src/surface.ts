@@ -6,6 +6,7 @@
  */
 import type { Design, KernelServices, MachineConfig, MaySleep, Mm, MmuNotifier, NotifierCounts, NotifierOps, Pte, Spinlock, Step, Task, Vaddr } from '@mmun/include';
 import type { Layout } from '@mmun/lib';
+import type { LockingMachine } from '@mmun/locking';
 import type * as v5 from './index.js';
 import type { NotifierRows } from './notifier-rows.js';
 import type * as off from './off.js';
@@ -46,32 +47,33 @@ interface Dispatch<Host> {
 type Bracket<Host> = <M extends number, A extends number, B extends number>(
   m: Host, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>) => Task<MaySleep>;
 
-interface NotifierSurface<Host, Machine, Reserved> {
+/** @template V5Host what the hooks of v5 ask of the machine @template RangeHost what those of range and their locks ask: no notifiers, where they are empty */
+interface NotifierSurface<Host, Machine, Reserved, V5Host, RangeHost> {
   reserveNotifier: (layout: Layout, config: NotifierConfig) => Reserved;
   viewNotifier: (buffer: ArrayBuffer, reserved: Reserved) => Machine;
   mmuNotifierRegister: (m: Host, mn: MmuNotifier, mm: Mm) => Task<Step>;
   mmuNotifierUnregister: (m: Host, mn: MmuNotifier, mm: Mm) => Task<MaySleep>;
   // the hooks of v5
-  mmuNotifier: Dispatch<Host>;
+  mmuNotifier: Dispatch<V5Host>;
   mmuNotifierPtep: <M extends number, A extends number>(
-    m: Host, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePage', address: Wanted<Vaddr, A, 'a Vaddr'>) => Task<Step>;
-  mmuNotifierAgePage: (m: Host, mm: Mm, address: Vaddr) => Task<Step, number>;
-  mmuNotifierRelease: (m: Host, mm: Mm) => Task<MaySleep>;
+    m: V5Host, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePage', address: Wanted<Vaddr, A, 'a Vaddr'>) => Task<Step>;
+  mmuNotifierAgePage: (m: V5Host, mm: Mm, address: Vaddr) => Task<Step, number>;
+  mmuNotifierRelease: (m: V5Host, mm: Mm) => Task<MaySleep>;
   // the hooks of range
-  mmuNotifierInvalidateRangeStart: Bracket<Host>;
+  mmuNotifierInvalidateRangeStart: Bracket<RangeHost>;
   mmuNotifierInvalidateRangeStartNonblock: <M extends number, A extends number, B extends number>(
-    m: Host, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>) => Task<MaySleep, number>;
-  mmuNotifierInvalidateRangeEnd: Bracket<Host>;
-  mmuNotifierInvalidatePage: <M extends number, A extends number>(m: Host, mm: Wanted<Mm, M, 'an Mm'>, address: Wanted<Vaddr, A, 'a Vaddr'>) => Task<Step>;
-  mmuNotifierClearFlushYoung: (m: Host, mm: Mm, start: Vaddr, end: Vaddr) => Task<Step, number>;
-  mmuNotifierChangePte: (m: Host, mm: Mm, address: Vaddr, pte: Pte) => Task<Step>;
-  mmuNotifierReleaseEarly: (m: Host, mm: Mm) => Task<MaySleep>;
+    m: RangeHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>) => Task<MaySleep, number>;
+  mmuNotifierInvalidateRangeEnd: Bracket<RangeHost>;
+  mmuNotifierInvalidatePage: <M extends number, A extends number>(m: RangeHost, mm: Wanted<Mm, M, 'an Mm'>, address: Wanted<Vaddr, A, 'a Vaddr'>) => Task<Step>;
+  mmuNotifierClearFlushYoung: (m: RangeHost, mm: Mm, start: Vaddr, end: Vaddr) => Task<Step, number>;
+  mmuNotifierChangePte: (m: RangeHost, mm: Mm, address: Vaddr, pte: Pte) => Task<Step>;
+  mmuNotifierReleaseEarly: (m: RangeHost, mm: Mm) => Task<MaySleep>;
   // the locks that a walker of the rmap holds around a hook: they sleep where the hook may
-  rmapLock: (m: Host, lock: Spinlock) => Task<MaySleep>;
-  rmapUnlock: (m: Host, lock: Spinlock) => Task<MaySleep>;
+  rmapLock: (m: RangeHost, lock: Spinlock) => Task<MaySleep>;
+  rmapUnlock: (m: RangeHost, lock: Spinlock) => Task<MaySleep>;
   // those who drive
-  mmuNotifierDoBatch: (m: Host) => Task<MaySleep>;
-  mmuNotifierPending: (m: Host) => boolean;
+  mmuNotifierDoBatch: (m: RangeHost) => Task<MaySleep>;
+  mmuNotifierPending: (m: RangeHost) => boolean;
   mmuNotifierMmInit: (m: Host, mm: Mm) => void;
   addNotifierOps: (m: Host, ops: NotifierOps) => number;
   notifierServices: (m: Host, ops: () => number, host: RegisterHost) => NotifierServices;
@@ -94,9 +96,9 @@ type Differing<Module, Surface> = Exclude<keyof Module, keyof Surface> | {
 }[keyof Surface];
 type None<Names extends never> = Names;
 
-type SurfaceV5 = NotifierSurface<v5.NotifierHost, v5.NotifierMachine, v5.ReservedNotifier> & RowSurface<NotifierRows, NotifierRows> & Constants<'v5', true>;
-type SurfaceRange = NotifierSurface<range.NotifierHost, range.NotifierMachine, range.ReservedNotifier> & RowSurface<range.NotifierHost, NotifierRows> & Constants<'range', true>;
-type SurfaceOff = NotifierSurface<off.NotifierHost, off.NotifierMachine, off.ReservedNotifier> & RowSurface<off.NotifierHost, off.NotifierHost> & Constants<'off', false>;
+type SurfaceV5 = NotifierSurface<v5.NotifierHost, v5.NotifierMachine, v5.ReservedNotifier, v5.NotifierHost, LockingMachine> & RowSurface<NotifierRows, NotifierRows> & Constants<'v5', true>;
+type SurfaceRange = NotifierSurface<range.NotifierHost, range.NotifierMachine, range.ReservedNotifier, LockingMachine, range.NotifierHost> & RowSurface<range.NotifierHost, NotifierRows> & Constants<'range', true>;
+type SurfaceOff = NotifierSurface<off.NotifierHost, off.NotifierMachine, off.ReservedNotifier, LockingMachine, LockingMachine> & RowSurface<off.NotifierHost, off.NotifierHost> & Constants<'off', false>;
 
 export type V5IsTheSurface = None<Differing<typeof import('./index.js'), SurfaceV5>>;
 export type RangeIsTheSurface = None<Differing<typeof import('./range.js'), SurfaceRange>>;
