@@ -1,4 +1,4 @@
-// Models remap_pfn_range (2.6.24, with hook #5 of v5) and zap_vma_ptes (2.6.27) of mm/memory.c, and vm_mmap of mm/util.c as drivers use it.
+// Models remap_pfn_range and zap_vma_ptes of mm/memory.c (2.6.24, with hook #5 of v5; zap_vma_ptes came with 2.6.27), and vm_mmap of mm/util.c as drivers use it.
 /**
  * A driver maps frames that mm does not count: no rmap, no reference, no reclaim. It does so all at once (remapPfnRange), or in
  * an area of its own, page by page as they are touched (vmMmapPfn, remapPfn, zapVmaPtes). The area may be split, unmapped and
