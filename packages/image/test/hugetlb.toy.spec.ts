@@ -191,7 +191,7 @@ function* life(m: Machine, i: number): Task<string> {
   yield* image.sysExit(m);
 }
 
-it.each([['with', 4], ['without', 0]])('processes that share tables and pages leave everything in order, whatever the order, %s TLBs', (_with, tlbEntries) => {
+it.each([['without', 0], ['with', 4]].slice(0, later(1, 2)) as [string, number][])('processes that share tables and pages leave everything in order, whatever the order, %s TLBs', (_with, tlbEntries) => {
   const threads: Thread<Machine>[] = [1, 2, 3, 4].map((handle) => ({ name: `t${handle}`, handle, run: (m) => life(m, handle) }));
   const bootThree = (): Machine => {
     const { m, task } = boot({ nrCpus: 4, nrFrames: 30, nrHugePages: 12, nrTables: 40, nrTasks: 12, nrMms: 8, nrVmas: 40, nrAnonVmas: 30, nrAnonVmaChains: 60, tlbEntries });

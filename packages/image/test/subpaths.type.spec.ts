@@ -10,12 +10,13 @@ const IMAGES = [['v5', 'x86', 'checked'], ['range', 'x86', 'fast'], ['off', 's39
 let folder = '';
 
 beforeAll(async () => {
+  if (later(true, false)) return;
   mkdirSync(CACHE, { recursive: true });
   folder = mkdtempSync(join(CACHE, 'image-types-'));
   await buildImageTypes(folder);
   for (const [design, arch, build] of IMAGES) writeFileSync(join(folder, `${design}.d.ts`), imageTypes({ name: design, arch, design, build, isQuick: false, specs: 'none' }));
 });
-afterAll(() => { rmSync(folder, { recursive: true }); });
+afterAll(() => { if (folder !== '') rmSync(folder, { recursive: true }); });
 
 const HEAD = "import * as v5 from './v5.js';\nimport * as range from './range.js';\nimport * as off from './off.js';\nimport type { SecondaryMmuFor } from '@mmun/include';\n";
 const errorsOf = (body: string, conditions: readonly string[] = []): readonly string[] => typeErrors(HEAD + body, folder, conditions).map(({ message }) => message);
@@ -39,7 +40,7 @@ later(describe.skip, describe).each([['none', []], ['off', ['@mmun/notifier-off'
   });
 });
 
-it('an image says what it is', () => {
+later(it.skip, it)('an image says what it is', () => {
   expect(errorsOf(`
     export const a: 'x86' = v5.config.arch;
     export const b: 'range' = range.config.design;

@@ -61,7 +61,7 @@ describe('a model that lies is convicted, in few operations', () => {
     ['a flag that splits', 'maps', 4, { sysMadvise: (m, addr, len, advice) => checked.sysMadvise(m, addr, len, advice === 16 ? 17 : advice) }],
   ];
   // the first is found at once, each of the others takes a second or two
-  it.each(cases.slice(0, later(2, cases.length)))('%s', async (_name, what, most, lies) => {
+  it.each(cases.slice(0, later(1, cases.length)))('%s', async (_name, what, most, lies) => {
     await withKernel(async (kernel) => {
       const found = await difference(kernel, { ...checked, ...lies }, 20_000, 1);
       expect(found?.what).toBe(what);
@@ -117,7 +117,7 @@ describe('model and KVM', () => {
     expect(NR_KVM_KINDS).toBeGreaterThanOrEqual(20);
   });
 
-  it('differ where the model drops more than the kernel must', async () => {
+  later(it.skip, it)('differ where the model drops more than the kernel must', async () => {
     const eager = { ...kvm, attach: (services: Parameters<typeof kvm.attach>[0]) => {
       const driver = kvm.attach(services);
       const { invalidateRangeStart } = driver.ops as { invalidateRangeStart: (...args: number[]) => Generator<never, void, void> };

@@ -16,13 +16,13 @@ explorePlugin({
   module, right: protocols, wrong,
   // `pt-lock` under v5 and `retry` under range are those of the catalogue
   quick: later(
-    /^v5-retry-(exit-read|mremap-read)$|^range-pt-lock-fork-read$|^range-pinned-munmap-read$/,
+    /^v5-retry-mremap-read$|^range-pt-lock-fork-read$|^range-pinned-munmap-read$/,
     /^v5-retry-(dontneed-read|exit-read|mremap-read)$|^range-pt-lock-(mprotect-write|fork-read)$|^range-pinned-(munmap-read|exit-write)$/,
   ),
-  quickWrong: later(/^v5-no-flush/, /no-flush/),
+  quickWrong: later(/^range-no-flush/, /no-flush/),
 });
 
-const pinned = january2008.filter((race) => isAsked(race, /-dontneed-read$/)).map(({ id }) => id);
+const pinned = january2008.filter((race) => isAsked(race, later(/^$/, /-dontneed-read$/))).map(({ id }) => id);
 if (pinned.length > 0) {
   it.each(pinned)('%s: KVM of January 2008 reaches no page of someone else, and not always the one of its process', async (id) => {
     const { findings } = await checkPluginRace(module, id, 'fixed', { findsAll: true });

@@ -2,7 +2,7 @@
 // Some spaces have hundreds of thousands of states: those are for MMUN_EFFORT=full, and what takes a minute for a night.
 import { join } from 'node:path';
 import type { CheckReport } from '@mmun/races';
-import { effort } from '@mmun/test-support';
+import { effort, later } from '@mmun/test-support';
 import { checkOwn } from '@mmun/test-support/linked-races';
 
 const isFull = effort(0, 1) === 1;
@@ -27,7 +27,7 @@ const LONG = /^xpmem-(cow-write|unregister-(read|write))(-kworker)?$|^two-(recal
 const isNight = effort(0, 0, 1) === 1;
 const ALL = [...new Set([...CLEAN, ...MORE])].filter((id) => isNight || !LONG.test(id));
 /** Without those that take longest and say what another one says. */
-const QUICK = CLEAN.filter((id) => id !== 'xpmem-reclaim-read' && id !== 'remove-attached');
+const QUICK = CLEAN.filter((id) => id !== 'xpmem-reclaim-read' && id !== 'remove-attached' && id !== later('xpmem-munmap-read-kworker', ''));
 
 it.each(isFull ? ALL : QUICK)('%s: clean in every interleaving', async (id) => {
   const { findings, exhaustive, notes } = await check(id, 'fixed');

@@ -6,7 +6,7 @@ import { linkRace } from '@mmun/build/link-race';
 import { typeErrors } from '@mmun/build/type-errors';
 import { allRaces, claims, claimsPage, openLab, settleClaims } from '@mmun/races';
 import type { ClaimRow } from '@mmun/races';
-import { effort } from '@mmun/test-support';
+import { effort, later } from '@mmun/test-support';
 
 const isFull = effort(0, 1) === 1;
 const lab = openLab({ linkRace, typeErrors, evaluate, folder: join(import.meta.dirname, '..') });
@@ -19,7 +19,7 @@ const VERDICTS: Readonly<Record<string, ClaimRow['verdict']>> = {
   C24: 'refuted', C25: 'holds',
 };
 /** Where nobody waits: one by numbers, one by a proof and its mutant, one by a counterexample. */
-const QUICK: readonly string[] = ['C7', 'C15', 'C23'];
+const QUICK: readonly string[] = later(['C7'], ['C7', 'C15', 'C23']);
 
 it('every numbered claim is there, in its order', () => {
   expect(claims.map(({ id }) => id)).toEqual(Object.keys(VERDICTS));

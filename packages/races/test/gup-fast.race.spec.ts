@@ -22,7 +22,7 @@ const INTERRUPTS_ON: Edit = { file: 'arch-toy/src/gup.ts', find: 'yield* localIr
 const INTERRUPTS_STAY_ON: Edit = { file: 'arch-toy/src/gup.ts', find: 'yield* localIrqRestore(m, cpu);', replace: '' };
 const NO_WAIT: Edit = { file: 'mm/src/mmu-gather.ts', find: 'if (HAVE_RCU_TABLE_FREE && mmuGather.hasTable[row] !== 0) yield* waitForReaders(m);', replace: '' };
 
-describe.each(['toy', 'generic'])('on %s', (image) => {
+describe.each(later(['generic'], ['toy', 'generic']))('on %s', (image) => {
   it.each([
     ['munmap', ['nothing', 'the page']],
     ['dontneed', ['another page', 'the page']],

@@ -33,7 +33,9 @@ it('has a program for each code and design', () => {
 const today = wrong.filter(({ id }) => effort(0, 1) === 1 || SHORT.test(id) || !LONG.test(id));
 /** What needs no kernel of its own, and of each code at least one. */
 const inHaste = today.filter(({ finds, variants }, i) => Object.values(variants).every(({ edit }) => edit === undefined) || today.findIndex((race) => race.finds[0] === finds[0]) === i);
-const looked = later(inHaste, today).map(({ id }) => id);
+/** Seconds each. */
+const SLOW = /^(stale-translation-v5|lost-dirty-off-reclaimed|unbalanced-range-range|double-free-range)$/;
+const looked = later(inHaste.filter(({ id }) => !SLOW.test(id)), today).map(({ id }) => id);
 
 describe.each(looked)('%s', (id) => {
   const code = wrong.find((race) => race.id === id)?.finds[0];

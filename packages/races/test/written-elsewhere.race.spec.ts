@@ -7,7 +7,7 @@ import { elsewhere } from './written-elsewhere.js';
 const PROGRAMS = join(__dirname, 'written-elsewhere.ts');
 const IDS = ['own-driver', 'work-cancelled', 'two-plugins', 'hole-in-another-process', 'written-back', 'pinned-by-gup-fast', 'out-and-in', 'no-memory'];
 /** The others link a kernel each, or say what these say. */
-const quick = later(['own-driver', 'work-cancelled', 'hole-in-another-process', 'no-memory'], IDS);
+const quick = later(['work-cancelled', 'no-memory'], IDS);
 
 it.each(quick)('%s: the wrong one is convicted', async (id) => {
   const { findings: [finding] } = await checkOwn(PROGRAMS, id, { variant: 'buggy' });

@@ -116,7 +116,7 @@ strace: Process 4687 attached
   });
 
   it('reads back any path, as strace escapes it', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary', minLength: 1 }), (path) => {
+    fc.assert(fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }), (path) => {
       const escaped = [...Buffer.from(path, 'utf8')].map((byte) => (byte >= 32 && byte < 127 && !'<>"\\'.includes(String.fromCharCode(byte))
         ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, '0')}`)).join('');
       const call = oneCall(`1 1.5 openat(-100</>, "${escaped}", 0) = 3</${escaped}>`);
