@@ -54,6 +54,11 @@ export interface OwnCall {
   /** It takes many steps: a short run makes it alone, and only a long one beside others. */
   readonly isLong?: boolean;
   /**
+   * Makes what `run` then works on, where several are to work on one thing at once: each is called with what this returned, and with a
+   * turn of its own. Left out: each makes what it needs.
+   */
+  prepare?(driver: never, instance: number, address: Vaddr, around: Surroundings): Task<MaySleep, number>;
+  /**
    * @param address start of a page of the instance's process, mapped or not
    * @returns a sentence where the driver answered what it must not; a number above 0 for what it was given and nobody else may be; else
    *   nothing that counts
@@ -67,6 +72,10 @@ export interface Surroundings {
   readonly other: Mm;
   /** Nobody else is at work, and nothing fails that need not: what the driver must answer is certain. */
   readonly isAlone: boolean;
+  /** What `prepare` returned. */
+  readonly prepared?: number;
+  /** Of those who work on it: 0 and 1, at once or one after the other. */
+  readonly turn?: number;
 }
 
 /** A plugin that knows design `D`. */

@@ -3,7 +3,7 @@
 import { PAGE_SIZE } from '@mmun/include';
 import type { MaySleep, OwnCall, Surroundings, Task, Vaddr } from '@mmun/include';
 import type { GruDriver } from './gru.js';
-import { GRU_CHIPLETS, GRU_NUM_CCH } from './grutables.js';
+import { ASID_INC, GRU_CHIPLETS, GRU_NUM_CCH, MAX_ASID } from './grutables.js';
 
 /** The entry is there, and gone when the flush has returned. */
 function* userFlush(gru: GruDriver, instance: number, address: Vaddr, { isAlone }: Surroundings): Task<MaySleep, string> {
@@ -31,4 +31,30 @@ function* crowd(gru: GruDriver, instance: number, address: Vaddr, { other, isAlo
   return isAlone && error === 0 && pfn === 0 ? 'a context that had to give way cannot come back' : '';
 }
 
-export const gruCalls: readonly OwnCall[] = [{ name: 'flush', run: userFlush }, { name: 'crowd', isLong: true, run: crowd }];
+/** Contexts of another process come and go, so that the numbers of its address spaces run out. */
+function* numbers(gru: GruDriver, _instance: number, address: Vaddr, { other }: Surroundings): Task<MaySleep, string> {
+  for (let i = 0; i < MAX_ASID / ASID_INC; i++) {
+    const context = yield* gru.create(other);
+    if (context < 0) continue;
+    yield* gru.fault(context, address, false);
+    yield* gru.destroy(context);
+  }
+  return '';
+}
+
+/** @returns a context of another process, which has been at work */
+function* lend(gru: GruDriver, _instance: number, address: Vaddr, { other }: Surroundings): Task<MaySleep, number> {
+  const context = yield* gru.create(other);
+  if (context > 0) yield* gru.fault(context, address, false);
+  return context;
+}
+
+/** It is closed while its process flushes it. */
+function* flushClosed(gru: GruDriver, _instance: number, address: Vaddr, { prepared = 0, turn }: Surroundings): Task<MaySleep, string> {
+  if (prepared > 0) yield* turn === 0 ? gru.userFlush(prepared, address, PAGE_SIZE) : gru.destroy(prepared);
+  return '';
+}
+
+export const gruCalls: readonly OwnCall[] = [
+  { name: 'flush', run: userFlush }, { name: 'crowd', isLong: true, run: crowd }, { name: 'numbers', isLong: true, run: numbers }, { name: 'flush-closed', prepare: lend, run: flushClosed },
+];

@@ -41,6 +41,11 @@ export function isFailing(failures: Failures | undefined, name: string): boolean
   return failures?.isNext(name) === true;
 }
 
+/** Locks that are asked for and not waited for. */
+export function isTry(name: string): boolean {
+  return /[tT]rylock/.test(name);
+}
+
 /** What such a service answers. */
 export function failed(name: string): unknown {
   return AT_ONCE.has(name) ? FAILS[name] : failedTask(FAILS[name] as number | boolean);

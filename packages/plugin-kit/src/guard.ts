@@ -9,9 +9,9 @@
  */
 import { READ, WRITE } from '@mmun/include';
 import type { KernelServices, MachineConfig, MmuNotifier, NotifierOps, PointKind, Scheduler, SecondaryDriver, SecondaryMmu, Table, TableSpec, Task, Where } from '@mmun/include';
-import { whereOf } from '@mmun/lib';
+import { POOL_HEAD_SPEC, whereOf } from '@mmun/lib';
 import { Violation } from '@mmun/oracle';
-import { failed, isFailing } from './failures.js';
+import { failed, isFailing, isTry } from './failures.js';
 import type { Failures } from './failures.js';
 import { placeIn, withPlace } from './place.js';
 
@@ -30,6 +30,8 @@ export interface GuardOptions {
   readonly isSequential?: boolean;
   /** One of the services that can fail does. */
   readonly failures?: Failures;
+  /** Whatever may only be tried is in somebody else's hands, always. */
+  readonly isRefusing?: boolean;
   /** What the driver is told of the machine, so that its tables are small and fill up. */
   readonly lessRoom?: Partial<MachineConfig>;
 }
@@ -76,6 +78,19 @@ interface Held {
   readonly error: Error | null;
 }
 
+/** A driver that is followed, and what is known of it besides. */
+export interface GuardedDriver extends SecondaryDriver {
+  /** Made, and not closed. */
+  openInstances(): number[];
+  /** Of each of its tables that rows are given out of: how many more than at attach are. */
+  rowsInUse(): { readonly name: string; readonly used: number }[];
+}
+
+/** The guard's own, in the machine so that it goes where the machine goes. */
+const OPEN = 'kitOpen';
+const OPEN_SPEC = { isOpen: 'u32' } as const;
+const MANY_INSTANCES = 256;
+
 /** What a service takes, and what gives it back. */
 const TAKES: Readonly<Record<string, string>> = {
   spinLock: 'spinlock', mutexLock: 'mutex', downRead: 'rwsem', downWrite: 'rwsem', mmapReadLock: 'mmap_sem', rcuReadLock: 'rcu', srcuReadLock: 'srcu', lockPage: 'page lock',
@@ -86,6 +101,8 @@ const GIVES: Readonly<Record<string, string>> = {
 };
 /** After these the driver has nothing that would keep others out. */
 const LEAVES: ReadonlySet<string> = new Set(['spinUnlock', 'mutexUnlock', 'upRead', 'upWrite']);
+/** Services of which the driver must hold mmap_sem itself, of the address space that they are handed first. */
+const UNDER_MMAP_SEM: ReadonlySet<string> = new Set(['vmaFlagsAt', 'getUserPagesLocked', 'remapPfn', 'zapVmaPtes']);
 /** A word that nobody uses: a point there stands for no operation. */
 const NOWHERE = 0 as Where;
 /** Services that are handed a function of the driver's, and what its calls are named. */
@@ -97,7 +114,7 @@ export function guardPlugin(plugin: SecondaryMmu, options: GuardOptions = {}): S
   const { lessRoom, failures } = options;
   return {
     ...plugin,
-    tables: (config) => checkTables(plugin.name, called(`tables`, () => plugin.tables({ ...config, ...lessRoom }))),
+    tables: (config) => ({ ...checkTables(plugin.name, called(`tables`, () => plugin.tables({ ...config, ...lessRoom }))), [OPEN]: { rows: MANY_INSTANCES, spec: OPEN_SPEC } }),
     attach: (services) => {
       failures?.begin();
       const watch = new Watch(services, options);
@@ -119,6 +136,9 @@ class Watch {
   private readonly options: GuardOptions;
   private readonly step: KernelServices['step'];
   private m: Announced | null = null;
+  private readonly isOpen: Uint32Array;
+  /** Heads of pools among the driver's tables: their column `used`, and what it was at attach. */
+  private readonly pools: { readonly name: string; readonly used: Column; atAttach: number }[] = [];
   /** Uses of columns and services since a step began. */
   private uses = 0;
 
@@ -126,6 +146,7 @@ class Watch {
     this.nrFrames = services.config.nrFrames;
     this.options = options;
     this.step = services.step.bind(services);
+    this.isOpen = services.table(OPEN, OPEN_SPEC).isOpen;
     const wrapped = Object.entries(services).map(([name, service]): [string, unknown] =>
       [name, typeof service === 'function' ? (...args: unknown[]): unknown => this.serve(name, service as Service, args) : service]);
     const config = { ...services.config, ...options.lessRoom };
@@ -133,7 +154,8 @@ class Watch {
     options.announces?.attached((m) => { this.m = m; });
   }
 
-  driver(driver: SecondaryDriver): SecondaryDriver {
+  driver(driver: SecondaryDriver): GuardedDriver {
+    for (const pool of this.pools) pool.atAttach = pool.used[0] as number;
     const bound = <K extends 'create' | 'destroy' | 'fault' | 'access'>(name: K): SecondaryDriver[K] => {
       const method = driver[name].bind(driver) as Service;
       return ((...args: unknown[]) => this.run(name, args, () => method(...args))) as unknown as SecondaryDriver[K];
@@ -153,6 +175,8 @@ class Watch {
         });
       },
       counters: () => called('counters', () => driver.counters()),
+      openInstances: () => [...this.isOpen.keys()].filter((instance) => this.isOpen[instance] !== 0),
+      rowsInUse: () => this.pools.map(({ name, used, atAttach }) => ({ name, used: (used[0] as number) - atAttach })),
     };
   }
 
@@ -205,6 +229,8 @@ class Watch {
     const kept = call.held[0];
     if (kept !== undefined) throw broken(`\`${call.name}\` returns and holds the ${kept.what} that it took`, kept.error, 'lock-misuse');
     checkResult(call.name, result, this.nrFrames);
+    if (call.name === 'create' && (result as number) > 0) this.isOpen[result as number] = 1;
+    if (call.name === 'destroy') this.isOpen[args[0] as number] = 0;
     if (call.name === 'access' && result !== 0) checkReached(call, args[2] === true, result as number);
   }
 
@@ -219,14 +245,18 @@ class Watch {
     checkArguments(name, args, this.nrFrames);
     this.used();
     const { call } = this;
+    if (call !== null && UNDER_MMAP_SEM.has(name) && !call.held.some(({ what, lock }) => what === 'mmap_sem' && lock === args[0])) {
+      throw broken(`\`${name}\` is called without mmap_sem of mm ${show(args[0])}`, undefined, 'lock-misuse');
+    }
     const later = LATER[name];
     const [func] = args;
     if (later !== undefined && typeof func === 'function') return service((arg: unknown) => this.run(later, [arg], () => (func as Service)(arg)));
-    const result = call !== null && isFailing(this.options.failures, name) ? failed(name) : service(...args);
+    const isRefused = call !== null && (this.options.isRefusing === true ? isTry(name) : isFailing(this.options.failures, name));
+    const result = isRefused ? failed(name) : service(...args);
     // a notifier that is given out, or was given back, is nobody's
     if (name === 'mmuNotifierAlloc') this.registered.delete(result as MmuNotifier);
     if (name === 'mmuNotifierFree') this.registered.delete(args[0] as MmuNotifier);
-    if (name === 'table') return this.announcing(result as Table<TableSpec>, args[1] as TableSpec);
+    if (name === 'table') return this.table(String(args[0]), result as Table<TableSpec>, args[1] as TableSpec);
     if (call === null) return result;
     if (name === 'deviceRead' || name === 'deviceWrite') call.reached = args[0] as number;
     if (name === 'deviceWrite') call.hasWritten = true;
@@ -249,6 +279,11 @@ class Watch {
       return task;
     } });
     return task;
+  }
+
+  private table(name: string, table: Table<TableSpec>, spec: TableSpec): Table<TableSpec> {
+    if (Object.keys(POOL_HEAD_SPEC).every((column) => spec[column] !== undefined)) this.pools.push({ name: name.replace(/PoolHead$/, ''), used: table['used'] as Column, atAttach: 0 });
+    return this.announcing(table, spec);
   }
 
   /** Counters are nobody's business: a table of one row and nothing but `f64` is left as it is. */

@@ -42,6 +42,42 @@ function twoInstances(t: Setup): Stage {
   return { ...s, other };
 }
 
+/** The instance that was at work is over; another one of the address space has done nothing yet. */
+function oneAfterAnother(t: Setup): Stage {
+  const s = twoPages('none')(t);
+  const other = t.dev.open(t.mm);
+  t.dev.write(s.a);
+  t.dev.close();
+  return { ...s, other };
+}
+
+/** The same with the first still there. */
+function oneBesideAnother(t: Setup): Stage {
+  const s = twoPages('first')(t);
+  return { ...s, other: t.dev.open(t.mm) };
+}
+
+/** As many instances as there is room for, and each has been at work: what they share has gone round. */
+function many(t: Setup): Stage {
+  const s = twoPages('first')(t);
+  const others = Array.from({ length: MANY }, () => t.dev.open(t.mm)).filter((other) => other > 0);
+  for (const other of others) t.dev.write(s.a, other);
+  return { ...s, other: others[0] ?? t.dev.instance };
+}
+
+const MANY = 8;
+
+/** The device has used so many pages since that it knows the first by its slowest way alone. */
+function longAgo(t: Setup): Stage {
+  const s = twoPages('first')(t);
+  for (let page = 5; page < 13; page++) {
+    const at = t.mmap(1, { at: (page * PAGE_SIZE) as Vaddr });
+    t.write(at, page);
+    t.dev.write(at);
+  }
+  return s;
+}
+
 const dropFirst: Act = (t, { a }) => t.madvise(a, MADV_DONTNEED);
 const dropSecond: Act = (t, { b }) => t.madvise(b, MADV_DONTNEED);
 /** Some drivers let no fault through while any range is under way, and some have one place for both pages: so it is not said again and again. */
@@ -59,6 +95,22 @@ const otherRange: Act = function* (t, { a, b }): Task<MaySleep> {
   yield* t.dev.access(a, false);
 };
 
+/** A device that is made, used, and whose page goes again: by a thread of the process. */
+const useThenUnmap = (ofOther: boolean): Act => function* (t, { a, other }): Task<MaySleep> {
+  const instance = ofOther ? other : yield* t.dev.open(FIRST_MM);
+  if (instance <= 0) return;
+  yield* t.dev.write(a, instance);
+  yield* t.munmap(a);
+  yield* t.dev.access(a, false, instance);
+};
+
+const faultOnly: Act = (t, { a }) => t.dev.fault(a, true);
+
+const dropTwice: Act = function* (t, { a }): Task<MaySleep> {
+  yield* t.madvise(a, MADV_DONTNEED);
+  yield* t.munmap(a);
+};
+
 const dropThenFault: Act = function* (t, { a, b }): Task<MaySleep> {
   yield* t.madvise(a, MADV_DONTNEED);
   yield* t.dev.fault(b, true);
@@ -71,6 +123,7 @@ function asMm(op: Task<InSrcuRead, unknown>): Task<MaySleep> {
 }
 
 const ROOM = { nrNotifiers: 4 };
+const CROWD = { nrNotifiers: 5 };
 
 const PAIRS: readonly Drawn[] = [
   { name: 'two-pages-two-calls', isQuick: true, setup: twoPages('both'), actors: { cpu0: dropFirst, cpu1: dropSecond } },
@@ -87,5 +140,14 @@ const PAIRS: readonly Drawn[] = [
   { name: 'open-exit', isQuick: true, look: 'light', opensDevices: true, setup: twoPages('none'), actors: { cpu0: (t) => t.exit(), dev0: openTouchClose } },
   // what a driver leaves to a work queue is done by a thread of its own
   { name: 'munmap-worker', isQuick: true, look: 'light', setup: twoPages('none'), actors: { cpu0: (t, { a }) => t.munmap(a), dev0: (t, { a }) => t.dev.read(a), kworker: (t) => t.work() } },
+  { name: 'open-open-munmap', isQuick: false, config: ROOM, opensDevices: true, setup: twoPages('none'), actors: { cpu0: useThenUnmap(false), dev0: openTouchClose } },
+  { name: 'two-devices-open-failing', isQuick: false, config: { ...ROOM, faultInjection: true }, opensDevices: true, setup: twoPages('none'), actors: { dev0: openTouchClose, dev1: openTouchClose } },
+  { name: 'two-devices-fault', isQuick: false, config: ROOM, setup: (t) => ({ ...twoPages('none')(t), other: t.dev.open(t.mm) }), actors: { dev0: (t, { a }) => t.dev.read(a), dev1: (t, { b, other }) => t.dev.read(b, other) } },
+  { name: 'one-after-another', isQuick: false, config: ROOM, setup: oneAfterAnother, actors: { cpu0: dropTwice, dev0: (t, { a, other }) => t.dev.write(a, other) } },
+  { name: 'one-for-another', isQuick: false, config: ROOM, setup: oneBesideAnother, actors: { cpu0: useThenUnmap(true), dev0: (t) => t.dev.close() } },
+  { name: 'many-devices-close', isQuick: false, look: 'light', config: CROWD, setup: many, actors: { dev0: (t, { a }) => t.dev.read(a), dev1: (t, { other }) => t.dev.close(other) } },
+  { name: 'many-devices-fault', isQuick: false, look: 'light', config: CROWD, setup: many, actors: { dev0: (t, { a }) => t.dev.read(a), dev1: (t, { b, other }) => t.dev.read(b, other) } },
+  { name: 'long-ago', isQuick: false, config: { nrFrames: 16 }, setup: longAgo, actors: { cpu0: dropThenFault, dev0: (t, { a }) => t.dev.access(a, false) } },
+  { name: 'reap', designs: ['range'], isQuick: false, setup: twoPages('first'), actors: { reaper: (t) => t.oomReap(), dev0: faultOnly, kworker: (t) => t.work() } },
   { name: 'close-worker', isQuick: false, setup: twoPages('first'), actors: { cpu0: dropFirst, dev0: (t) => t.dev.close(), kworker: (t) => t.work() } },
 ];

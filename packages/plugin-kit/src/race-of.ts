@@ -26,14 +26,15 @@ export interface Drawn {
   readonly look?: 'light';
   readonly config?: Partial<MachineConfig>;
   readonly opensDevices?: boolean;
+  readonly isRefusing?: boolean;
   readonly actors: Race<Stage>['actors'];
   readonly setup: (t: Setup) => Stage;
   readonly atEnd?: () => void;
 }
 
-export function drawn(design: DesignName, { name, isQuick, look, config = {}, opensDevices = false, actors, setup, atEnd }: Drawn): Scenario {
+export function drawn(design: DesignName, { name, isQuick, look, config = {}, opensDevices = false, isRefusing = false, actors, setup, atEnd }: Drawn): Scenario {
   const id = `${design}-${name}`;
-  return { id, design, isQuick, ...(look === undefined ? {} : { look }), race: (plugin: SecondaryMmu): Race => ({ ...raceOf(id, design, { plugin }, config, actors, setup), opensDevices, ...(atEnd === undefined ? {} : { atEnd }) }) };
+  return { id, design, isQuick, isRefusing, ...(look === undefined ? {} : { look }), race: (plugin: SecondaryMmu): Race => ({ ...raceOf(id, design, { plugin }, config, actors, setup), opensDevices, ...(atEnd === undefined ? {} : { atEnd }) }) };
 }
 
 export type Act = (t: RaceContext, s: Stage) => Task<MaySleep, unknown>;

@@ -9,7 +9,7 @@
 import { MADV_DONTNEED, PAGE_SIZE, PROT_READ, PROT_WRITE } from '@mmun/include';
 import type { Finding, FindingStep, Mm, SecondaryMmu, TaskStruct, Vaddr } from '@mmun/include';
 import type { Setup } from '@mmun/races';
-import { mustBeSilent } from './own-calls.js';
+import { madeAlone, mustBeSilent } from './own-calls.js';
 import { Random } from './random.js';
 import type { DesignName, DeviceCall } from './scenarios.js';
 import { runSequence } from './sequential.js';
@@ -110,7 +110,7 @@ function draw(random: Random, design: DesignName, own: readonly DeviceCall[]): C
 
 async function play(plugin: SecondaryMmu, design: DesignName, calls: readonly Call[], own: readonly DeviceCall[]): Promise<Finding | null> {
   return runSequence(plugin, design, {
-    config: { nrSwapSlots: 8, nrFrames: 16, nrVmas: 16, nrAnonVmas: 16, nrAnonVmaChains: 32, ...(own.length > 0 ? { nrMms: 4, nrTasks: 6, nrNotifiers: 4 } : {}) },
+    config: { nrSwapSlots: 8, nrFrames: 16, nrVmas: 16, nrAnonVmas: 16, nrAnonVmaChains: 32, ...(own.length > 0 ? { nrMms: 4, nrTasks: 6, nrNotifiers: 5 } : {}) },
     run: (t) => {
       const other = own.length > 0 ? t.image.mmOf(t.m as never, t.process()) : (0 as Mm);
       const s: State = { instance: t.dev.instance, child: 0 as TaskStruct, other, calls: own };
@@ -146,7 +146,7 @@ function childWrites(t: Setup, { child }: State, at: Vaddr, n: number): void {
 function ownCall(t: Setup, { instance, other, calls }: State, at: Vaddr, n: number): void {
   const call = calls[n % calls.length];
   if (instance <= 0 || call === undefined) return;
-  const said: unknown = t.dev.own(call.run(t.dev.driver as never, instance, at, { other, isAlone: true }), instance);
+  const said: unknown = t.dev.own(madeAlone(call, t.dev.driver, instance, at, other, true), instance);
   mustBeSilent(call, said);
 }
 

@@ -32,6 +32,8 @@ export interface Scenario {
    * `orderings`: none at random, because what is wrong shows in few.
    */
   readonly look?: 'light' | 'orderings';
+  /** Every lock that the driver only tries to get is somebody else's. */
+  readonly isRefusing?: boolean;
   race(plugin: SecondaryMmu): Race;
 }
 

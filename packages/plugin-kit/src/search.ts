@@ -2,6 +2,8 @@
 import type { SecondaryMmu } from '@mmun/include';
 import { checkRace, checkableOf } from '@mmun/races';
 import type { CheckFinding, CheckOptions, CheckReport } from '@mmun/races';
+import { noneMapsWhatIsFree } from './conduct-steps.js';
+import { endOfAll, ownFrames } from './end-of-all.js';
 import { Announcer, guardPlugin } from './guard.js';
 import { toyImage } from './images.js';
 import type { Scenario } from './scenarios.js';
@@ -13,18 +15,20 @@ export interface Effort {
   readonly bounded: number;
   readonly preemptions: number;
   readonly random: number;
+  /** After each execution everything is closed and ended, and what is left then is looked for. */
+  readonly endsAll: boolean;
   /** Of each of the three. */
   readonly maxMillis: number;
 }
 
-export const QUICK: Effort = { orderings: 90, bounded: 0, preemptions: 1, random: 0, maxMillis: 20_000 };
+export const QUICK: Effort = { orderings: 90, bounded: 0, preemptions: 1, random: 0, endsAll: false, maxMillis: 20_000 };
 /** Of scenarios that are looked at in a way of their own. */
 const LOOKS: Readonly<Record<'light' | 'orderings', Effort>> = { light: { ...QUICK, orderings: 40, random: 0 }, orderings: { ...QUICK, orderings: 125, random: 0 } };
-export const FULL: Effort = { orderings: 5000, bounded: 2000, preemptions: 2, random: 500, maxMillis: 10_000 };
+export const FULL: Effort = { orderings: 5000, bounded: 2000, preemptions: 2, random: 500, endsAll: true, maxMillis: 10_000 };
 
 export async function search(scenario: Scenario, plugin: SecondaryMmu, effort: Effort, seed: number, signal?: AbortSignal): Promise<CheckReport> {
-  const { orderings, preemptions, bounded, random, maxMillis } = effort === QUICK && scenario.look !== undefined ? LOOKS[scenario.look] : effort;
-  const explore = (options: Omit<CheckOptions, 'variant'>): Promise<CheckReport> => explored(scenario, plugin, { maxMillis, seed, ...options }, signal);
+  const { orderings, preemptions, bounded, random, endsAll, maxMillis } = effort === QUICK && scenario.look !== undefined ? LOOKS[scenario.look] : effort;
+  const explore = (options: Omit<CheckOptions, 'variant'>): Promise<CheckReport> => explored(scenario, plugin, { maxMillis, seed, ...options }, { signal, endsAll: endsAll && options.strategy !== 'bounded' });
   const isOver = (): boolean => signal?.aborted === true;
   let report = await explore({ strategy: 'dpor', maxExecutions: orderings });
   if (!report.exhaustive && report.findings.length === 0 && !isOver() && bounded > 0) report = joined(report, await explore({ strategy: 'bounded', preemptions, maxExecutions: bounded }));
@@ -34,7 +38,7 @@ export async function search(scenario: Scenario, plugin: SecondaryMmu, effort: E
 
 /** One execution: what a finding of the scenario named. */
 export async function replay(scenario: Scenario, plugin: SecondaryMmu, text: string): Promise<CheckReport> {
-  const report = await explored(scenario, plugin, { replay: text }, undefined, true);
+  const report = await explored(scenario, plugin, { replay: text }, { isLocating: true, endsAll: true });
   return { ...report, findings: report.findings.map(withoutPauses) };
 }
 
@@ -60,13 +64,31 @@ function withoutPauses(finding: CheckFinding): CheckFinding {
   };
 }
 
-async function explored(scenario: Scenario, plugin: SecondaryMmu, options: Omit<CheckOptions, 'variant'>, signal?: AbortSignal, isLocating = false): Promise<CheckReport> {
+interface Exploration {
+  readonly signal?: AbortSignal | undefined;
+  readonly isLocating?: boolean;
+  readonly endsAll: boolean;
+}
+
+async function explored(scenario: Scenario, plugin: SecondaryMmu, options: Omit<CheckOptions, 'variant'>, { signal, isLocating = false, endsAll }: Exploration): Promise<CheckReport> {
   const announces = new Announcer();
-  const attacked = scenario.race(guardPlugin(plugin, { isLocating, announces }));
-  const race = checkableOf({ ...attacked, setup: (t) => {
-    announces.booted(t.m);
-    return attacked.setup(t);
-  } });
+  const attacked = scenario.race(guardPlugin(plugin, { isLocating, announces, isRefusing: scenario.isRefusing === true }));
+  // who does the work of a queue is a thread of the race
+  const isEnded = endsAll && attacked.actors['kworker'] === undefined;
+  let before = 0;
+  const race = checkableOf({
+    ...attacked,
+    setup: (t) => {
+      announces.booted(t.m);
+      before = ownFrames(t);
+      return attacked.setup(t);
+    },
+    atEnd: (t, s) => {
+      attacked.atEnd?.(t, s);
+      noneMapsWhatIsFree(t, 'at the end');
+      if (isEnded) endOfAll(t, before);
+    },
+  });
   return checkRace(race, await toyImage(scenario.design), { variant: 'fixed', ...options, ...(signal === undefined ? {} : { signal }) });
 }
 

@@ -136,7 +136,7 @@ function trialsOf(plugin: SecondaryMmu, options: TortureOptions): Trial[] {
   const calls = callsOf(plugin, options);
   const effort = effortOf(options);
   const known = (['v5', 'range'] as const).filter((design) => plugin.designs[design] !== undefined && designs?.includes(design) !== false);
-  const rules = known.flatMap((design) => [...rulesOf(design, plugin, calls).map((rule) => ruleTrial(plugin, design, rule)), programsTrial(plugin, design, { count: PROGRAMS[effort], seed, calls, signal })]);
+  const rules = known.flatMap((design) => [...rulesOf(design, plugin, calls).filter(({ isLong }) => effort === 'full' || isLong !== true || filter !== '').map((rule) => ruleTrial(plugin, design, rule)), programsTrial(plugin, design, { count: PROGRAMS[effort], seed, calls, signal })]);
   const scenarios = scenariosOf(plugin, calls).filter(({ design, isQuick }) => known.includes(design) && (effort === 'full' || isQuick || filter !== ''));
   return [...rules, ...scenarios.map((scenario) => scenarioTrial(plugin, scenario, options))].filter(({ id }) => id.includes(filter));
 }

@@ -9,7 +9,7 @@
 import { EACCES, EBUSY, EINVAL, ENOMEM, ESRCH, PAGE_SIZE, WRITE } from '@mmun/include';
 import type { MaySleep, Mm, Step, Task, Vaddr } from '@mmun/include';
 import { hlistAddHead, hlistDel, poolAlloc, poolFree, poolIsLive, whereOf } from '@mmun/lib';
-import { dropOrphans } from './xpmem-pfn.js';
+import { dropRest, forgetRanges } from './xpmem-pfn.js';
 import { BY_US, recallOwn, retryOrphans } from './xpmem-recall.js';
 import { remoteZap } from './xpmem-remote.js';
 import { ATT_LOCAL, ATT_REMOTE, TG_CLOSED, faultLockOf, mutexOf, notifierOf } from './xpmem-private.js';
@@ -42,6 +42,7 @@ export function* closeTg(x: Xpmem, tg: number): Task<MaySleep> {
   yield* x.s.mmuNotifierUnregister(notifierOf(x, tg), x.tg.mm[tg] as Mm);
   yield* x.s.waitEvent(x.tg.nrFaults, tg, -1, 0);
   yield* x.s.cancelWorkSync(x.work.lateRecall, tg);
+  yield* forgetRanges(x, tg);
   while (x.tg.segs[tg] !== 0) yield* freeSegment(x, x.tg.segs[tg]);
   yield* freeTg(x, tg);
 }
@@ -271,12 +272,12 @@ function* freeSegment(x: Xpmem, seg: number): Task<MaySleep> {
     yield* endAtt(x, att);
     freeAtt(x, att);
   }
-  yield* dropOrphans(x, seg);
   for (let permit = 1; permit <= x.permitPool.head.bump[0]; permit++) {
     if (poolIsLive(x.permitPool, permit) && x.permit.seg[permit] === seg) poolFree(x.permitPool, permit);
   }
   yield* takeOffList(x, seg);
   yield* x.s.synchronizeSrcu();
+  yield* dropRest(x, seg);
   poolFree(x.segPool, seg);
 }
 

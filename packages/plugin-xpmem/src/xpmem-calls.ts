@@ -70,7 +70,7 @@ function* withdraw(x: XpmemDriver, instance: number, address: Vaddr, { isAlone }
 function* area(x: XpmemDriver, instance: number, address: Vaddr, { other, isAlone }: Surroundings): Task<MaySleep, string> {
   const { segment: made, permit } = yield* exported(x, instance, address, true);
   const view = permit < 0 ? permit : yield* x.attachLocal(permit, other);
-  let wrong = isAlone && view < 0 ? `attach gives ${view}` : '';
+  let wrong = isAlone && !(view > 0) ? `attach gives ${view}` : '';
   if (view > 0) {
     if (isAlone) yield* x.fault(view, address, false);
     yield* x.fault(view, address, true);
@@ -82,4 +82,28 @@ function* area(x: XpmemDriver, instance: number, address: Vaddr, { other, isAlon
   return wrong;
 }
 
-export const xpmemCalls: readonly OwnCall[] = [{ name: 'segment', run: segment }, { name: 'withdraw', run: withdraw }, { name: 'area', run: area }];
+/** The same, and it is there until the owner's instance is closed. */
+function* keep(x: XpmemDriver, instance: number, address: Vaddr, { other, isAlone }: Surroundings): Task<MaySleep, string> {
+  const { segment: made, permit } = yield* exported(x, instance, address, true);
+  const view = permit < 0 ? permit : yield* x.attachLocal(permit, other);
+  const error = view > 0 ? yield* x.fault(view, address, true) : 0;
+  if (!isAlone) return '';
+  if (view > 0) yield* x.detach(view);
+  if (permit > 0) yield* x.release(permit);
+  if (made > 0) yield* x.remove(made);
+  return error === 0 || error === -EFAULT ? '' : `a fault of an area gives ${error}`;
+}
+
+/** @returns a segment */
+function* make(x: XpmemDriver, instance: number, address: Vaddr): Task<MaySleep, number> {
+  return yield* x.make(instance, address, PAGE_SIZE);
+}
+
+/** One segment, which two want to have removed. @returns 1 to the one who has */
+function* remove(x: XpmemDriver, _instance: number, _address: Vaddr, { prepared = 0 }: Surroundings): Task<MaySleep, number> {
+  return prepared > 0 && (yield* x.remove(prepared)) === 0 ? 1 : 0;
+}
+
+export const xpmemCalls: readonly OwnCall[] = [
+  { name: 'segment', run: segment }, { name: 'withdraw', run: withdraw }, { name: 'area', run: area }, { name: 'keep', run: keep }, { name: 'remove', prepare: make, run: remove },
+];

@@ -14,7 +14,7 @@ import { bugOn, hlistAddHead, hlistDel, poolAlloc, poolFree, whereOf } from '@mm
 import { ENTRY_LATE, ENTRY_RECALLED, ENTRY_WRITABLE, RANGE_STARTED, RANGE_STARTING, bucketIndex, faultLockOf, rangesOverlap } from './xpmem-private.js';
 import type { Xpmem } from './xpmem-private.js';
 
-/** Entries of a range that are looked up one by one. */
+/** Entries of a range that are looked up one by one; fewer where there are few at all. */
 const FEW_PAGES = 64;
 
 /**
@@ -97,6 +97,14 @@ export function* endRange(x: Xpmem, tg: number, range: number): Task<Step> {
   const lock = faultLockOf(x, tg);
   yield* x.s.spinLock(lock);
   yield* endRangeLocked(x, tg, range);
+  yield* x.s.spinUnlock(lock);
+}
+
+/** Those that mm has begun and whose end nobody hears any more. @context the notifier is unregistered, no fault is under way */
+export function* forgetRanges(x: Xpmem, tg: number): Task<Step> {
+  const lock = faultLockOf(x, tg);
+  yield* x.s.spinLock(lock);
+  for (let range = x.tg.ranges[tg]; range !== 0; range = x.tg.ranges[tg]) yield* endRangeLocked(x, tg, range);
   yield* x.s.spinUnlock(lock);
 }
 
@@ -198,6 +206,25 @@ export function* dropOrphans(x: Xpmem, seg: number): Task<Step> {
   yield* putEntries(x, first);
 }
 
+/** The same for whatever the segment has. A recall can have taken an entry and found the segment off the list. @context no op runs that knows the segment, nobody has it attached */
+export function* dropRest(x: Xpmem, seg: number): Task<Step> {
+  const lock = faultLockOf(x, x.seg.tg[seg]);
+  yield* x.s.spinLock(lock);
+  let first = x.seg.orphans[seg];
+  x.seg.orphans[seg] = 0;
+  for (let row = x.seg.entries[seg]; row !== 0; row = x.seg.entries[seg]) first = unlinkEntry(x, row, first);
+  yield* x.s.spinUnlock(lock);
+  yield* putEntries(x, first);
+}
+
+/** @returns the head of a list with it @locks tg.faultLock */
+function unlinkEntry(x: Xpmem, row: number, first: number): number {
+  hlistDel(x.words, x.entry, row);
+  hlistDel(x.words, x.bySeg, row);
+  x.entry.next[row] = first;
+  return row;
+}
+
 /** @param orphanOf where to put them; 0: into a list of the caller's @returns the first of that list */
 function* takeOut(x: Xpmem, seg: number, start: number, end: number, range: number, orphanOf: number): Task<Step, number> {
   const lock = faultLockOf(x, x.seg.tg[seg]);
@@ -205,12 +232,7 @@ function* takeOut(x: Xpmem, seg: number, start: number, end: number, range: numb
   let first = orphanOf === 0 ? 0 : x.seg.orphans[orphanOf];
   for (let row = firstEntry(x, seg, start, end); row !== 0;) {
     const next = nextEntry(x, seg, row, start, end);
-    if ((x.entry.flags[row] & ENTRY_RECALLED) !== 0 && x.entry.range[row] === range) {
-      hlistDel(x.words, x.entry, row);
-      hlistDel(x.words, x.bySeg, row);
-      x.entry.next[row] = first;
-      first = row;
-    }
+    if ((x.entry.flags[row] & ENTRY_RECALLED) !== 0 && x.entry.range[row] === range) first = unlinkEntry(x, row, first);
     row = next;
   }
   if (orphanOf !== 0) x.seg.orphans[orphanOf] = first;
@@ -234,13 +256,17 @@ function* putEntries(x: Xpmem, first: number): Task<Step> {
 
 /** By page where the range has few, else along the segment. @locks tg.faultLock @returns 0 without one */
 function firstEntry(x: Xpmem, seg: number, start: number, end: number): number {
-  if (end - start > FEW_PAGES * PAGE_SIZE) return within(x, x.seg.entries[seg], start, end);
+  if (isLarge(x, start, end)) return within(x, x.seg.entries[seg], start, end);
   return lookAhead(x, seg, Math.max(start, x.seg.start[seg]), Math.min(end, x.seg.end[seg]));
 }
 
 function nextEntry(x: Xpmem, seg: number, row: number, start: number, end: number): number {
-  if (end - start > FEW_PAGES * PAGE_SIZE) return within(x, x.entry.segNext[row], start, end);
+  if (isLarge(x, start, end)) return within(x, x.entry.segNext[row], start, end);
   return lookAhead(x, seg, x.entry.page[row] + PAGE_SIZE, Math.min(end, x.seg.end[seg]));
+}
+
+function isLarge(x: Xpmem, start: number, end: number): boolean {
+  return end - start > Math.min(FEW_PAGES, x.entryPool.capacity >> 3) * PAGE_SIZE;
 }
 
 function within(x: Xpmem, first: number, start: number, end: number): number {

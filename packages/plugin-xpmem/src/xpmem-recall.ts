@@ -76,7 +76,7 @@ export function* recallAll(x: Xpmem, tg: number): Task<Step | Sleep> {
   yield* endRange(x, tg, range);
   yield* areaReleased(x, tg);
   const att = x.tg.att[tg];
-  if (att !== 0 && x.att.kind[att] === ATT_LOCAL && x.att.tg[att] === tg) yield* retryOrphans(x, x.att.seg[att]);
+  if (att !== 0 && x.att.kind[att] === ATT_LOCAL) yield* retryOrphans(x, x.att.seg[att]);
 }
 
 /** The same as recallRange, where it may not sleep: the range is closed, and the recall comes later. @context any that holds no faultLock */
@@ -146,15 +146,11 @@ function* recallSegment(x: Xpmem, seg: number, start: number, end: number, range
   yield* x.s.mutexLock(lock);
   bugOn(!poolIsLive(x.segPool, seg), 'xpmem-segment-freed-under-recall');
   const isClear = yield* recallAttachments(x, seg, start, end, range, by);
-  if (range === 0) yield* dropOrKeep(x, seg, start, end, range, isClear);
   yield* x.s.mutexUnlock(lock);
-  if (range === 0) return;
-  yield* x.s.waitEvent(x.range.pending, range, ANY, 0);
-  yield* dropOrKeep(x, seg, start, end, range, isClear);
-}
-
-function dropOrKeep(x: Xpmem, seg: number, start: number, end: number, range: number, isClear: boolean): Task<Step> {
-  return isClear ? dropRecalled(x, seg, start, end, range) : orphanRecalled(x, seg, start, end, range);
+  if (range !== 0) yield* x.s.waitEvent(x.range.pending, range, ANY, 0);
+  // nobody enters the range before it is over, so its entries are those that the attachments were rid of
+  if (isClear) yield* dropRecalled(x, seg, start, end, range);
+  else yield* orphanRecalled(x, seg, start, end, range);
 }
 
 /** @locks seg.mutex @returns false where an area could not be cleared */

@@ -16,7 +16,7 @@ import { hlistAddHead, hlistDel, poolAlloc, poolFree, whereOf } from '@mmun/lib'
 import { PROXY_D, PROXY_P, PROXY_PFN_SHIFT, PROXY_W, TLB_ENTRIES, bucketIndex, proxyPfn } from './xpmem-private.js';
 import type { Xpmem } from './xpmem-private.js';
 
-/** Proxies of a range that are looked up one by one. */
+/** Proxies of a range that are looked up one by one; fewer where there are few at all. */
 const FEW_PAGES = 16;
 
 /**
@@ -43,7 +43,7 @@ export function* installProxy(x: Xpmem, att: number, page: Vaddr, entry: number,
 export function* remoteZap(x: Xpmem, att: number, start: Vaddr, end: Vaddr): Task<Step> {
   const lock = attLockOf(x, att);
   yield* x.s.spinLock(lock);
-  if (end - start <= FEW_PAGES * PAGE_SIZE) {
+  if (end - start <= Math.min(FEW_PAGES, x.proxyPool.capacity >> 3) * PAGE_SIZE) {
     for (let page: number = start; page < end; page += PAGE_SIZE) {
       const row = findProxy(x, att, page as Vaddr);
       if (row !== 0) yield* zapProxy(x, att, row);
