@@ -16,7 +16,7 @@ describe.each(IMAGES.slice(0, effort(2, IMAGES.length)))('on %s with %s', (arch,
     expect({ code, err, ok: report.ok, findings: report.findings, skipped: report.skipped }).toEqual({ code: 0, err: '', ok: true, findings: [], skipped: [] });
     const { memory, processes } = report.recordings[0];
     expect(memory).toEqual({ frames: 60, wanted: expect.any(Number), swapped: expect.any(Number), words: { checked: expect.any(Number), equal: memory.words.checked } });
-    expect([memory.wanted > 120, memory.swapped > 20, memory.words.checked > 15]).toEqual([true, true, true]);
+    expect([memory.wanted > 120, memory.swapped >= 10, memory.words.checked > 15]).toEqual([true, true, true]);
     for (const process of processes) expect(process).toMatchObject({ maps: { compared: true, equal: true }, anonymous: { equal: process.anonymous.rows } });
     if (design !== 'off') expect(report.notifier.agePage > 0).toBe(arch !== 's390' || design !== 'v5');
   });
