@@ -27,26 +27,40 @@ interface ProcessOptions extends MmunOptions {
 
 type Answer = Outcome & { readonly id: number };
 
+interface Asked {
+  answer(outcome: Outcome): void;
+  fail(error: Error): void;
+}
+
 /** mmun-server.mjs, from the first command line of a spec to its end: most of what a short command takes is to be loaded. */
 let server: ChildProcess | null = null;
+/** What it was asked and has not answered, by number: a spec may ask for many command lines at once. */
+const waiting = new Map<number, Asked>();
 let nrAsked = 0;
 afterAll(() => void server?.kill());
 
+function startServer(): ChildProcess {
+  const child = fork(SERVER, { execArgv: [] });
+  child.on('message', ({ id, code, out, err }: Answer) => {
+    waiting.get(id)?.answer({ code, out, err });
+    waiting.delete(id);
+  });
+  child.on('exit', () => {
+    for (const { fail } of waiting.values()) fail(new Error('a command line ended the process that it ran in'));
+    waiting.clear();
+  });
+  return child;
+}
+
 /** The command as a pipe sees it. */
 export function mmun(args: readonly string[], options: MmunOptions = {}): Promise<Outcome> {
-  const asked = server ?? (server = fork(SERVER, { execArgv: [] }));
+  server ??= startServer();
   const id = nrAsked++;
-  return new Promise((done, fail) => {
-    const onExit = (): void => fail(new Error(`mmun ${args.join(' ')}: ended the process that it ran in`));
-    asked.once('exit', onExit);
-    asked.on('message', function onMessage(answer: Answer): void {
-      if (answer.id !== id) return;
-      asked.off('message', onMessage);
-      asked.off('exit', onExit);
-      done({ code: answer.code, out: answer.out, err: answer.err });
-    });
-    asked.send({ id, args, ...options });
+  const answered = new Promise<Outcome>((answer, fail) => {
+    waiting.set(id, { answer, fail: ({ message }) => fail(new Error(`mmun ${args.join(' ')}: ${message}`)) });
   });
+  server.send({ id, args, ...options });
+  return answered;
 }
 
 /** The command as a process of its own, with signals, an environment, and what node itself has to say. */
