@@ -7,7 +7,7 @@
  * again; then a state is known by the bytes and by what each thread may know: its
  * declared local state, or else its whole past.
  */
-import { OPERATION_WORDS, READY, STATUS, STOP } from './execution.js';
+import { IS_WAIT, OPERATION_WORDS, READY, STATUS, STOP } from './execution.js';
 import type { Driver, Execution } from './execution.js';
 import { Constants, Opaque, isFrameTask, loadTask, saveTask } from './frames.js';
 import type { ThreadState } from './frames.js';
@@ -111,12 +111,12 @@ abstract class Stepper implements Driver {
   /** What is known of a thread apart from its local variables. */
   protected addOperation(thread: number): void {
     const { x, hash } = this;
-    const status = x.statusOf(thread);
-    hash.add(status);
-    if (status !== READY) return;
     const { operations } = x;
     const at = thread * OPERATION_WORDS;
-    for (let i = 0; i < STATUS; i++) hash.add(operations[at + i]);
+    const status = operations[at + STATUS];
+    if (status !== READY) return hash.add(status);
+    hash.add((operations[at] << 3) | (operations[at + IS_WAIT] << 2) | status);
+    for (let i = 1; i < IS_WAIT; i++) hash.add(operations[at + i]);
   }
 }
 

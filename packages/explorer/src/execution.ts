@@ -37,8 +37,8 @@ export interface Observer {
 export interface Started {
   readonly bytes: Uint8Array;
   readonly operations: Int32Array;
-  /** By thread: makes its task as it was; null where it is done. */
-  readonly tasks: readonly ((() => Task<string, unknown>) | null)[];
+  /** Puts a thread's task as it was. @returns null where it is done */
+  task(thread: number): Task<string, unknown> | null;
 }
 
 export const UNSTARTED = 0;
@@ -54,14 +54,19 @@ export interface RawFinding extends Report {
   readonly step: number;
 }
 
+/** What a task yields that has its lock, or what else it waits for, once it goes on, and does not ask for it again. */
+const TURN = 'turn';
+
 /** An operation takes so many words: */
 export const OPERATION_WORDS = 8;
 const KIND = 0;
 const WHERE = 1;
 const MASK = 2;
 const VALUE = 3;
-const IS_WAIT = 4;
+export const IS_WAIT = 4;
 export const STATUS = 5;
+/** 1: the thread asks again when it goes on. */
+const ASKS = 6;
 
 const LOOKED_AT = 1;
 const RELEASED_IN_STEP = 2;
@@ -82,8 +87,7 @@ export class Execution implements Scheduler {
   observer: Observer | null = null;
   /** A release became a point since this was last set to false. */
   grew = false;
-  /** Called at the end of each step in any case; kept in sync with `program.afterStep`. */
-  private readonly afterStep: ((m: ExplorableMachine, report: (found: Report) => void) => void) | null;
+  private readonly afterStep: ((this: Program, m: ExplorableMachine, report: (found: Report) => void) => void) | null;
   private driver: Driver = { pick: () => STOP, choose: () => 0 };
   /** By thread; replaced by those who copy threads. */
   readonly tasks: (Task<string, unknown> | null)[];
@@ -119,7 +123,7 @@ export class Execution implements Scheduler {
     this.bytes = new Uint8Array(this.m.buffer);
     this.initial = this.bytes.slice();
     this.lockUse = new Uint8Array(this.m.words.length);
-    this.afterStep = this.program.afterStep ? (m, report): void => this.program.afterStep?.(m, report) : null;
+    this.afterStep = this.program.afterStep ?? null;
   }
 
   /**
@@ -127,8 +131,7 @@ export class Execution implements Scheduler {
    * @param from left out: the initial state
    */
   run(driver: Driver, from: Started | null = null): void {
-    this.reset(driver);
-    if (from !== null) this.goTo(from);
+    this.reset(driver, from);
     const previous = this.m.sched;
     this.m.sched = this;
     try {
@@ -141,19 +144,12 @@ export class Execution implements Scheduler {
 
   /** Back to the initial state, for a caller that takes the steps itself. */
   begin(driver: Driver): void {
-    this.reset(driver);
+    this.reset(driver, null);
   }
 
   /** One step of `thread`, which must be enabled. The driver is asked for choices, and for the next thread in vain. */
   take(thread: number): void {
     this.resume(thread);
-  }
-
-  /** Every thread has been started, and nothing else has happened. */
-  private goTo({ bytes, operations, tasks }: Started): void {
-    this.bytes.set(bytes);
-    this.operations.set(operations);
-    for (let t = 0; t < tasks.length; t++) this.tasks[t] = tasks[t]?.() ?? null;
   }
 
   /** To be called once when nobody can run any more: deadlock, or the program's own check. */
@@ -192,10 +188,10 @@ export class Execution implements Scheduler {
   enabledMask(): number {
     const { operations, words, nrThreads } = this;
     let bits = 0;
-    for (let t = 0, at = 0; t < nrThreads; t++, at += OPERATION_WORDS) {
+    for (let at = (nrThreads - 1) * OPERATION_WORDS; at >= 0; at -= OPERATION_WORDS) {
       // without a branch, which nobody could predict
       const difference = (words[operations[at + WHERE]] & operations[at + MASK]) ^ operations[at + VALUE];
-      bits |= (((difference | -difference) >>> 31) ^ 1) << t;
+      bits = (bits << 1) | (~(difference | -difference) >>> 31);
     }
     return bits;
   }
@@ -237,7 +233,8 @@ export class Execution implements Scheduler {
   until(kind: PointKind, where: Where, mask: number, value: number): boolean {
     if (this.isGranted) {
       this.isGranted = false;
-      return false;
+      // who passes tasks on may have kept from us that there would be no such question
+      if (this.whereOf(this.current) === where && this.kindOf(this.current) === kind) return false;
     }
     if (!isLockWait(kind)) this.lookAt(where);
     return this.arrive(kind, where, mask, value, 1);
@@ -285,14 +282,20 @@ export class Execution implements Scheduler {
     const { operations } = this;
     const at = thread * OPERATION_WORDS;
     const isNew = operations[at + STATUS] === UNSTARTED;
-    this.isGranted = operations[at + IS_WAIT] === 1;
+    this.isGranted = operations[at + ASKS] === 1;
     this.current = thread;
     this.beginStep(thread);
     try {
       if (isNew) this.tasks[thread] = (this.program.threads[thread] as Thread<ExplorableMachine>).run(this.m);
       const task = this.tasks[thread];
       // what had nothing to wait for may come finished, as in the fast form
-      if (typeof task === 'object' && task !== null && task.next().done !== true) return;
+      if (typeof task === 'object' && task !== null) {
+        const { done, value } = task.next();
+        if (done !== true) {
+          operations[at + ASKS] = value === TURN ? 0 : operations[at + IS_WAIT];
+          return;
+        }
+      }
       operations[at + STATUS] = FINISHED;
     } catch (error) {
       operations[at + STATUS] = CRASHED;
@@ -318,13 +321,15 @@ export class Execution implements Scheduler {
 
   private endStep(thread: number): void {
     if (this.observer !== null) this.observer.ended(this, thread);
-    if (this.afterStep !== null && this.steps > 0) this.afterStep(this.m, this.report);
+    if (this.afterStep !== null && this.steps > 0) this.afterStep.call(this.program, this.m, this.report);
   }
 
-  private reset(driver: Driver): void {
-    this.bytes.set(this.initial);
+  private reset(driver: Driver, from: Started | null): void {
     this.driver = driver;
-    this.operations.set(this.unstarted);
+    this.bytes.set(from === null ? this.initial : from.bytes);
+    const operations = from === null ? this.unstarted : from.operations;
+    for (let i = 0; i < operations.length; i++) this.operations[i] = operations[i];
+    if (from !== null) for (let t = 0; t < this.nrThreads; t++) this.tasks[t] = from.task(t);
     this.current = -1;
     this.steps = 0;
     this.isGranted = false;
@@ -334,12 +339,16 @@ export class Execution implements Scheduler {
   /** At the end: nobody can run. Is that what should be? */
   private finish(): void {
     if (this.findings.length > 0 || this.isRunning()) return;
-    const { threads } = this.program;
-    const waiting: number[] = [];
-    for (let t = 0; t < this.nrThreads; t++) if (this.statusOf(t) === READY && threads[t]?.isDaemon !== true) waiting.push(t);
     this.current = -1;
-    if (waiting.length === 0) this.program.atEnd?.(this.m, this.report);
-    else this.report({ code: 'deadlock', message: `nobody can run: ${waiting.map((t) => this.describeWait(t)).join(', ')}` });
+    let isDeadlock = false;
+    for (let t = 0; t < this.nrThreads; t++) isDeadlock ||= this.isStuck(t);
+    if (!isDeadlock) return this.program.atEnd?.(this.m, this.report);
+    const waits = this.program.threads.flatMap((_thread, t) => (this.isStuck(t) ? [this.describeWait(t)] : []));
+    this.report({ code: 'deadlock', message: `nobody can run: ${waits.join(', ')}` });
+  }
+
+  private isStuck(thread: number): boolean {
+    return this.statusOf(thread) === READY && this.program.threads[thread]?.isDaemon !== true;
   }
 
   private describeWait(thread: number): string {

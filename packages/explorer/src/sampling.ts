@@ -104,11 +104,9 @@ export class Sampling implements Search, Driver {
 
   pick(x: Execution): number {
     const next = x.findings.length > 0 ? STOP : this.depth > 0 && x.steps < this.limits.maxSteps ? this.byPriority(x) : this.anyone(x);
-    if (next === STOP) return STOP;
-    if (x.statusOf(next) !== UNSTARTED) {
-      if (this.traced === this.trace.length) this.lengthen();
-      this.trace[this.traced++] = next;
-    }
+    if (next === STOP || (this.started === null && x.statusOf(next) === UNSTARTED)) return next;
+    if (this.traced === this.trace.length) this.lengthen();
+    this.trace[this.traced++] = next;
     return next;
   }
 

@@ -23,13 +23,18 @@ export function startAll(x: Execution): Started | null {
     if (hasChoices || x.findings.length > 0) return null;
     const constants = new Constants(x.m);
     const hash = new Hash();
-    const tasks = x.tasks.map((task: unknown, t) => {
+    const states = x.tasks.map((task: unknown, t) => {
       if (x.statusOf(t) !== READY) return null;
       if (!isFrameTask(task)) throw new Opaque('a task is not in the frames form');
-      const state: ThreadState = saveTask(task, constants, hash);
-      return () => loadTask(state, constants) as never;
+      return saveTask(task, constants, hash);
     });
-    return { bytes: x.bytes.slice(), operations: x.operations.slice(), tasks };
+    return {
+      bytes: x.bytes.slice(), operations: x.operations.slice(),
+      task: (t): never => {
+        const state = states[t] as ThreadState | null;
+        return (state === null ? null : loadTask(state, constants)) as never;
+      },
+    };
   } catch (error) {
     if (error instanceof Opaque) return null;
     throw error;

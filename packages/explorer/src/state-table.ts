@@ -6,19 +6,20 @@ const FIRST_CAPACITY = 1 << 12;
 
 export class StateTable {
   size = 0;
-  private lo: Int32Array = new Int32Array(FIRST_CAPACITY);
-  private hi: Int32Array = new Int32Array(FIRST_CAPACITY);
+  /** Lower and upper half of each fingerprint, side by side: mostly one place in memory is looked at. */
+  private halves: Int32Array = new Int32Array(FIRST_CAPACITY * 2);
   private notes: Uint16Array = new Uint16Array(FIRST_CAPACITY);
   private mask = FIRST_CAPACITY - 1;
 
   /** @returns its slot; negative where it was not seen: then ~slot is where it would stand */
   find(lo: number, hi: number): number {
     if ((lo | hi) === 0) lo = 1;
-    let slot = lo & this.mask;
-    for (;;) {
-      if (this.lo[slot] === lo && this.hi[slot] === hi) return slot;
-      if (this.lo[slot] === 0 && this.hi[slot] === 0) return ~slot;
-      slot = (slot + 1) & this.mask;
+    const { halves, mask } = this;
+    for (let slot = lo & mask; ; slot = (slot + 1) & mask) {
+      const thisLo = halves[slot * 2];
+      const thisHi = halves[slot * 2 + 1];
+      if (thisLo === lo && thisHi === hi) return slot;
+      if ((thisLo | thisHi) === 0) return ~slot;
     }
   }
 
@@ -26,10 +27,10 @@ export class StateTable {
   add(missing: number, lo: number, hi: number, note: number): void {
     if ((lo | hi) === 0) lo = 1;
     const slot = ~missing;
-    this.lo[slot] = lo;
-    this.hi[slot] = hi;
+    this.halves[slot * 2] = lo;
+    this.halves[slot * 2 + 1] = hi;
     this.notes[slot] = note;
-    if (++this.size * 4 > this.lo.length * 3) this.grow();
+    if (++this.size * 4 > this.notes.length * 3) this.grow();
   }
 
   note(slot: number): number {
@@ -42,7 +43,7 @@ export class StateTable {
 
   /** Bytes in use, per state. */
   bytesPerState(): number {
-    return this.size === 0 ? 0 : (this.lo.length * 10) / this.size;
+    return this.size === 0 ? 0 : (this.notes.length * 10) / this.size;
   }
 
   /** How likely it is that two different states had one fingerprint, so that one was left out. */
@@ -56,20 +57,21 @@ export class StateTable {
   }
 
   private grow(): void {
-    const { lo, hi, notes } = this;
-    this.resize(lo.length * 2);
-    for (let old = 0; old < lo.length; old++) {
-      if (lo[old] === 0 && hi[old] === 0) continue;
-      const slot = ~this.find(lo[old], hi[old]);
-      this.lo[slot] = lo[old];
-      this.hi[slot] = hi[old];
+    const { halves, notes } = this;
+    this.resize(notes.length * 2);
+    for (let old = 0; old < notes.length; old++) {
+      const lo = halves[old * 2];
+      const hi = halves[old * 2 + 1];
+      if ((lo | hi) === 0) continue;
+      const slot = ~this.find(lo, hi);
+      this.halves[slot * 2] = lo;
+      this.halves[slot * 2 + 1] = hi;
       this.notes[slot] = notes[old];
     }
   }
 
   private resize(capacity: number): void {
-    this.lo = new Int32Array(capacity);
-    this.hi = new Int32Array(capacity);
+    this.halves = new Int32Array(capacity * 2);
     this.notes = new Uint16Array(capacity);
     this.mask = capacity - 1;
   }

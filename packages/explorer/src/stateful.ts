@@ -60,6 +60,7 @@ export class Stateful implements Search {
   /** The entry whose state the machine is in. */
   private here: Entry | null = null;
   private suspects = 0;
+  private readonly noSteps: readonly (Footprint | null)[];
 
   constructor(x: Execution, limits: Limits, kind: 'frames' | 'replay', atEnd: AtEnd | null = null) {
     if (x.nrThreads > MAX_THREADS) throw new RangeError(`stateful: ${x.nrThreads} threads, at most ${MAX_THREADS}`);
@@ -67,6 +68,7 @@ export class Stateful implements Search {
     this.limits = limits;
     this.atEnd = atEnd;
     this.cursor = newCursor(x, kind);
+    this.noSteps = Array.from({ length: x.nrThreads }, () => null);
   }
 
   get states(): number {
@@ -173,8 +175,8 @@ export class Stateful implements Search {
   }
 
   private stepsOf(sleep: number, from: Entry | null): (Footprint | null)[] {
-    const steps: (Footprint | null)[] = [];
-    for (let t = 0; t < this.x.nrThreads; t++) steps.push((sleep & (1 << t)) !== 0 ? from?.steps[t] ?? null : null);
+    const steps = this.noSteps.slice();
+    for (let t = 0; sleep >> t !== 0; t++) if ((sleep & (1 << t)) !== 0) steps[t] = from?.steps[t] ?? null;
     return steps;
   }
 

@@ -1,16 +1,17 @@
 /**
  * A machine's words: kept, put back, and hashed at the cost of what has changed. The hash is the sum of a hash of each
  * word and its place, so that it follows from that of an earlier image and from the words that differ from it, and to find
- * those is several times cheaper than to hash all. Two words are compared at once.
+ * those is many times cheaper than to hash all.
  */
 import { Rng } from './rng.js';
+import { BLOCK_WORDS, SideBySide } from './side-by-side.js';
+import type { Kept } from './side-by-side.js';
 
-const { imul } = Math;
+const { imul, min } = Math;
+let sideBySide: SideBySide | undefined;
 
 /** The words as they were at some time. Not changed while anyone needs it. */
-export interface Image {
-  readonly words: Int32Array;
-  readonly pairs: BigInt64Array;
+export interface Image extends Kept {
   lo: number;
   hi: number;
 }
@@ -19,17 +20,18 @@ export class WordsHash {
   lo = 0;
   hi = 0;
   private readonly words: Int32Array;
-  private readonly pairs: BigInt64Array;
   private readonly keys: Int32Array;
+  private readonly side: SideBySide = (sideBySide ??= new SideBySide());
   /** The image that the words are compared with: one that was saved or put back lately. */
   private base: Image;
   /** To make an array takes longer than to fill it. */
   private readonly spare: Image[] = [];
   private isBaseSpare = true;
+  /** The words are as they were when last compared with `base`. */
+  private isCompared = false;
 
   constructor(buffer: ArrayBuffer) {
     this.words = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
-    this.pairs = new BigInt64Array(buffer, 0, buffer.byteLength >>> 3);
     const rng = new Rng(0x6a09e667);
     this.keys = Int32Array.from({ length: this.words.length * 2 }, () => rng.bits());
     this.base = this.blank();
@@ -37,17 +39,17 @@ export class WordsHash {
 
   /** What is the hash now? */
   update(): void {
-    const { words, pairs, base } = this;
-    const { words: then, pairs: thenPairs } = base;
+    const { words, base, side } = this;
+    const { words: then } = base;
     this.lo = base.lo;
     this.hi = base.hi;
-    for (let i = 0; i < pairs.length; i++) {
-      if (pairs[i] === thenPairs[i]) continue;
-      this.change(2 * i, words[2 * i], then[2 * i]);
-      this.change(2 * i + 1, words[2 * i + 1], then[2 * i + 1]);
+    const nrBlocks = side.compare(words, base);
+    for (let block = 0; block < nrBlocks; block++) {
+      const at = side.blockAt(block);
+      const end = min(at + BLOCK_WORDS, words.length);
+      for (let i = at; i < end; i++) this.change(i, words[i], then[i]);
     }
-    const last = words.length - 1;
-    if ((last & 1) === 0) this.change(last, words[last], then[last]);
+    this.isCompared = true;
   }
 
   /** The words as they are, and as they were when `update` was last called. */
@@ -56,6 +58,7 @@ export class WordsHash {
     image.words.set(this.words);
     image.lo = this.lo;
     image.hi = this.hi;
+    this.side.wrote(image, this.isCompared ? this.words : null);
     this.compareWith(image);
     return image;
   }
@@ -77,11 +80,11 @@ export class WordsHash {
     if (this.isBaseSpare && image !== this.base) this.spare.push(this.base);
     this.isBaseSpare = false;
     this.base = image;
+    this.isCompared = false;
   }
 
   private blank(): Image {
-    const words = new Int32Array((this.words.length + 1) & ~1);
-    return { words: words.subarray(0, this.words.length), pairs: new BigInt64Array(words.buffer), lo: 0, hi: 0 };
+    return { words: new Int32Array(this.words.length), lo: 0, hi: 0 };
   }
 
   private change(at: number, now: number, then: number): void {

@@ -3,7 +3,7 @@ import type { PointKind, Scheduler, Where } from '@mmun/include';
 import type { WatchedMachine } from './watched.js';
 
 export interface Listener {
-  /** An operation is announced. `isWait`: it may have to wait. Called again when a thread that waited goes on. */
+  /** An operation is announced. `isWait`: it may have to wait. It may be announced again when a thread that waited goes on. */
   announced(kind: PointKind, where: Where, isWait: boolean): void;
   touched(kind: PointKind, where: Where): void;
 }

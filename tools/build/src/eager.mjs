@@ -10,12 +10,13 @@
 // A parked task has come to its first yield already. Who calls it gets a task or the finished result, as in the fast form, and a call that is a statement of its own delegates
 // only to a task: `yield* spinLock(m, lock);` becomes `{ $task = spinLock(m, lock); if (typeof $task === 'object') yield* $task; }`.
 //
-// A lock that one can only wait for needs no task even then, where the call is a statement of its own: the caller asks again.
-// What stands before the point only checks, so it may run twice; the arguments are what they were at first.
+// Where the call is a statement of its own and what follows the point knows nothing but the parameters, no task is needed even
+// then: the caller says by one more argument that it yields itself, and then, that its turn has come. That it will not ask again
+// the scheduler sees from what was yielded.
 //
-//   function spinLock(m, lock, $here) { A; if (pointUntil(..)) return $here === true ? null : $parked(spinLock$rest(m, lock)); .. }
+//   function spinLock(m, lock, $here) { if ($here !== false) { A; if (pointUntil(..)) return $here === true ? null : $parked(..); } return spinLock$post(m, lock); }
 //
-//   yield* spinLock(m, m.ptl);   { $a0 = m.ptl; while (spinLock(m, $a0, true) === null) yield 'step'; }
+//   yield* spinLock(m, m.ptl);   { $a0 = m.ptl; if (spinLock(m, $a0, true) === null) { yield 'turn'; spinLock(m, $a0, false); } }
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSync, visitorKeys } from 'oxc-parser';
@@ -53,29 +54,23 @@ function importsOf({ body }) {
 }
 
 /** @type {Map<string, number> | undefined} */
-let waiting;
+let inPlace;
 
-/** Functions of the locking package that a caller may ask again, with the number of their parameters. */
-function waitingPrimitives() {
-  if (waiting) return waiting;
-  waiting = new Map();
+/** Functions of the locking package for which the caller can yield, with the number of their parameters. */
+function inPlacePrimitives() {
+  if (inPlace) return inPlace;
+  inPlace = new Map();
   const folder = join(PACKAGES, 'locking/src');
   for (const file of readdirSync(folder).filter((name) => name.endsWith('.ts'))) {
     const { program } = parseSync(file, readFileSync(join(folder, file), 'utf8'), { sourceType: 'module', lang: 'ts' });
-    for (const fn of functions(program)) if (canAskAgain(fn)) waiting.set(fn.id.name, fn.params.length);
+    for (const fn of functions(program)) if (isInPlace(fn, partsOf(fn))) inPlace.set(fn.id.name, fn.params.length);
   }
-  return waiting;
+  return inPlace;
 }
 
-/** Nothing but checks before the one point, which waits. @param {Node} fn */
-function canAskAgain(fn) {
-  const parts = partsOf(fn);
-  return parts !== null && parts.point.callee.name === 'pointUntil' && parts.before.every(isCheck);
-}
-
-/** @param {Node} statement */
-function isCheck({ type, expression }) {
-  return type === 'ExpressionStatement' && expression.type === 'CallExpression' && /^(mightSleep|lockdep[A-Z]\w*)$/.test(expression.callee.name ?? '');
+/** What follows the one point knows the parameters alone. @param {Node} fn @param {ReturnType<typeof partsOf>} parts */
+function isInPlace(fn, parts) {
+  return parts !== null && parts.names.length === fn.params.length;
 }
 
 /** @param {Node} node @param {Set<string>} names @param {MagicString} out @returns {number} variables that the rewritten calls in this function need besides $task; -1: none was rewritten */
@@ -91,7 +86,7 @@ function callSites(node, names, out) {
 /** @param {Node} statement @param {MagicString} out @returns {number} variables that it needs besides $task */
 function callSite({ start, end, expression: { argument: call } }, out) {
   const args = call.arguments;
-  if (waitingPrimitives().get(call.callee.name) !== args.length || args.some((/** @type {Node} */ arg) => arg.type === 'SpreadElement')) {
+  if (inPlacePrimitives().get(call.callee.name) !== args.length || args.some((/** @type {Node} */ arg) => arg.type === 'SpreadElement')) {
     out.overwrite(start, call.start, '{ $task = ');
     out.overwrite(call.end, end, "; if (typeof $task === 'object') yield* $task; }");
     return 0;
@@ -106,7 +101,8 @@ function callSite({ start, end, expression: { argument: call } }, out) {
     text = '; ';
     return `$a${n++}`;
   });
-  out.overwrite(at, end, `${text}while (${call.callee.name}(${[...given, 'true'].join(', ')}) === null) yield 'step'; }`);
+  const ask = (/** @type {boolean} */ isAsking) => `${call.callee.name}(${[...given, isAsking].join(', ')})`;
+  out.overwrite(at, end, `${text}if (${ask(true)} === null) { yield 'turn'; ${ask(false)}; } }`);
   return n;
 }
 
@@ -141,11 +137,15 @@ function split(fn, code, out) {
   const given = names.join(', ');
   const typed = names.map((n) => `${n}: any`).join(', ');
   const again = call.callee.name === 'pointUntil' ? ` while (${point}) yield 'step';` : '';
-  const isAsked = canAskAgain(fn);
-  if (isAsked) out.appendLeft(fn.params.at(-1).end, ', $here?: any');
   const star = code.indexOf('*', fn.start);
   out.remove(star, star + 1);
-  out.overwrite(statement.start, statement.end, `if (${point}) return ${isAsked ? '$here === true ? null as any : ' : ''}$parked(${name}$rest(${given})) as any; return ${name}$post(${given}) as any; } function ${name}$post(${typed}): any {`);
+  const rest = `$parked(${name}$rest(${given})) as any`;
+  const after = `return ${name}$post(${given}) as any; } function ${name}$post(${typed}): any {`;
+  if (isInPlace(fn, parts)) {
+    out.appendLeft(fn.params.at(-1).end, ', $here?: any');
+    out.appendRight(fn.body.start + 1, ' if ($here !== false) {');
+    out.overwrite(statement.start, statement.end, `if (${point}) return $here === true ? null as any : ${rest}; } ${after}`);
+  } else out.overwrite(statement.start, statement.end, `if (${point}) return ${rest}; ${after}`);
   out.appendLeft(fn.end, ` function* ${name}$rest(${typed}): Task<any, any> { yield 'step';${again} return ${name}$post(${given}); }`);
 }
 

@@ -2,10 +2,11 @@
 // variables, so that a task can be looked at, compared and copied. Bundled into whatever holds such tasks.
 //
 // The functions are what the compiler's lowering of generators leaves, with small numbers for its instructions:
-//   2 return arg   3 go to label arg   4 yield   5 delegate to arg   7 end of finally; 6 is a throw
+//   2 return arg   3 go to label arg   4 yield   5 delegate to arg   7 end of finally   9 yield, and do not ask again; 6 is a throw
 
-/** The one value that tasks yield. */
+/** What tasks yield: the second, where a wait is over once the task goes on. */
 const STEPPED = Object.freeze({ value: 'step', done: false });
+const TURN = Object.freeze({ value: 'turn', done: false });
 
 /** Of frames inside of a try statement, and of those that delegate to something that is no frame. */
 class Extra {
@@ -120,16 +121,15 @@ export class Frame {
         } else (frame.extra ??= new Extra()).delegate = child[Symbol.iterator]();
         continue;
       }
-      if (op === 4) {
+      if (op === 4 || op === 9) {
         frame.label++;
+        if (op === 9) return TURN;
         if (frame.arg === undefined) return STEPPED;
         const yielded = { value: frame.arg, done: false };
         frame.arg = undefined;
         return yielded;
       }
-      if (op === 8) {
-        return { value: frame.arg, done: false };
-      }
+      if (op === 8) return { value: frame.arg, done: false };
       if (frame.extra !== null && within(frame, frame.extra, op)) continue;
       if (op === 3) {
         frame.label = frame.arg;
