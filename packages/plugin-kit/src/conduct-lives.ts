@@ -3,7 +3,7 @@ import { MADV_DONTNEED, PAGE_SIZE } from '@mmun/include';
 import type { Mm, RangeNotifierOps, Task, TaskStruct, Vaddr } from '@mmun/include';
 import type { Setup } from '@mmun/races';
 import { FIRST_NOTIFIER, MANY, addsUp, behind, hex, liveFrames, must, opened, primary, reaches, run, touch } from './conduct-steps.js';
-import type { GuardedDriver } from './guard.js';
+import type { GuardedDriver } from './guarded-driver.js';
 import { madeAlone, mustBeSilent } from './own-calls.js';
 import type { DeviceCall } from './scenarios.js';
 

@@ -2,7 +2,7 @@
 import type { Pfn, TaskStruct } from '@mmun/include';
 import { Violation, codeOf } from '@mmun/oracle';
 import type { RaceContext } from '@mmun/races';
-import type { GuardedDriver } from './guard.js';
+import type { GuardedDriver } from './guarded-driver.js';
 
 /**
  * Ends everything, on the machine as an execution has left it, and judges what is left.

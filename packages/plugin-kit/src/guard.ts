@@ -13,6 +13,8 @@ import { POOL_HEAD_SPEC, whereOf } from '@mmun/lib';
 import { Violation } from '@mmun/oracle';
 import { failed, isFailing, isTry } from './failures.js';
 import type { Failures } from './failures.js';
+import { MANY_INSTANCES, OPEN, OPEN_SPEC, inSrcu } from './guarded-driver.js';
+import type { GuardedDriver } from './guarded-driver.js';
 import { placeIn, withPlace } from './place.js';
 
 /** What every broken rule of the interface itself is reported as. */
@@ -78,19 +80,6 @@ interface Held {
   readonly error: Error | null;
 }
 
-/** A driver that is followed, and what is known of it besides. */
-export interface GuardedDriver extends SecondaryDriver {
-  /** Made, and not closed. */
-  openInstances(): number[];
-  /** Of each of its tables that rows are given out of: how many more than at attach are. */
-  rowsInUse(): { readonly name: string; readonly used: number }[];
-}
-
-/** The guard's own, in the machine so that it goes where the machine goes. */
-const OPEN = 'kitOpen';
-const OPEN_SPEC = { isOpen: 'u32' } as const;
-const MANY_INSTANCES = 256;
-
 /** What a service takes, and what gives it back. */
 const TAKES: Readonly<Record<string, string>> = {
   spinLock: 'spinlock', mutexLock: 'mutex', downRead: 'rwsem', downWrite: 'rwsem', mmapReadLock: 'mmap_sem', rcuReadLock: 'rcu', srcuReadLock: 'srcu', lockPage: 'page lock',
@@ -135,6 +124,7 @@ class Watch {
   private readonly registered: Map<MmuNotifier, string> = new Map();
   private readonly options: GuardOptions;
   private readonly step: KernelServices['step'];
+  private readonly srcu: Pick<KernelServices, 'srcuReadLock' | 'srcuReadUnlock'>;
   private m: Announced | null = null;
   private readonly isOpen: Uint32Array;
   /** Heads of pools among the driver's tables: their column `used`, and what it was at attach. */
@@ -146,6 +136,7 @@ class Watch {
     this.nrFrames = services.config.nrFrames;
     this.options = options;
     this.step = services.step.bind(services);
+    this.srcu = services;
     this.isOpen = services.table(OPEN, OPEN_SPEC).isOpen;
     const wrapped = Object.entries(services).map(([name, service]): [string, unknown] =>
       [name, typeof service === 'function' ? (...args: unknown[]): unknown => this.serve(name, service as Service, args) : service]);
@@ -177,6 +168,7 @@ class Watch {
       counters: () => called('counters', () => driver.counters()),
       openInstances: () => [...this.isOpen.keys()].filter((instance) => this.isOpen[instance] !== 0),
       rowsInUse: () => this.pools.map(({ name, used, atAttach }) => ({ name, used: (used[0] as number) - atAttach })),
+      asMm: (op) => inSrcu(this.srcu, op),
     };
   }
 

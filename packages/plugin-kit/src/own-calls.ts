@@ -6,6 +6,7 @@ import { onePage } from '@mmun/races';
 import type { RaceContext, Setup } from '@mmun/races';
 import { openTouchClose } from './operations.js';
 import type { Stage } from './operations.js';
+import { rangeAt } from './pairs.js';
 import { drawn } from './race-of.js';
 import type { Drawn } from './race-of.js';
 import type { DesignName, DeviceCall, Scenario } from './scenarios.js';
@@ -14,12 +15,12 @@ import type { DesignName, DeviceCall, Scenario } from './scenarios.js';
 const ROOM = { nrMms: 4, nrTasks: 8, nrNotifiers: 5, nrVmas: 12, nrFrames: 12, nrTables: 20 };
 
 export function ofCalls(design: DesignName, calls: readonly DeviceCall[]): Scenario[] {
-  return calls.flatMap((call, i) => (call.prepare !== undefined ? [twice(call)] : [
+  return calls.flatMap((call, i) => (call.prepare !== undefined ? [twice(call), besideRange(call)] : [
     ...besideMm(call), ...afterwards(call),
     { name: `${call.name}-write`, isQuick: true, config: ROOM, setup: withOther, actors: { dev0: made(call), dev1: (t: RaceContext, { a }: Stage) => t.dev.write(a) } },
     twice(call),
     ...calls.slice(i + 1).filter(({ prepare }) => prepare === undefined).map((second) => ({ name: `${call.name}-${second.name}`, isQuick: false, config: ROOM, setup: withOther, actors: { dev0: made(call), dev1: made(second) } })),
-  ] satisfies Drawn[]).map((one) => drawn(design, { ...one, isQuick: one.isQuick && call.isLong !== true, look: 'light' as const })));
+  ] satisfies Drawn[] as Drawn[]).filter(({ designs }) => designs?.includes(design) !== false).map((one) => drawn(design, { ...one, isQuick: one.isQuick && call.isLong !== true, look: 'light' as const })));
 }
 
 function besideMm(call: DeviceCall): Drawn[] {
@@ -31,14 +32,19 @@ function besideMm(call: DeviceCall): Drawn[] {
     beside('exit', false, (t) => t.exit()),
     // what the driver leaves to a queue is done by a thread of its own
     { name: `dontneed-worker-${call.name}`, isQuick: false, config: ROOM, setup: withOther, actors: { cpu0: (t, { a }) => t.madvise(a, MADV_DONTNEED), dev0: made(call), kworker: (t) => t.work() } },
-    { name: `dontneed-refused-${call.name}`, isQuick: false, isRefusing: true, config: ROOM, setup: withOther, actors: { cpu0: (t, { a }) => t.madvise(a, MADV_DONTNEED), dev0: thenClosed(made(call)) } },
+    { name: `range-refused-${call.name}`, designs: ['range'], isQuick: false, isRefusing: true, config: ROOM, setup: withOther, actors: { dev0: made(call), dev1: (t, { a }) => rangeAt(t, a) } },
     // both come to the numbers that the driver gives out
     { name: `open-${call.name}`, isQuick: false, config: ROOM, opensDevices: true, setup: withGuest, actors: { dev0: openTouchClose, dev1: made(call) } },
     { ...beside('other-exit', true, (t) => t.exit()), actors: { other: { as: ({ child }) => child, run: (t) => t.exit() }, dev0: made(call) } },
   ];
 }
 
-/** What a call has left behind, when its pages go and the other process does. */
+/** What was prepared goes while mm tells of its page. */
+function besideRange(call: DeviceCall): Drawn {
+  return { name: `range-${call.name}`, designs: ['range'], isQuick: false, config: ROOM, setup: withPrepared(call), actors: { dev0: made(call), dev1: (t, { a }) => rangeAt(t, a) } };
+}
+
+/** What a call has left behind, when mm tells of its pages and the other process ends. */
 function afterwards(call: DeviceCall): Drawn[] {
   const left = (t: Setup): Stage => {
     const s = withOther(t);
@@ -47,10 +53,9 @@ function afterwards(call: DeviceCall): Drawn[] {
     for (const address of [s.a, s.b]) t.dev.own(call.run(t.dev.driver as never, t.dev.instance, address, { other: s.other as Mm, isAlone: false }));
     return s;
   };
-  const drop = (which: 'a' | 'b') => (t: RaceContext, s: Stage): Task<MaySleep, unknown> => t.madvise(s[which], MADV_DONTNEED);
   return [
-    { name: `dontneed-other-exit-after-${call.name}`, isQuick: false, config: ROOM, setup: left, actors: { cpu0: drop('a'), other: { as: ({ child }) => child, run: (t) => t.exit() } } },
-    { name: `two-calls-refused-after-${call.name}`, isQuick: false, isRefusing: true, config: ROOM, setup: left, actors: { cpu0: drop('a'), cpu1: thenClosed(drop('b')) } },
+    { name: `range-other-exit-after-${call.name}`, designs: ['range'], isQuick: false, config: ROOM, setup: left, actors: { dev0: (t, { a }) => rangeAt(t, a), other: { as: ({ child }) => child, run: (t) => t.exit() } } },
+    { name: `two-ranges-refused-after-${call.name}`, designs: ['range'], isQuick: false, isRefusing: true, config: ROOM, setup: left, actors: { dev0: (t, { a }) => rangeAt(t, a), dev1: (t, { b }) => rangeAt(t, b) } },
   ];
 }
 
@@ -115,14 +120,6 @@ function made(call: DeviceCall, turn = 0): (t: RaceContext, s: Stage) => Task<Ma
     const said = yield* t.dev.own(call.run(t.dev.driver as never, caller, a, { other: other as Mm, isAlone: false, prepared, turn }), caller);
     mustBeSilent(call, said);
     return said;
-  };
-}
-
-/** What could not be done at once is done by then. */
-function thenClosed(act: (t: RaceContext, s: Stage) => Task<MaySleep, unknown>): (t: RaceContext, s: Stage) => Task<MaySleep> {
-  return function* (t, s): Task<MaySleep> {
-    yield* act(t, s);
-    yield* t.dev.close();
   };
 }
 

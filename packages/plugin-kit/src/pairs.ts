@@ -3,8 +3,9 @@
  * lie under different tables, so that each has a PT lock of its own.
  */
 import { MADV_DONTNEED, PAGE_SIZE } from '@mmun/include';
-import type { InSrcuRead, MaySleep, Mm, MmuNotifier, RangeNotifierOps, Task, TaskStruct, Vaddr } from '@mmun/include';
-import type { Setup } from '@mmun/races';
+import type { MaySleep, Mm, MmuNotifier, RangeNotifierOps, Task, TaskStruct, Vaddr } from '@mmun/include';
+import type { RaceContext, Setup } from '@mmun/races';
+import type { GuardedDriver } from './guarded-driver.js';
 import { openTouchClose } from './operations.js';
 import type { Stage } from './operations.js';
 import { drawn } from './race-of.js';
@@ -78,6 +79,17 @@ function longAgo(t: Setup): Stage {
   return s;
 }
 
+/** Another process has a device too, and a page at the same address. */
+function longAgoBesideOther(t: Setup): Stage {
+  const s = longAgo(t);
+  const child = t.process();
+  t.as(child, () => {
+    t.mmap(1, { at: s.a });
+    t.write(s.a, 9);
+  });
+  return { ...s, child, other: t.dev.open(t.image.mmOf(t.m as never, child)) };
+}
+
 const dropFirst: Act = (t, { a }) => t.madvise(a, MADV_DONTNEED);
 const dropSecond: Act = (t, { b }) => t.madvise(b, MADV_DONTNEED);
 /** Some drivers let no fault through while any range is under way, and some have one place for both pages: so it is not said again and again. */
@@ -87,10 +99,7 @@ const faultOnce: Act = function* (t, { b }): Task<MaySleep> {
 };
 /** mm tells of another range while that of `a` is under way: two at once, and which of them is over must not be taken for the other. */
 const otherRange: Act = function* (t, { a, b }): Task<MaySleep> {
-  const ops = t.dev.driver.ops as RangeNotifierOps;
-  const end = (b + PAGE_SIZE) as Vaddr;
-  if (ops.invalidateRangeStart !== undefined) yield* asMm(ops.invalidateRangeStart(FIRST_NOTIFIER, FIRST_MM, b, end, true));
-  if (ops.invalidateRangeEnd !== undefined) yield* asMm(ops.invalidateRangeEnd(FIRST_NOTIFIER, FIRST_MM, b, end));
+  yield* rangeAt(t, b);
   yield* t.dev.fault(a, false);
   yield* t.dev.access(a, false);
 };
@@ -104,7 +113,7 @@ const useThenUnmap = (ofOther: boolean): Act => function* (t, { a, other }): Tas
   yield* t.dev.access(a, false, instance);
 };
 
-const faultOnly: Act = (t, { a }) => t.dev.fault(a, true);
+const faultOnly: Act = (t, { b }) => t.dev.fault(b, true);
 
 const dropTwice: Act = function* (t, { a }): Task<MaySleep> {
   yield* t.madvise(a, MADV_DONTNEED);
@@ -117,9 +126,19 @@ const dropThenFault: Act = function* (t, { a, b }): Task<MaySleep> {
   yield* t.dev.access(b, true);
 };
 
-/** In the context in which mm calls it. */
-function asMm(op: Task<InSrcuRead, unknown>): Task<MaySleep> {
-  return op as unknown as Task<MaySleep>;
+/** What stood for the page stands for that of the other process. */
+const dropThenOther: Act = function* (t, { a, other }): Task<MaySleep> {
+  yield* t.madvise(a, MADV_DONTNEED);
+  yield* t.dev.fault(a, true, other);
+  yield* t.dev.access(a, true, other);
+};
+
+/** All that mm tells a driver of a page, and nothing that mm does. */
+export function* rangeAt(t: RaceContext, page: Vaddr): Task<MaySleep> {
+  const { ops, asMm } = t.dev.driver as GuardedDriver & { readonly ops: RangeNotifierOps };
+  const end = (page + PAGE_SIZE) as Vaddr;
+  if (ops.invalidateRangeStart !== undefined) yield* asMm(ops.invalidateRangeStart(FIRST_NOTIFIER, FIRST_MM, page, end, true));
+  if (ops.invalidateRangeEnd !== undefined) yield* asMm(ops.invalidateRangeEnd(FIRST_NOTIFIER, FIRST_MM, page, end));
 }
 
 const ROOM = { nrNotifiers: 4 };
@@ -148,6 +167,7 @@ const PAIRS: readonly Drawn[] = [
   { name: 'many-devices-close', isQuick: false, look: 'light', config: CROWD, setup: many, actors: { dev0: (t, { a }) => t.dev.read(a), dev1: (t, { other }) => t.dev.close(other) } },
   { name: 'many-devices-fault', isQuick: false, look: 'light', config: CROWD, setup: many, actors: { dev0: (t, { a }) => t.dev.read(a), dev1: (t, { b, other }) => t.dev.read(b, other) } },
   { name: 'long-ago', isQuick: false, config: { nrFrames: 16 }, setup: longAgo, actors: { cpu0: dropThenFault, dev0: (t, { a }) => t.dev.access(a, false) } },
+  { name: 'long-ago-other', isQuick: false, config: { ...ROOM, nrFrames: 18, nrMms: 3, nrTables: 20, nrVmas: 16 }, setup: longAgoBesideOther, actors: { cpu0: dropThenOther, dev0: (t, { a }) => t.dev.access(a, false) } },
   { name: 'reap', designs: ['range'], isQuick: false, setup: twoPages('first'), actors: { reaper: (t) => t.oomReap(), dev0: faultOnly, kworker: (t) => t.work() } },
   { name: 'close-worker', isQuick: false, setup: twoPages('first'), actors: { cpu0: dropFirst, dev0: (t) => t.dev.close(), kworker: (t) => t.work() } },
 ];

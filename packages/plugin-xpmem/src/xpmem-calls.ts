@@ -94,16 +94,28 @@ function* keep(x: XpmemDriver, instance: number, address: Vaddr, { other, isAlon
   return error === 0 || error === -EFAULT ? '' : `a fault of an area gives ${error}`;
 }
 
-/** @returns a segment */
+/** A segment with a view that has its page. @returns all three in one number, or a negative errno */
 function* make(x: XpmemDriver, instance: number, address: Vaddr): Task<MaySleep, number> {
-  return yield* x.make(instance, address, PAGE_SIZE);
+  const { segment: made, permit } = yield* exported(x, instance, address, true);
+  const view = permit < 0 ? permit : yield* x.attachRemote(permit);
+  if (view < 0) return view;
+  yield* touch(x, view, address, true);
+  return (view * ROWS + permit) * ROWS + made;
 }
 
-/** One segment, which two want to have removed. @returns 1 to the one who has */
-function* remove(x: XpmemDriver, _instance: number, _address: Vaddr, { prepared = 0 }: Surroundings): Task<MaySleep, number> {
-  return prepared > 0 && (yield* x.remove(prepared)) === 0 ? 1 : 0;
+/** Two want to have it removed, and one of them has it attached. @returns 1 to the one who has removed it */
+function* remove(x: XpmemDriver, _instance: number, _address: Vaddr, { prepared = 0, turn }: Surroundings): Task<MaySleep, number> {
+  if (prepared <= 0) return 0;
+  if (turn === 0) {
+    yield* x.detach(Math.floor(prepared / (ROWS * ROWS)));
+    yield* x.release(Math.floor(prepared / ROWS) % ROWS);
+  }
+  return (yield* x.remove(prepared % ROWS)) === 0 ? 1 : 0;
 }
+
+/** More than the tables of a toy machine have. */
+const ROWS = 64;
 
 export const xpmemCalls: readonly OwnCall[] = [
-  { name: 'segment', run: segment }, { name: 'withdraw', run: withdraw }, { name: 'area', run: area }, { name: 'keep', run: keep }, { name: 'remove', prepare: make, run: remove },
+  { name: 'segment', run: segment }, { name: 'withdraw', run: withdraw }, { name: 'area', run: area }, { name: 'keep', isLong: true, run: keep }, { name: 'remove', prepare: make, run: remove },
 ];
