@@ -208,6 +208,7 @@ interface InodeSpec {
 }
 interface InspectedImage<M extends BootedMachine = BootedMachine> {
     translationWhere(m: M, mm: Mm, address: Vaddr): Where;
+    tableWhere(m: M, mm: Mm, address: Vaddr): Where;
     frameWhere(m: M, pfn: Pfn): Where;
     refcountWhere(m: M, pfn: Pfn): Where;
     frameGeneration(m: M, pfn: Pfn): number;
@@ -216,6 +217,7 @@ interface InspectedImage<M extends BootedMachine = BootedMachine> {
     isPageDirty(m: M, pfn: Pfn): boolean;
     isPageOfFile(m: M, pfn: Pfn): boolean;
     inodeOfPage(m: M, pfn: Pfn): Inode;
+    mappingWhere(m: M, pfn: Pfn): Where;
     pageIndex(m: M, pfn: Pfn): number;
     inodeGeneration(m: M, inode: Inode): number;
     fileWordAt(m: M, inode: Inode, index: number): number | undefined;
@@ -505,6 +507,7 @@ type OpName = keyof MmuNotifierOps | keyof RangeNotifierOps;
 interface OwnCall {
     readonly name: string;
     readonly isLong?: boolean;
+    prepare?(driver: never, instance: number, address: Vaddr, around: Surroundings): Task<MaySleep, number>;
     run(driver: never, instance: number, address: Vaddr, around: Surroundings): Task<MaySleep, unknown>;
 }
 const PAGE_SHIFT = 12;
@@ -634,6 +637,8 @@ type Step = 'step';
 interface Surroundings {
     readonly other: Mm;
     readonly isAlone: boolean;
+    readonly prepared?: number;
+    readonly turn?: number;
 }
 const TABLE_PGD = 4;
 const TABLE_PMD = 2;

@@ -84,6 +84,7 @@ function isPageStored(m: Machine, pfn: Pfn): boolean;
 function kernelThread(m: Machine): TaskStruct;
 function kswapd(m: Machine): Task<MaySleep, number>;
 function lruAddDrain(m: Machine): Task<Step>;
+function mappingWhere(m: Machine, pfn: Pfn): Where;
 function mmAlloc(m: Machine, defFlags: number): Task<MaySleep, Mm | number>;
 function mmOf(m: Machine, task: TaskStruct): Mm;
 function mmapSemOf(m: Machine, mm: Mm): Rwsem;
@@ -134,6 +135,7 @@ function sysMunlock(m: Machine, addr: Vaddr, lenBytes: number): Task<MaySleep, n
 function sysMunlockall(m: Machine): Task<MaySleep, number>;
 function sysMunmap(m: Machine, addr: Vaddr, lenBytes: number): Task<MaySleep, number>;
 function sysRemapFilePages(m: Machine, addr: Vaddr, lenBytes: number, prot: number, pgoff: number, flags: number): Task<MaySleep, number>;
+function tableWhere(m: Machine, mm: Mm, address: Vaddr): Where;
 function taskCpu(m: Machine, task: TaskStruct): number;
 function tlbTranslation(m: Machine, cpu: number, mm: Mm, address: Vaddr): number;
 const toyConfig: MachineConfig;

@@ -22,9 +22,11 @@ export type VmaVisitor = (start: number, end: number, vmFlags: number, offsetByt
 export interface InspectedImage<M extends BootedMachine = BootedMachine> {
   /** The word that decides what `address` translates to: the slot of its pte, or of the lowest entry above that is none. */
   translationWhere(m: M, mm: Mm, address: Vaddr): Where;
+  /** The entry by which that slot is reached, where it may go while the slot stays: a shared table of huge pages. Else as translationWhere. */
+  tableWhere(m: M, mm: Mm, address: Vaddr): Where;
   /** The word that changes whenever the frame is given out or taken back. */
   frameWhere(m: M, pfn: Pfn): Where;
-  /** The word that counts its references: isFrameLive looks at it too. */
+  /** The word that counts its references, of a part of a huge page that of its head: isFrameLive looks at it too. */
   refcountWhere(m: M, pfn: Pfn): Where;
   /** The value of that word: odd while the frame is in use, never the same for two owners. */
   frameGeneration(m: M, pfn: Pfn): number;
@@ -38,6 +40,8 @@ export interface InspectedImage<M extends BootedMachine = BootedMachine> {
   isPageOfFile(m: M, pfn: Pfn): boolean;
   /** The file that a small page belongs to, 0 where it belongs to none; `pageIndex` is its place there, in pages. */
   inodeOfPage(m: M, pfn: Pfn): Inode;
+  /** The word by which it belongs there. */
+  mappingWhere(m: M, pfn: Pfn): Where;
   pageIndex(m: M, pfn: Pfn): number;
   /** Odd while the file is in use, never the same for two that had the same row. */
   inodeGeneration(m: M, inode: Inode): number;

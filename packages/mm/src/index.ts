@@ -38,6 +38,6 @@ export { attachSecondaryMmu, attachedSecondaries, isFrameLive, isMmAlive, primar
 export { userRead, userWrite } from './uaccess.js';
 export {
   auditTlb, contentWhere, describeWord, fileWordAt, frameGeneration, frameWhere, heldLocks, inodeGeneration, inodeOfPage, isPageDirty, isPageOfFile, isPageStored, kernelThread, nameOfWhere,
-  pageIndex, refcountWhere, taskCpu, tlbTranslation, translationWhere, wordAt,
+  mappingWhere, pageIndex, refcountWhere, tableWhere, taskCpu, tlbTranslation, translationWhere, wordAt,
 } from './inspect.js';
 export { hasWorker, workerThread } from '@mmun/locking';

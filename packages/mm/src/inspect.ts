@@ -1,12 +1,12 @@
 // No kernel file: what a debugger reads out of a stopped kernel.
 /** The machine as seen from outside: contract and reasons in include/inspection.ts. Nothing here is a step. */
-import { PAGE_SHIFT, PAGE_SIZE } from '@mmun/include';
+import { PAGE_SHIFT, PAGE_SIZE, TABLE_PTE } from '@mmun/include';
 import type { Inode, Mm, Pfn, Pmdp, Pte, Ptep, TaskStruct, TlbVisitor, Vaddr, Where } from '@mmun/include';
 import { nameOfWhere as nameIn, poolHighest, poolIsLive, whereOf } from '@mmun/lib';
 import { MAX_HELD_LOCKS } from '@mmun/locking';
 import {
-  pageTestDirty,
-  hugePteOffset, pgdNone, pgdOffset, pmdHuge, pmdNone, pmdOffset, pteDirty, pteNone, pteOffset, ptePfn, ptePresent, pteWrite, ptepGet, pudNone, pudOffset, walkPte, whereOfSlot,
+  HUGE_TABLE_LEVEL,
+  hugePteOffset, pageTestDirty, pgdNone, pgdOffset, pmdHuge, pmdNone, pmdOffset, pteDirty, pteNone, pteOffset, ptePfn, ptePresent, pteWrite, ptepGet, pudNone, pudOffset, walkPte, whereOfSlot,
 } from '#asm';
 import { newTask } from './fork.js';
 import { hugeOrSmallPte, translationAt } from './hugetlb-gup.js';
@@ -16,6 +16,7 @@ import type { Machine } from './mm-types.js';
 import { PG_DIRTY, pageIsAnon } from './page-flags.js';
 import { pageCacheLookup } from './page-cache.js';
 import { blockLookup } from './page-io.js';
+import { mmFindPmd } from './pgalloc.js';
 import { swapSlotOf } from './swapops.js';
 
 export function translationWhere(m: Machine, mm: Mm, address: Vaddr): Where {
@@ -31,12 +32,18 @@ export function translationWhere(m: Machine, mm: Mm, address: Vaddr): Where {
   return whereOfSlot(m, pteOffset(m, pmdp, address));
 }
 
+export function tableWhere(m: Machine, mm: Mm, address: Vaddr): Where {
+  const pmdp = mmFindPmd(m, mm, address);
+  if (pmdp === 0 || !pmdHuge(m, pmdp)) return translationWhere(m, mm, address);
+  return HUGE_TABLE_LEVEL === TABLE_PTE ? whereOfSlot(m, pmdp) : whereOfSlot(m, pudOffset(m, pgdOffset(m, mm, address), address));
+}
+
 export function frameWhere(m: Machine, pfn: Pfn): Where {
   return whereOf(m.framePool.rows.gen, pfn);
 }
 
 export function refcountWhere(m: Machine, pfn: Pfn): Where {
-  return whereOf(m.page.refcount, pfn);
+  return whereOf(m.page.refcount, compoundHead(m, pfn));
 }
 
 export function frameGeneration(m: Machine, pfn: Pfn): number {
@@ -80,6 +87,10 @@ export function isPageStored(m: Machine, pfn: Pfn): boolean {
 export function isPageOfFile(m: Machine, pfn: Pfn): boolean {
   const head = compoundHead(m, pfn);
   return m.page.mapping[head] !== 0 && !pageIsAnon(m, head);
+}
+
+export function mappingWhere(m: Machine, pfn: Pfn): Where {
+  return whereOf(m.page.mapping, pfn);
 }
 
 export function inodeOfPage(m: Machine, pfn: Pfn): Inode {

@@ -9,16 +9,17 @@
  *
  * Deviation: input and output take no time and never fail. Shmem has blocks as files do, and no swap entries in its cache.
  */
-import { READ } from '@mmun/include';
+import { READ, WRITE } from '@mmun/include';
 import type { Inode, Pfn, Step, Task } from '@mmun/include';
 import { bugOn, poolAlloc, poolFree, poolHighest, poolIsLive, whereOf } from '@mmun/lib';
-import { lockdepAssertHeld, point, spinlockAt } from '@mmun/locking';
+import { lockdepAssertHeld, point, spinlockAt, touch } from '@mmun/locking';
 import type { Machine } from './mm-types.js';
 
 /** The page's words as they are now, though others may be writing them. @context page lock; any */
 export function* swapWritepage(m: Machine, slot: number, pfn: Pfn): Task<Step> {
   const words = m.bootConfig.pageContentWords;
   yield* point(m, READ, whereOf(m.pageContent, pfn * words));
+  touch(m, WRITE, whereOf(m.swapContent, slot * words));
   for (let i = 0; i < words; i++) m.swapContent[slot * words + i] = m.pageContent[pfn * words + i];
 }
 

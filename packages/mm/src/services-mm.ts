@@ -61,8 +61,8 @@ function vmaFlagsAt(m: Machine, mm: Mm, address: Vaddr): number {
 
 /** The walk is one step: with interrupts off no table is freed under it, and what it saw may be old when it is used. */
 function* atomicPteLookup(m: Machine, mm: Mm, address: Vaddr): Task<Step, number> {
-  yield* point(m, READ, translationWhere(m, mm, address));
-  touch(m, READ, translationWhere(m, mm, address)); // by now the walk may end at another level
+  yield* point(m, READ, whereOf(m.mm.pgd, mm)); // which is always the same word: where the walk ends, the step itself finds out
+  touch(m, READ, translationWhere(m, mm, address));
   const translation = translationAt(m, mm, address);
   if (translation === 0) return 0;
   const isDirty = pteDirty(ptepGet(m, hugeOrSmallPte(m, mm, address)));

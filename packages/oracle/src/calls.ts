@@ -1,7 +1,7 @@
 /** What is known of calls that change mappings while they are under way, and after they have returned. */
 import { ACQUIRE_SHARED, PAGE_SIZE, READ, WRITE } from '@mmun/include';
 import type { Mm, PointKind, Step, Task, Vaddr, Where } from '@mmun/include';
-import { KNOWN, KNOWN_SINCE_FORK, UNKNOWN, UNTRACKED, busyWhere, ghostOf, pageRow, spaceWhere, valueWhere } from './ghost.js';
+import { KNOWN, KNOWN_SINCE_FORK, UNKNOWN, UNTRACKED, busyWhere, ghostOf, pageRow, returnedWhere, spaceWhere, valueWhere } from './ghost.js';
 import type { Ghost } from './ghost.js';
 import type { WatchedMachine } from './watched.js';
 
@@ -36,7 +36,7 @@ export function endCall(m: WatchedMachine, call: CallName, mm: Mm, start: Vaddr,
     m.sched.touch(ACQUIRE_SHARED, busyWhere(ghost, row));
     ghost.page.busy[row] -= 1;
     // a fault takes nothing away: whoever promised before it is still held to it
-    if (isDone && call !== 'a device fault') ghost.page.returned[row] = CALLS.indexOf(call) + 1;
+    if (isDone && call !== 'a device fault') noteReturned(m, ghost, row, call);
     if (!DISCARDS.has(call)) return;
     ghost.page.discarding[row] -= 1;
     forget(m, ghost, row);
@@ -55,9 +55,16 @@ export function endOnSpace(m: WatchedMachine, call: 'fork' | 'exit', mm: Mm): vo
   const ghost = ghostOf(m);
   m.sched.touch(ACQUIRE_SHARED, spaceWhere(ghost, mm));
   ghost.space.busy[mm] -= 1;
-  const first = pageRow(mm, 0 as Vaddr);
-  ghost.page.returned.fill(CALLS.indexOf(call) + 1, first, pageRow((mm + 1) as Mm, 0 as Vaddr));
+  for (let row = pageRow(mm, 0 as Vaddr); row < pageRow((mm + 1) as Mm, 0 as Vaddr); row++) noteReturned(m, ghost, row, call);
   if (call === 'fork') ghost.space.forking[mm] -= 1;
+}
+
+/** The last one counts, so ends of different calls do not change places; those of one kind do. */
+function noteReturned(m: WatchedMachine, ghost: Ghost, row: number, call: CallName): void {
+  const now = CALLS.indexOf(call) + 1;
+  const isNew = ghost.page.returned[row] !== now;
+  m.sched.touch(isNew ? WRITE : READ, returnedWhere(ghost, row));
+  if (isNew) ghost.page.returned[row] = now;
 }
 
 /** What the child must find: what the parent had, unless that was being written meanwhile. To be called before endOnSpace. */
@@ -97,7 +104,10 @@ export function isSettled(m: WatchedMachine, mm: Mm, address: Vaddr, own: number
 
 /** The last call that changed the page and has returned, if it is one after which nobody may go by what was before. */
 export function promiseOf(m: WatchedMachine, mm: Mm, address: Vaddr): CallName | null {
-  const call = CALLS[ghostOf(m).page.returned[pageRow(mm, address)] - 1];
+  const ghost = ghostOf(m);
+  const row = pageRow(mm, address);
+  m.sched.touch(READ, returnedWhere(ghost, row));
+  const call = CALLS[ghost.page.returned[row] - 1];
   return call !== undefined && PROMISES.has(call) ? call : null;
 }
 

@@ -2,7 +2,7 @@
  * What is written to a page of a file is read there again, whatever becomes of the frame: kept marked as written until it is
  * on the disk, or thrown away by a call that says so.
  */
-import { PAGE_SIZE, WRITE } from '@mmun/include';
+import { PAGE_SIZE, READ, WRITE } from '@mmun/include';
 import type { Inode, Pfn, Vaddr } from '@mmun/include';
 import type { Report } from '@mmun/explorer';
 import { whereOf } from '@mmun/lib';
@@ -14,7 +14,9 @@ import type { WatchedImage, WatchedMachine } from './watched.js';
 export function noteFrameWrite<M extends WatchedMachine>(image: WatchedImage<M>, m: M, pfn: Pfn): void {
   const { frame } = ghostOf(m);
   frame.written[pfn] = image.frameGeneration(m, pfn);
-  const inode = m.bootConfig.pageContentWords === 1 ? image.inodeOfPage(m, pfn) : (0 as Inode);
+  const isFollowed = m.bootConfig.pageContentWords === 1;
+  if (isFollowed) m.sched.touch(READ, image.mappingWhere(m, pfn));
+  const inode = isFollowed ? image.inodeOfPage(m, pfn) : (0 as Inode);
   const index = image.pageIndex(m, pfn);
   if (inode !== 0) discardFilePages(m, inode, index, index + 1);
   frame.inode[pfn] = inode;

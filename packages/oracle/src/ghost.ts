@@ -116,6 +116,10 @@ export function busyWhere(ghost: Ghost, row: number): Where {
   return whereOf(ghost.page.busy, row);
 }
 
+export function returnedWhere(ghost: Ghost, row: number): Where {
+  return whereOf(ghost.page.returned, row);
+}
+
 export function valueWhere(ghost: Ghost, row: number): Where {
   return whereOf(ghost.page.value, row);
 }

@@ -20,6 +20,7 @@ export function judgeAccess<M extends WatchedMachine>(image: WatchedImage<M>, m:
   m.sched.touch(READ, image.refcountWhere(m, pfn));
   if (!image.isFrameLive(m, pfn)) throw new Violation(reachesFreeFrame(reach));
   if (!isSettled(m, mm, address, own)) return;
+  m.sched.touch(READ, image.tableWhere(m, mm, address));
   m.sched.touch(READ, image.translationWhere(m, mm, address));
   const primary = image.primaryTranslation(m, mm, address);
   if (Math.floor(primary / 2) === pfn && (!isWrite || primary % 2 === 1)) return;

@@ -309,9 +309,8 @@ export class RaceContext {
   }
 
   private* reclaimAt(mm: Mm, address: Vaddr): Task<MaySleep, number> {
-    if (this.m.sched.point(READ, this.image.translationWhere(this.m, mm, address))) yield 'step';
-    // by now the walk may end at another level
-    this.m.sched.touch(READ, this.image.translationWhere(this.m, mm, address));
+    // a word that is always the same and nobody's: where the walk ends, the step itself finds out
+    if (this.m.sched.point(READ, this.image.frameWhere(this.m, 0 as Pfn))) yield 'step';
     const pfn = frameAt(this, mm, address);
     return pfn === 0 ? 0 : yield* this.image.reclaimPage(this.m, pfn);
   }

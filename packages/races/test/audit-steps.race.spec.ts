@@ -17,11 +17,11 @@ async function audit(id: string, variant: string): Promise<StepAudit> {
   const race = linked.allRaces.find((one) => one.id === id);
   if (race === undefined) throw new RangeError(id);
   const { program } = race.subject(variant, { ...race.parameters, ...race.variants.get(variant)?.parameters }, linked.image);
-  return linked.auditSteps(program, effort(1500, 20_000));
+  return linked.auditSteps(program, effort(1500, edits.length === 0 ? 20_000 : 3000));
 }
 
 const QUICK: readonly (readonly [string, string])[] = [['exit-read', 'buggy'], ['reclaim-read', 'fixed'], ['munmap-write', 'fixed'], ['cow-read', 'fixed'], ['dontneed-read', 'range']];
-const ALL: readonly (readonly [string, string])[] = allRaces.flatMap(({ id, variants }) => [...variants].filter(([, { image, edits }]) => image !== null && edits.length === 0).map(([name]) => [id, name] as const));
+const ALL: readonly (readonly [string, string])[] = allRaces.flatMap(({ id, variants }) => [...variants].filter(([, { image }]) => image !== null).map(([name]) => [id, name] as const));
 
 it.each(effort(0, 1) === 1 ? ALL : QUICK)('%s, %s: steps that name nothing in common may change places', async (id, variant) => {
   const { states, faults } = await audit(id, variant);

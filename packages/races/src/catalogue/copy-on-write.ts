@@ -92,7 +92,10 @@ const PAST_THE_CACHE: readonly SourceEdit[] = [
   {
     file: SWAP,
     find: '  const pfn = yield* readSwapCacheAsync(m, slot);\n',
-    replace: `  if (m.swap.page[slot] === 0 && m.swap.count[slot] === 1) return yield* swapinDirect(m, vma, address, ptep, ptl, seen, slot);
+    replace: `  yield* spinLock(m, swapLockOf(m));
+  const isAlone = m.swap.page[slot] === 0 && m.swap.count[slot] === 1;
+  yield* spinUnlock(m, swapLockOf(m));
+  if (isAlone) return yield* swapinDirect(m, vma, address, ptep, ptl, seen, slot);
   const pfn = yield* readSwapCacheAsync(m, slot);
 `,
   },
@@ -104,6 +107,7 @@ const PAST_THE_CACHE: readonly SourceEdit[] = [
   const pfn = yield* allocPage(m);
   if (pfn === 0) return VM_FAULT_OOM;
   yield* spinLock(m, swapLockOf(m));
+  touch(m, READ, whereOf(m.swapContent, slot * m.bootConfig.pageContentWords));
   swapReadpage(m, slot, pfn);
   yield* spinUnlock(m, swapLockOf(m));
   yield* spinLock(m, ptl);
@@ -124,6 +128,8 @@ const PAST_THE_CACHE: readonly SourceEdit[] = [
 
 /** The page of a slot with a reference, read in`,
   },
+  { file: SWAP, find: "import { VM_FAULT_OOM,", replace: "import { whereOf } from '@mmun/lib';\nimport { READ, VM_FAULT_OOM," },
+  { file: SWAP, find: "import { spinLock, spinUnlock } from '@mmun/locking';\n", replace: "import { spinLock, spinUnlock, touch } from '@mmun/locking';\n" },
   { file: SWAP, find: "} from './swapfile.js';\n", replace: "} from './swapfile.js';\nimport { swapLockOf } from './swapfile.js';\n" },
   { file: SWAP, find: "import { putPage } from './swap.js';\n", replace: "import { putPage } from './swap.js';\nimport { swapReadpage } from './page-io.js';\n" },
 ];

@@ -55,10 +55,11 @@ function vsie(marksPartial: boolean): TinyMmu<Vsie> {
           return isStale ? -EAGAIN : 0;
         },
         * guestRead(instance: number, address: Vaddr): Task<Step, Pfn> {
-          yield* s.step(READ, whereOf(own.shadow, instance));
+          yield* s.spinLock(lockOf(t, instance)); // of the model: what is asserted is one moment's
           const pfn = (own.shadow[instance] >>> 1) as Pfn;
           kernelAssert(pfn === 0 || entry.word[entryRow(instance, address)] >>> 1 === pfn || t.dev.count[instance] > 0, 'stale-translation',
             `the guest's guest reads frame ${pfn} by a shadow entry whose source was invalidated`);
+          yield* s.spinUnlock(lockOf(t, instance));
           return pfn;
         },
       };
