@@ -33,27 +33,27 @@ function mmuNotifier<M extends number, A extends number>(m: NotifierHost, mm: Wa
 function mmuNotifier<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePages', start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<Step>;
 function mmuNotifierAgePage(m: NotifierHost, mm: Mm, address: Vaddr): Task<Step, number>;
 function mmuNotifierAlloc(m: NotifierRows, ops: number, instance: number): MmuNotifier;
-function mmuNotifierChangePte(_m: NotifierHost, _mm: Mm, _address: Vaddr, _pte: Pte): Task<Step>;
-function mmuNotifierClearFlushYoung(_m: NotifierHost, _mm: Mm, _start: Vaddr, _end: Vaddr): Task<Step, number>;
-function mmuNotifierDoBatch(_m: NotifierHost): Task<MaySleep>;
+function mmuNotifierChangePte(_m: LockingMachine, _mm: Mm, _address: Vaddr, _pte: Pte): Task<Step>;
+function mmuNotifierClearFlushYoung(_m: LockingMachine, _mm: Mm, _start: Vaddr, _end: Vaddr): Task<Step, number>;
+function mmuNotifierDoBatch(_m: LockingMachine): Task<MaySleep>;
 function mmuNotifierFree(m: NotifierRows, mn: MmuNotifier): void;
 function mmuNotifierInstance(m: NotifierRows, mn: MmuNotifier): number;
-function mmuNotifierInvalidatePage<M extends number, A extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
-function mmuNotifierInvalidateRangeEnd<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep>;
-function mmuNotifierInvalidateRangeStart<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep>;
-function mmuNotifierInvalidateRangeStartNonblock<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep, number>;
+function mmuNotifierInvalidatePage<M extends number, A extends number>(m: LockingMachine, mm: Wanted<Mm, M, 'an Mm'>, address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
+function mmuNotifierInvalidateRangeEnd<M extends number, A extends number, B extends number>(m: LockingMachine, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep>;
+function mmuNotifierInvalidateRangeStart<M extends number, A extends number, B extends number>(m: LockingMachine, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep>;
+function mmuNotifierInvalidateRangeStartNonblock<M extends number, A extends number, B extends number>(m: LockingMachine, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep, number>;
 function mmuNotifierMmInit(m: NotifierHost, mm: Mm): void;
-function mmuNotifierPending(_m: NotifierHost): boolean;
+function mmuNotifierPending(_m: LockingMachine): boolean;
 function mmuNotifierPtep<M extends number, A extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePage', address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
 function mmuNotifierRegister(m: NotifierHost, mn: MmuNotifier, mm: Mm): Task<Step>;
 function mmuNotifierRelease(m: NotifierHost, mm: Mm): Task<MaySleep>;
-function mmuNotifierReleaseEarly(_m: NotifierHost, _mm: Mm): Task<MaySleep>;
+function mmuNotifierReleaseEarly(_m: LockingMachine, _mm: Mm): Task<MaySleep>;
 function mmuNotifierUnregister(m: NotifierHost, mn: MmuNotifier, mm: Mm): Task<MaySleep>;
 function notifierCounts(m: NotifierHost): NotifierCounts | null;
 function notifierServices(m: NotifierHost, ops: () => number, _host: RegisterHost): NotifierServices;
 function reserveNotifier(layout: Layout, config: NotifierConfig): ReservedNotifier;
-function rmapLock(m: NotifierHost, lock: Spinlock): Task<MaySleep>;
-function rmapUnlock(m: NotifierHost, lock: Spinlock): Task<MaySleep>;
+function rmapLock(m: LockingMachine, lock: Spinlock): Task<MaySleep>;
+function rmapUnlock(m: LockingMachine, lock: Spinlock): Task<MaySleep>;
 function viewNotifier(buffer: ArrayBuffer, reserved: ReservedNotifier): NotifierMachine;
 
 // @mmun/mmu-notifier/range
@@ -79,9 +79,9 @@ interface ReservedNotifier {
 }
 // Wanted: above
 function addNotifierOps(m: NotifierHost, ops: NotifierOps): number;
-function mmuNotifier<M extends number, A extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePage', address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
-function mmuNotifier<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePages', start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<Step>;
-function mmuNotifierAgePage(_m: NotifierHost, _mm: Mm, _address: Vaddr): Task<Step, number>;
+function mmuNotifier<M extends number, A extends number>(m: LockingMachine, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePage', address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
+function mmuNotifier<M extends number, A extends number, B extends number>(m: LockingMachine, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePages', start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<Step>;
+function mmuNotifierAgePage(_m: LockingMachine, _mm: Mm, _address: Vaddr): Task<Step, number>;
 function mmuNotifierAlloc(m: NotifierHost, ops: number, instance: number): MmuNotifier;
 function mmuNotifierChangePte(m: NotifierHost, mm: Mm, address: Vaddr, pte: Pte): Task<Step>;
 function mmuNotifierClearFlushYoung(m: NotifierHost, mm: Mm, start: Vaddr, end: Vaddr): Task<Step, number>;
@@ -94,9 +94,9 @@ function mmuNotifierInvalidateRangeStart<M extends number, A extends number, B e
 function mmuNotifierInvalidateRangeStartNonblock<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep, number>;
 function mmuNotifierMmInit(m: NotifierHost, mm: Mm): void;
 function mmuNotifierPending(m: NotifierHost): boolean;
-function mmuNotifierPtep<M extends number, A extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePage', address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
+function mmuNotifierPtep<M extends number, A extends number>(m: LockingMachine, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePage', address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
 function mmuNotifierRegister(m: NotifierHost, mn: MmuNotifier, mm: Mm): Task<Step>;
-function mmuNotifierRelease(_m: NotifierHost, _mm: Mm): Task<MaySleep>;
+function mmuNotifierRelease(_m: LockingMachine, _mm: Mm): Task<MaySleep>;
 function mmuNotifierReleaseEarly(m: NotifierHost, mm: Mm): Task<MaySleep>;
 function mmuNotifierUnregister(m: NotifierHost, mn: MmuNotifier, mm: Mm): Task<MaySleep>;
 function notifierCounts(m: NotifierHost): NotifierCounts | null;
@@ -117,31 +117,30 @@ type NotifierMachine = Readonly<Record<never, never>>;
 type ReservedNotifier = Readonly<Record<never, never>>;
 // Wanted: above
 function addNotifierOps(_m: NotifierHost, _ops: NotifierOps): number;
-function mmuNotifier<M extends number, A extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePage', address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
-function mmuNotifier<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePages', start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<Step>;
-function mmuNotifierAgePage(_m: NotifierHost, _mm: Mm, _address: Vaddr): Task<Step, number>;
+// mmuNotifier: above
+// mmuNotifierAgePage: above
 function mmuNotifierAlloc(_m: NotifierHost, _ops: number, _instance: number): MmuNotifier;
-function mmuNotifierChangePte(_m: NotifierHost, _mm: Mm, _address: Vaddr, _pte: Pte): Task<Step>;
-function mmuNotifierClearFlushYoung(_m: NotifierHost, _mm: Mm, _start: Vaddr, _end: Vaddr): Task<Step, number>;
-function mmuNotifierDoBatch(_m: NotifierHost): Task<MaySleep>;
+// mmuNotifierChangePte: above
+// mmuNotifierClearFlushYoung: above
+// mmuNotifierDoBatch: above
 function mmuNotifierFree(_m: NotifierHost, _mn: MmuNotifier): void;
 function mmuNotifierInstance(_m: NotifierHost, _mn: MmuNotifier): number;
-function mmuNotifierInvalidatePage<M extends number, A extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
-function mmuNotifierInvalidateRangeEnd<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep>;
-function mmuNotifierInvalidateRangeStart<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep>;
-function mmuNotifierInvalidateRangeStartNonblock<M extends number, A extends number, B extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, start: Wanted<Vaddr, A, 'a Vaddr'>, end: Wanted<Vaddr, B, 'a Vaddr'>): Task<MaySleep, number>;
+// mmuNotifierInvalidatePage: above
+// mmuNotifierInvalidateRangeEnd: above
+// mmuNotifierInvalidateRangeStart: above
+// mmuNotifierInvalidateRangeStartNonblock: above
 function mmuNotifierMmInit(_m: NotifierHost, _mm: Mm): void;
-function mmuNotifierPending(_m: NotifierHost): boolean;
-function mmuNotifierPtep<M extends number, A extends number>(m: NotifierHost, mm: Wanted<Mm, M, 'an Mm'>, op: 'invalidatePage', address: Wanted<Vaddr, A, 'a Vaddr'>): Task<Step>;
+// mmuNotifierPending: above
+// mmuNotifierPtep: above
 function mmuNotifierRegister(_m: NotifierHost, _mn: MmuNotifier, _mm: Mm): Task<Step>;
-function mmuNotifierRelease(_m: NotifierHost, _mm: Mm): Task<MaySleep>;
-function mmuNotifierReleaseEarly(_m: NotifierHost, _mm: Mm): Task<MaySleep>;
+// mmuNotifierRelease: above
+// mmuNotifierReleaseEarly: above
 function mmuNotifierUnregister(_m: NotifierHost, _mn: MmuNotifier, _mm: Mm): Task<MaySleep>;
 function notifierCounts(_m: NotifierHost): NotifierCounts | null;
 function notifierServices(_m: NotifierHost, _ops: () => number, _host: RegisterHost): NotifierServices;
 function reserveNotifier(_layout: Layout, _config: NotifierConfig): ReservedNotifier;
-function rmapLock(m: NotifierHost, lock: Spinlock): Task<MaySleep>;
-function rmapUnlock(m: NotifierHost, lock: Spinlock): Task<MaySleep>;
+// rmapLock: above
+// rmapUnlock: above
 function viewNotifier(_buffer: ArrayBuffer, _reserved: ReservedNotifier): NotifierMachine;
 
 // Not exported, but named above.

@@ -46,7 +46,7 @@ export function* ptepGetAndClear(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep:
   return pte;
 }
 
-/** Without the lock prefix where the whole mm goes; here that is the same one step. */
+/** Without the lock prefix where the whole mm goes; here that is the same one step. Written out: as a call of the other, unmapping takes twice as long. */
 export function* ptepGetAndClearFull(m: ArchMachine, _mm: Mm, _address: Vaddr, ptep: Ptep, _isFull: boolean): Task<Step, Pte> {
   const { entries } = m.pgtable;
   yield* point(m, WRITE, whereOfSlot(m, ptep));

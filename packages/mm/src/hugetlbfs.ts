@@ -5,7 +5,7 @@
  * Lock order: i_mmap_lock > page_table_lock; hugetlb_instantiation_mutex > page lock > treeLock.
  */
 import { EINVAL, ENOMEM, MAP_HUGETLB, PAGE_SIZE, VM_MAYSHARE, VM_NORESERVE, VM_WRITE } from '@mmun/include';
-import type { Inode, MaySleep, Pfn, Task, Vaddr, Vma } from '@mmun/include';
+import type { Inode, MaySleep, Pfn, Task, Vma } from '@mmun/include';
 import { mutexAt, mutexLock, mutexUnlock } from '@mmun/locking';
 import { HPAGE_SIZE, PUD_SIZE } from '#asm';
 import { rmapLock, rmapUnlock } from '#mmu-notifier';
@@ -13,7 +13,7 @@ import {
   HPAGE_NR, hugeHead, hugetlbReservePages, hugetlbUnreservePages, isResvOwner, putHugePage, reservationMap, reservationMapOf,
 } from './hugetlb-pool.js';
 import { unmapHugepageRangeLocked } from './hugetlb-unmap.js';
-import { iMmapLockOf, vmaIntervalNext } from './i-mmap.js';
+import { iMmapLockOf, mappedFrom, mappedTo, vmaIntervalNext } from './i-mmap.js';
 import { INODE_HUGETLB, vmaInode } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { clearHighpage } from './page-alloc.js';
@@ -128,13 +128,10 @@ function* truncateHugePage(m: Machine, inode: Inode, index: number): Task<MaySle
 
 /** Unmaps pages `[from, to)` of the file from every VMA. hugetlb_vmdelete_list(), hugetlb_vmtruncate_list() */
 function* hugetlbVmdeleteList(m: Machine, inode: Inode, from: number, to: number): Task<MaySleep> {
-  const v = m.vma;
   const lock = iMmapLockOf(m, inode);
   yield* rmapLock(m, lock);
   for (let vma = vmaIntervalNext(m, inode, 0 as Vma, from, to); vma !== 0; vma = vmaIntervalNext(m, inode, vma, from, to)) {
-    const start = v.vmStart[vma] + Math.max(from - v.vmPgoff[vma], 0) * PAGE_SIZE;
-    const end = Math.min(v.vmStart[vma] + (to - v.vmPgoff[vma]) * PAGE_SIZE, v.vmEnd[vma]);
-    yield* unmapHugepageRangeLocked(m, vma, start as Vaddr, end as Vaddr, 0 as Pfn);
+    yield* unmapHugepageRangeLocked(m, vma, mappedFrom(m, vma, from), mappedTo(m, vma, to), 0 as Pfn);
   }
   yield* rmapUnlock(m, lock);
 }

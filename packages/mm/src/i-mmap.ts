@@ -11,7 +11,7 @@
  * Lock order: mmap_sem > i_mmap_lock > lock of the root anon_vma > ptl.
  */
 import { PAGE_SIZE } from '@mmun/include';
-import type { AnonVma, Inode, MaySleep, Spinlock, Task, Vma } from '@mmun/include';
+import type { AnonVma, Inode, MaySleep, Spinlock, Task, Vaddr, Vma } from '@mmun/include';
 import { bugOn } from '@mmun/lib';
 import { lockdepAssertHeld, spinlockAt } from '@mmun/locking';
 import { rmapLock, rmapUnlock } from '#mmu-notifier';
@@ -92,4 +92,14 @@ export function vmaIntervalNext(m: Machine, inode: Inode, vma: Vma, from: number
   let next = vma === 0 ? m.inode.iMmap[inode] : sharedNext[vma];
   while (next !== 0 && (vmPgoff[next] >= to || vmPgoff[next] + (vmEnd[next] - vmStart[next]) / PAGE_SIZE <= from)) next = sharedNext[next];
   return next as Vma;
+}
+
+/** Where the VMA maps the first of the pages from `from` on that it maps. @context vmaIntervalNext has found it */
+export function mappedFrom(m: Machine, vma: Vma, from: number): Vaddr {
+  return (m.vma.vmStart[vma] + Math.max(from - m.vma.vmPgoff[vma], 0) * PAGE_SIZE) as Vaddr;
+}
+
+/** Where those before page `to` end; `to` may be Infinity. */
+export function mappedTo(m: Machine, vma: Vma, to: number): Vaddr {
+  return Math.min(m.vma.vmStart[vma] + (to - m.vma.vmPgoff[vma]) * PAGE_SIZE, m.vma.vmEnd[vma]) as Vaddr;
 }

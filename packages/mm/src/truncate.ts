@@ -1,11 +1,11 @@
 // Models mm/truncate.c, and unmap_mapping_range of mm/memory.c (2.6.24 order and locks).
 /** Lock order: page lock > i_mmap_lock > ptl; page lock > treeLock. */
 import { PAGE_SIZE } from '@mmun/include';
-import type { Inode, MaySleep, Pfn, Task, Vaddr, Vma } from '@mmun/include';
+import type { Inode, MaySleep, Pfn, Task, Vma } from '@mmun/include';
 import { poolHighest } from '@mmun/lib';
 import { rmapLock, rmapUnlock } from '#mmu-notifier';
 import { hugetlbVmtruncate, hugetlbfsPunchHole, isHugetlbInode, removeInodeHugepages } from './hugetlbfs.js';
-import { iMmapLockOf, vmaIntervalNext } from './i-mmap.js';
+import { iMmapLockOf, mappedFrom, mappedTo, vmaIntervalNext } from './i-mmap.js';
 import { zapMapping } from './memory.js';
 import type { Machine } from './mm-types.js';
 import { deleteFromPageCache, findGetPage, pageCacheLookup, truncateBlocks } from './page-cache.js';
@@ -49,13 +49,10 @@ export function truncateInodePages(m: Machine, inode: Inode, from: number): Task
  * @context process @locks none of mm's
  */
 export function* unmapMappingRange(m: Machine, inode: Inode, from: number, to: number, isEvenCows: boolean): Task<MaySleep> {
-  const v = m.vma;
   const lock = iMmapLockOf(m, inode);
   yield* rmapLock(m, lock);
   for (let vma = vmaIntervalNext(m, inode, 0 as Vma, from, to); vma !== 0; vma = vmaIntervalNext(m, inode, vma, from, to)) {
-    const start = v.vmStart[vma] + Math.max(from - v.vmPgoff[vma], 0) * PAGE_SIZE;
-    const end = Math.min(v.vmStart[vma] + (to - v.vmPgoff[vma]) * PAGE_SIZE, v.vmEnd[vma]);
-    yield* zapMapping(m, vma, start as Vaddr, end as Vaddr, !isEvenCows);
+    yield* zapMapping(m, vma, mappedFrom(m, vma, from), mappedTo(m, vma, to), !isEvenCows);
   }
   yield* rmapUnlock(m, lock);
 }

@@ -1,7 +1,7 @@
 import type { Mm, MmuNotifier, MmuNotifierOps, PointKind, Scheduler, Task, TaskStruct, Where } from '@mmun/include';
 import { allocate, newLayout } from '@mmun/lib';
 import { current, reserveLocking, reserveRcu, runToCompletion, setCurrent, viewLocking, viewRcu } from '@mmun/locking';
-import type { RcuMachine } from '@mmun/locking';
+import type { LockingMachine, RcuMachine } from '@mmun/locking';
 import { addNotifierOps, mmuNotifierAlloc, reserveNotifier, viewNotifier } from '@mmun/mmu-notifier';
 import type { NotifierMachine } from '@mmun/mmu-notifier';
 
@@ -37,7 +37,7 @@ export function recordPoints(m: TestMachine): { readonly kind: PointKind; readon
 }
 
 /** Two or more tasks by hand: each `step` runs one thread up to its next point. */
-export function threads(m: TestMachine, tasks: readonly Task<string, unknown>[]): { step(thread: number): boolean; finish(thread: number): void } {
+export function threads(m: LockingMachine, tasks: readonly Task<string, unknown>[]): { step(thread: number): boolean; finish(thread: number): void } {
   const asked = new Set<TaskStruct>();
   const always: Scheduler = {
     point: () => true,

@@ -1,8 +1,8 @@
 // The range design by itself, whatever design the image under test links.
 import { EAGAIN, ENOMEM, READ } from '@mmun/include';
-import type { InSrcuRead, MaySleep, Mm, MmuNotifier, PointKind, RangeNotifierOps, Scheduler, Step, Task, TaskStruct, UnderPteLock, Vaddr } from '@mmun/include';
+import type { InSrcuRead, MaySleep, Mm, MmuNotifier, PointKind, RangeNotifierOps, Step, Task, UnderPteLock, Vaddr } from '@mmun/include';
 import { allocate, newLayout, poolUsed, whereOf } from '@mmun/lib';
-import { current, mutexAt, mutexLock, reserveLocking, run, runToCompletion, setCurrent, srcuReadLockHeld, synchronizeSrcu, viewLocking } from '@mmun/locking';
+import { mutexAt, mutexLock, reserveLocking, run, runToCompletion, srcuReadLockHeld, synchronizeSrcu, viewLocking } from '@mmun/locking';
 import {
   addNotifierOps, mmuNotifier, mmuNotifierAgePage, mmuNotifierAlloc, mmuNotifierChangePte, mmuNotifierClearFlushYoung, mmuNotifierDoBatch, mmuNotifierFree, mmuNotifierInvalidatePage,
   mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart, mmuNotifierInvalidateRangeStartNonblock, mmuNotifierMmInit, mmuNotifierPending, mmuNotifierPtep, mmuNotifierRegister, mmuNotifierRelease, mmuNotifierReleaseEarly,
@@ -10,6 +10,7 @@ import {
 } from '@mmun/mmu-notifier/range';
 import type { NotifierHost, NotifierServices, RegisterHost } from '@mmun/mmu-notifier/range';
 import { gate } from '@mmun/test-support';
+import { threads } from './machine.js';
 
 const MM = 1 as Mm;
 const A = 0x1000 as Vaddr;
@@ -71,26 +72,6 @@ function counted(m: NotifierHost, log: string[]): NotifierServices {
   const services = notifierServices(m, () => index, hostOf(log));
   const index = addNotifierOps(m, ops);
   return services;
-}
-
-/** Each `step` of a thread runs it up to its next point. */
-function byHand(m: NotifierHost, tasks: readonly Task<string, unknown>[]): (thread: number) => boolean {
-  const asked = new Set<TaskStruct>();
-  const always: Scheduler = {
-    point: () => true,
-    until: (_kind, where, mask, value) => {
-      const task = current(m);
-      if (asked.has(task) && (m.words[where] & mask) === value) return !asked.delete(task);
-      asked.add(task);
-      return true;
-    },
-    choose: () => 0, touch: () => undefined,
-  };
-  m.sched = always;
-  return (thread) => {
-    setCurrent(m, (thread + 1) as TaskStruct);
-    return tasks[thread].next().done === true;
-  };
 }
 
 describe('range', () => {
@@ -187,7 +168,7 @@ describe('range', () => {
         isInside = false;
       },
     });
-    const step = byHand(m, [mmuNotifierInvalidateRangeStart(m, MM, A, B), mmuNotifierUnregister(m, mn, MM)]);
+    const { step } = threads(m, [mmuNotifierInvalidateRangeStart(m, MM, A, B), mmuNotifierUnregister(m, mn, MM)]);
     while (!isInside) step(0);
     for (let i = 0; i < 200; i++) expect(step(1)).toBe(false);
     expect(m.notifierHead.first[MM]).toBe(0);
@@ -319,7 +300,7 @@ describe('mmu_notifier_get and mmu_notifier_put', () => {
       yield* services.mmuNotifierPut(mn);
       yield* services.mmuNotifierSynchronize();
     }
-    const step = byHand(m, [mmuNotifierInvalidateRangeStart(m, MM, A, B), putAll()]);
+    const { step } = threads(m, [mmuNotifierInvalidateRangeStart(m, MM, A, B), putAll()]);
     while (!isInside) step(0);
     for (let i = 0; i < 200; i++) expect(step(1)).toBe(false);
     expect([isInside, isFree]).toEqual([true, false]);

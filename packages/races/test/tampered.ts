@@ -1,10 +1,10 @@
 /** Drivers that something was changed in: what most wrong programs are made of. */
 import type {
-  InSrcuRead, KernelServices, MaySleep, Mm, MmuNotifier, MmuNotifierOps, NotifierOps, Pfn, RangeNotifierOps, SecondaryDriver, SecondaryMmu, Spinlock, Step, Task, UnderPteLock, Vaddr,
+  InSrcuRead, KernelServices, MaySleep, Mm, MmuNotifier, MmuNotifierOps, NotifierOps, RangeNotifierOps, SecondaryDriver, SecondaryMmu, Spinlock, Step, Task, UnderPteLock, Vaddr,
 } from '@mmun/include';
 import { kvm } from '@mmun/races';
 import type { KvmDriver, KvmMmu } from '@mmun/plugin-kvm';
-import { RANGE, freeInstance, install, lockOf, mmOfTiny, notifierOf, rangeOps, tinyMmu, zapLocked } from '../src/drivers/tiny-mmu.js';
+import { RANGE, faultWithoutRetry, freeInstance, lockOf, mmOfTiny, notifierOf, rangeOps, tinyMmu, zapLocked } from '../src/drivers/tiny-mmu.js';
 
 /** KVM over services that were tampered with. */
 export function withServices(change: (s: KernelServices) => Partial<KernelServices>): KvmMmu {
@@ -131,15 +131,7 @@ export function neverRetries(): SecondaryMmu {
     designs: RANGE,
     drive: (t) => ({
       ops: rangeOps(t),
-      * fault(instance: number, address: Vaddr, isWrite: boolean): Task<MaySleep, number> {
-        const pfn = yield* t.s.getUserPages(mmOfTiny(t, instance), address, isWrite);
-        if (pfn < 0) return pfn;
-        yield* t.s.spinLock(lockOf(t, instance));
-        yield* install(t, instance, address, pfn as Pfn, isWrite);
-        yield* t.s.spinUnlock(lockOf(t, instance));
-        yield* t.s.putPage(pfn as Pfn);
-        return 0;
-      },
+      fault: (instance, address, isWrite) => faultWithoutRetry(t, instance, address, isWrite),
     }),
   });
 }

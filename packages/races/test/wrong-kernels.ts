@@ -31,6 +31,14 @@ const SLEEPS = '  yield* mutexLock(m, mutexAt(m.inode.iMmapLock, 1)); yield* mut
 const mprotect = (t: RaceContext, { a }: Page): Task<MaySleep, number> => t.mprotect(a, PROT_READ);
 const munmap = (t: RaceContext, { a }: Page): Task<MaySleep, number> => t.munmap(a);
 
+/** Written, and then shared with a child. */
+function forkedPage(t: Parameters<Race<Page>['setup']>[0]): Page {
+  const a = t.mmap(1);
+  t.write(a, 7);
+  t.fork();
+  return { a };
+}
+
 function* readTwice(t: RaceContext, { a }: Page): Task<MaySleep> {
   yield* t.read(a);
   yield* t.read(a);
@@ -65,12 +73,7 @@ const programs: Readonly<Record<string, Program>> = {
   'incoherent.cpu': {
     edit: { file: 'arch-generic/src/pgtable.ts', find: "  yield* flushTlbPage(m, vma, address);\n  yield* mmuNotifierPtep(m, mm, 'invalidatePage', address);\n", replace: "  yield* mmuNotifierPtep(m, mm, 'invalidatePage', address);\n" },
     race: {
-      setup: (t) => {
-        const a = t.mmap(1);
-        t.write(a, 7);
-        t.fork();
-        return { a };
-      },
+      setup: forkedPage,
       actors: { cpu0: (t, { a }) => t.write(a, 9), cpu1: (t, { a }) => t.read(a) },
     },
   },
@@ -131,12 +134,7 @@ const programs: Readonly<Record<string, Program>> = {
   'refcount-leak.page': {
     edit: edited('memory-wp.ts', '    if (isOurs) yield* putPage(m, old);\n', ''),
     race: {
-      setup: (t) => {
-        const a = t.mmap(1);
-        t.write(a, 7);
-        t.fork();
-        return { a };
-      },
+      setup: forkedPage,
       actors: { cpu0: (t, { a }) => t.write(a, 9) },
     },
   },

@@ -4,7 +4,7 @@ import type { InSrcuRead, MaySleep, Mm, MmuNotifier, Pfn, SecondaryDriver, Task,
 import { whereOf } from '@mmun/lib';
 import { defineRace } from '../define.js';
 import type { Race } from '../define.js';
-import { RANGE, accessEntry, bumpSeq, entryRow, install, lockOf, mmOfTiny, rangeOps, sampleSeq, tinyMmu, zap } from '../drivers/tiny-mmu.js';
+import { RANGE, accessEntry, bumpSeq, entryRow, faultWithoutRetry, install, lockOf, mmOfTiny, rangeOps, sampleSeq, tinyMmu, zap } from '../drivers/tiny-mmu.js';
 import type { Tiny, TinyMmu } from '../drivers/tiny-mmu.js';
 import type { RaceContext } from '../race-context.js';
 import { cachedPage, onePage } from '../set-ups.js';
@@ -25,15 +25,7 @@ const startOnly = tinyMmu('radeon', {
           yield* t.s.spinUnlock(lockOf(t, instance));
         },
       },
-      * fault(instance: number, address: Vaddr, isWrite: boolean): Task<MaySleep, number> {
-        const pfn = yield* t.s.getUserPages(mmOfTiny(t, instance), address, isWrite);
-        if (pfn < 0) return pfn;
-        yield* t.s.spinLock(lockOf(t, instance));
-        yield* install(t, instance, address, pfn as Pfn, isWrite);
-        yield* t.s.spinUnlock(lockOf(t, instance));
-        yield* t.s.putPage(pfn as Pfn);
-        return 0;
-      },
+      fault: (instance, address, isWrite) => faultWithoutRetry(t, instance, address, isWrite),
     };
   },
 });

@@ -195,6 +195,17 @@ export function* faultWithRetry(t: Tiny, instance: number, address: Vaddr, isWri
   return isOver ? -ESRCH : 0;
 }
 
+/** Wrong: the entry is made after everything that orders it has been left. */
+export function* faultWithoutRetry(t: Tiny, instance: number, address: Vaddr, isWrite: boolean): Task<MaySleep, number> {
+  const pfn = yield* t.s.getUserPages(mmOfTiny(t, instance), address, isWrite);
+  if (pfn < 0) return pfn;
+  yield* t.s.spinLock(lockOf(t, instance));
+  yield* install(t, instance, address, pfn as Pfn, isWrite);
+  yield* t.s.spinUnlock(lockOf(t, instance));
+  yield* t.s.putPage(pfn as Pfn);
+  return 0;
+}
+
 /** Whoever samples it takes no lock, so it is a step of its own. @locks the instance's */
 export function* bumpSeq({ s, dev }: Tiny, instance: number): Task<Step> {
   yield* s.step(WRITE, whereOf(dev.seq, instance));
