@@ -31,14 +31,21 @@ function* crowd(gru: GruDriver, instance: number, address: Vaddr, { other, isAlo
   return isAlone && error === 0 && pfn === 0 ? 'a context that had to give way cannot come back' : '';
 }
 
-/** Contexts of another process come and go, so that the numbers of its address spaces run out. */
+/**
+ * Contexts of another process come and go, and what is flushed while none is loaded takes the number of the address space with it: so the numbers
+ * run out. One that is never loaded holds what they share.
+ */
 function* numbers(gru: GruDriver, _instance: number, address: Vaddr, { other }: Surroundings): Task<MaySleep, string> {
-  for (let i = 0; i < MAX_ASID / ASID_INC; i++) {
+  const idle = yield* gru.create(other);
+  if (idle < 0) return '';
+  for (let i = 0; i < MAX_ASID / ASID_INC - 1; i++) {
     const context = yield* gru.create(other);
     if (context < 0) continue;
     yield* gru.fault(context, address, false);
     yield* gru.destroy(context);
+    yield* gru.userFlush(idle, address, PAGE_SIZE);
   }
+  yield* gru.destroy(idle);
   return '';
 }
 

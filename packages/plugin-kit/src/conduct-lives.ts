@@ -1,6 +1,6 @@
 /** Rules of more than one instance, and of a whole life: what is taken is given back, and nobody meets what is another's. */
 import { MADV_DONTNEED, PAGE_SIZE } from '@mmun/include';
-import type { Mm, RangeNotifierOps, Task, TaskStruct, Vaddr } from '@mmun/include';
+import type { MaySleep, Mm, RangeNotifierOps, Task, TaskStruct, Vaddr } from '@mmun/include';
 import type { Setup } from '@mmun/races';
 import { FIRST_NOTIFIER, MANY, addsUp, behind, hex, liveFrames, must, opened, primary, reaches, run, touch } from './conduct-steps.js';
 import type { GuardedDriver } from './guarded-driver.js';
@@ -166,6 +166,20 @@ export function callInLife(t: Setup, call: DeviceCall, isOtherOver: boolean): vo
     reaches(t, instance, page, true);
   });
   if (!isOtherOver) t.as(task, () => { t.exit(); });
+}
+
+/** What was prepared is used, and used once more when its page is another one; no lock can be had that is not waited for. */
+export function turnsInLife(t: Setup, call: DeviceCall): void {
+  const other = t.image.mmOf(t.m as never, t.process());
+  life(t, 'a process', false, (instance, a) => {
+    const { driver, own } = t.dev;
+    const prepared = own(call.prepare?.(driver as never, instance, a, { other, isAlone: true }) as Task<MaySleep, number>, instance) as number;
+    for (const turn of [0, 1]) {
+      mustBeSilent(call, own(call.run(driver as never, instance, a, { other, isAlone: true, prepared, turn }), instance));
+      t.madvise(a, MADV_DONTNEED);
+      t.write(a, 9);
+    }
+  });
 }
 
 /** Its tables are small: what does not fit is refused, and fits again when others have gone. */

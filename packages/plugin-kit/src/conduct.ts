@@ -6,7 +6,7 @@
 import { EFAULT, MADV_DONTNEED, PAGE_SIZE, PROT_READ } from '@mmun/include';
 import type { MmuNotifier, Mm, SecondaryMmu, Task, Vaddr } from '@mmun/include';
 import type { Setup } from '@mmun/races';
-import { PLENTY, SPACES, callInLife, callsOften, closedInRanges, comesTooLate, failingLives, littleRoom, lives, manySpaces, tooMany, twoInstances, twoSpaces } from './conduct-lives.js';
+import { PLENTY, SPACES, callInLife, callsOften, closedInRanges, comesTooLate, failingLives, littleRoom, lives, manySpaces, tooMany, turnsInLife, twoInstances, twoSpaces } from './conduct-lives.js';
 import { largeRangesGo, manyRanges, rangesGo, reaped } from './conduct-ranges.js';
 import { FIRST_NOTIFIER, MANY, hex, must, primary, run, shows, touch } from './conduct-steps.js';
 import type { DesignName, DeviceCall } from './scenarios.js';
@@ -50,6 +50,7 @@ export function rulesOf(design: DesignName, plugin: SecondaryMmu, calls: readonl
       { name: `what can fail does in call ${call.name}`, isLong: call.isLong === true, opensDevices: true, fails: true, config: PLENTY, run: (t: Setup): void => { callInLife(t, call, false); } },
       { name: `call ${call.name}, and the other process ends`, opensDevices: true, config: PLENTY, run: (t: Setup): void => { callInLife(t, call, true); } },
     ]),
+    ...calls.filter(({ prepare }) => prepare !== undefined).map((call) => ({ name: `call ${call.name} in turns`, opensDevices: true, isRefusing: true, config: PLENTY, run: (t: Setup): void => { turnsInLife(t, call); } })),
     ...(plugin.designs[design]?.includes(ages) === true ? [{ name: 'age', run: (t: Setup): void => { agesOnce(t, ages); } }] : []),
   ];
 }

@@ -8,7 +8,7 @@
  * What it remembers of a call lies in the call's own frame, so a search that runs threads anew begins with nothing.
  */
 import { READ, WRITE } from '@mmun/include';
-import type { KernelServices, MachineConfig, MmuNotifier, NotifierOps, PointKind, Scheduler, SecondaryDriver, SecondaryMmu, Table, TableSpec, Task, Where } from '@mmun/include';
+import type { KernelServices, MachineConfig, Mm, MmuNotifier, NotifierOps, PointKind, Scheduler, SecondaryDriver, SecondaryMmu, Table, TableSpec, Task, Where } from '@mmun/include';
 import { POOL_HEAD_SPEC, whereOf } from '@mmun/lib';
 import { Violation } from '@mmun/oracle';
 import { failed, isFailing, isTry } from './failures.js';
@@ -56,6 +56,8 @@ export class Announcer {
 /** The part of a machine that is told. */
 interface Announced {
   readonly sched: Pick<Scheduler, 'touch'>;
+  /** Its pages and tables are there. */
+  readonly isAlive: (mm: Mm) => boolean;
 }
 
 /** A call into the driver that is under way. */
@@ -127,6 +129,8 @@ class Watch {
   private readonly srcu: Pick<KernelServices, 'srcuReadLock' | 'srcuReadUnlock'>;
   private m: Announced | null = null;
   private readonly isOpen: Uint32Array;
+  /** By notifier: its address space has ended, and the driver has answered to that. */
+  private readonly isEnded: Uint32Array;
   /** Heads of pools among the driver's tables: their column `used`, and what it was at attach. */
   private readonly pools: { readonly name: string; readonly used: Column; atAttach: number }[] = [];
   /** Uses of columns and services since a step began. */
@@ -137,7 +141,9 @@ class Watch {
     this.options = options;
     this.step = services.step.bind(services);
     this.srcu = services;
-    this.isOpen = services.table(OPEN, OPEN_SPEC).isOpen;
+    const kept = services.table(OPEN, OPEN_SPEC);
+    this.isOpen = kept.isOpen;
+    this.isEnded = kept.isEnded;
     const wrapped = Object.entries(services).map(([name, service]): [string, unknown] =>
       [name, typeof service === 'function' ? (...args: unknown[]): unknown => this.serve(name, service as Service, args) : service]);
     const config = { ...services.config, ...options.lessRoom };
@@ -222,6 +228,7 @@ class Watch {
     if (kept !== undefined) throw broken(`\`${call.name}\` returns and holds the ${kept.what} that it took`, kept.error, 'lock-misuse');
     checkResult(call.name, result, this.nrFrames);
     if (call.name === 'create' && (result as number) > 0) this.isOpen[result as number] = 1;
+    if (call.name === 'release' && this.m?.isAlive(args[1] as Mm) === false) this.isEnded[args[0] as number] = 1;
     if (call.name === 'destroy') this.isOpen[args[0] as number] = 0;
     if (call.name === 'access' && result !== 0) checkReached(call, args[2] === true, result as number);
   }
@@ -240,13 +247,17 @@ class Watch {
     if (call !== null && UNDER_MMAP_SEM.has(name) && !call.held.some(({ what, lock }) => what === 'mmap_sem' && lock === args[0])) {
       throw broken(`\`${name}\` is called without mmap_sem of mm ${show(args[0])}`, undefined, 'lock-misuse');
     }
+    if (name === 'zapVmaPtes' && this.isEnded[args[3] as number] === 1) throw broken(`\`zapVmaPtes\` is called for an area of mm ${show(args[0])}, whose release has returned: its page tables go`, undefined, 'use-after-free');
     const later = LATER[name];
     const [func] = args;
     if (later !== undefined && typeof func === 'function') return service((arg: unknown) => this.run(later, [arg], () => (func as Service)(arg)));
     const isRefused = call !== null && (this.options.isRefusing === true ? isTry(name) : isFailing(this.options.failures, name));
     const result = isRefused ? failed(name) : service(...args);
     // a notifier that is given out, or was given back, is nobody's
-    if (name === 'mmuNotifierAlloc') this.registered.delete(result as MmuNotifier);
+    if (name === 'mmuNotifierAlloc') {
+      this.registered.delete(result as MmuNotifier);
+      this.isEnded[result as number] = 0;
+    }
     if (name === 'mmuNotifierFree') this.registered.delete(args[0] as MmuNotifier);
     if (name === 'table') return this.table(String(args[0]), result as Table<TableSpec>, args[1] as TableSpec);
     if (call === null) return result;
@@ -366,7 +377,7 @@ function floatingTask(call: string, { name }: Made): string {
 }
 
 /** @param at where it happened, if not here */
-function broken(message: string, at: Error | null = new Error(message), code: 'bad-plugin' | 'lock-misuse' | 'retry-livelock' = CODE): Violation {
+function broken(message: string, at: Error | null = new Error(message), code: 'bad-plugin' | 'lock-misuse' | 'retry-livelock' | 'use-after-free' = CODE): Violation {
   return new Violation({ code, message: withPlace(message, placeIn(at?.stack)) });
 }
 

@@ -13,7 +13,7 @@ export interface GuardedDriver extends SecondaryDriver {
 
 /** The guard's own, in the machine so that it goes where the machine goes. */
 export const OPEN = 'kitOpen';
-export const OPEN_SPEC = { isOpen: 'u32' } as const;
+export const OPEN_SPEC = { isOpen: 'u32', isEnded: 'u32' } as const;
 export const MANY_INSTANCES = 256;
 
 export function* inSrcu<R>(services: Pick<KernelServices, 'srcuReadLock' | 'srcuReadUnlock'>, op: Task<InSrcuRead, R>): Task<MaySleep, R> {

@@ -4,7 +4,6 @@ import type { MaySleep, Mm, SecondaryDriver, Task, Vaddr, Where } from '@mmun/in
 import { Violation } from '@mmun/oracle';
 import { onePage } from '@mmun/races';
 import type { RaceContext, Setup } from '@mmun/races';
-import { openTouchClose } from './operations.js';
 import type { Stage } from './operations.js';
 import { rangeAt } from './pairs.js';
 import { drawn } from './race-of.js';
@@ -34,7 +33,7 @@ function besideMm(call: DeviceCall): Drawn[] {
     { name: `dontneed-worker-${call.name}`, isQuick: false, config: ROOM, setup: withOther, actors: { cpu0: (t, { a }) => t.madvise(a, MADV_DONTNEED), dev0: made(call), kworker: (t) => t.work() } },
     { name: `range-refused-${call.name}`, designs: ['range'], isQuick: false, isRefusing: true, config: ROOM, setup: withOther, actors: { dev0: made(call), dev1: (t, { a }) => rangeAt(t, a) } },
     // both come to the numbers that the driver gives out
-    { name: `open-${call.name}`, isQuick: false, config: ROOM, opensDevices: true, setup: withGuest, actors: { dev0: openTouchClose, dev1: made(call) } },
+    { name: `fault-${call.name}`, isQuick: false, config: ROOM, setup: withGuest, actors: { dev0: (t, { a }) => t.dev.read(a), dev1: made(call) } },
     { ...beside('other-exit', true, (t) => t.exit()), actors: { other: { as: ({ child }) => child, run: (t) => t.exit() }, dev0: made(call) } },
   ];
 }
@@ -50,7 +49,7 @@ function afterwards(call: DeviceCall): Drawn[] {
     const s = withOther(t);
     t.write(s.b, 8);
     t.dev.write(s.b);
-    for (const address of [s.a, s.b]) t.dev.own(call.run(t.dev.driver as never, t.dev.instance, address, { other: s.other as Mm, isAlone: false }));
+    t.dev.own(call.run(t.dev.driver as never, t.dev.instance, s.a, { other: s.other as Mm, isAlone: false }));
     return s;
   };
   return [
@@ -99,7 +98,7 @@ function otherProcess(t: Setup, a: Vaddr): Pick<Stage, 'child' | 'other'> {
   return { child, other: t.image.mmOf(t.m as never, child) };
 }
 
-/** Nobody follows the first process yet, and a third one has an instance that makes calls. */
+/** The device has done nothing yet, and a third process has an instance that makes calls. */
 function withGuest(t: Setup): Prepared {
   const { a } = onePage(t);
   const guest = otherProcess(t, a);

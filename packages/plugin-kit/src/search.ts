@@ -79,7 +79,7 @@ async function explored(scenario: Scenario, plugin: SecondaryMmu, options: Omit<
   const race = checkableOf({
     ...attacked,
     setup: (t) => {
-      announces.booted(t.m);
+      announces.booted({ sched: t.m.sched, isAlive: (mm) => t.image.isMmAlive(t.m, mm) });
       before = ownFrames(t);
       return attacked.setup(t);
     },

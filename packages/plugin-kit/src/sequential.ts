@@ -15,6 +15,8 @@ export interface Sequence {
   readonly opensDevices?: boolean;
   /** What the driver is told of the machine instead. */
   readonly lessRoom?: Partial<MachineConfig>;
+  /** Every lock that the driver only tries to get is somebody else's. */
+  readonly isRefusing?: boolean;
   /** It is run once for each service that can fail in it, and that one does. */
   readonly fails?: boolean;
   run(t: Setup): void;
@@ -42,9 +44,9 @@ async function runLocating(plugin: SecondaryMmu, design: DesignName, sequence: S
 }
 
 async function runOnce(plugin: SecondaryMmu, design: DesignName, sequence: Sequence, isLocating: boolean, failures?: Failures): Promise<Finding | null> {
-  const { config = {}, opensDevices = false, lessRoom, run } = sequence;
+  const { config = {}, opensDevices = false, isRefusing = false, lessRoom, run } = sequence;
   const image = await toyImage(design);
-  const variant: Variant = { plugin: guardPlugin(plugin, { isLocating, isSequential: true, ...(failures === undefined ? {} : { failures }), ...(lessRoom === undefined ? {} : { lessRoom }) }), image: design === 'v5' ? 'toy' : 'toy-range' };
+  const variant: Variant = { plugin: guardPlugin(plugin, { isLocating, isRefusing, isSequential: true, ...(failures === undefined ? {} : { failures }), ...(lessRoom === undefined ? {} : { lessRoom }) }), image: design === 'v5' ? 'toy' : 'toy-range' };
   const race: Race = {
     id: 'sequence', title: 'sequence', source: 'the kit', finds: ['bad-plugin'], variants: { buggy: variant, fixed: variant }, config, opensDevices,
     setup: (t) => {

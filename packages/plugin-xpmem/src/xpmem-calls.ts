@@ -82,11 +82,13 @@ function* area(x: XpmemDriver, instance: number, address: Vaddr, { other, isAlon
   return wrong;
 }
 
-/** The same, and it is there until the owner's instance is closed. */
+/** The same for two pages, and they are there until the owner's instance is closed. */
 function* keep(x: XpmemDriver, instance: number, address: Vaddr, { other, isAlone }: Surroundings): Task<MaySleep, string> {
-  const { segment: made, permit } = yield* exported(x, instance, address, true);
+  const made = yield* x.make(instance, address, 2 * PAGE_SIZE);
+  const permit = made < 0 ? made : yield* x.get(made, true);
   const view = permit < 0 ? permit : yield* x.attachLocal(permit, other);
   const error = view > 0 ? yield* x.fault(view, address, true) : 0;
+  if (view > 0) yield* x.fault(view, (address + PAGE_SIZE) as Vaddr, true);
   if (!isAlone) return '';
   if (view > 0) yield* x.detach(view);
   if (permit > 0) yield* x.release(permit);
@@ -113,9 +115,22 @@ function* remove(x: XpmemDriver, _instance: number, _address: Vaddr, { prepared 
   return (yield* x.remove(prepared % ROWS)) === 0 ? 1 : 0;
 }
 
+/** A view from afar beside one in another process, whose memory may be out of reach. @returns the first */
+function* makeBoth(x: XpmemDriver, instance: number, address: Vaddr, { other }: Surroundings): Task<MaySleep, number> {
+  const { permit } = yield* exported(x, instance, address, true);
+  const view = permit < 0 ? permit : yield* x.attachLocal(permit, other);
+  if (view > 0) yield* x.fault(view, address, true);
+  return permit < 0 ? permit : yield* x.attachRemote(permit);
+}
+
+function* useBoth(x: XpmemDriver, _instance: number, address: Vaddr, { prepared = 0, isAlone }: Surroundings): Task<MaySleep, string> {
+  const pfn = prepared > 0 ? yield* touch(x, prepared, address, true) : 0;
+  return isAlone && prepared > 0 && pfn === 0 ? 'a view gets nothing, where another one could not be cleared' : '';
+}
+
 /** More than the tables of a toy machine have. */
 const ROWS = 64;
 
 export const xpmemCalls: readonly OwnCall[] = [
-  { name: 'segment', run: segment }, { name: 'withdraw', run: withdraw }, { name: 'area', run: area }, { name: 'keep', isLong: true, run: keep }, { name: 'remove', prepare: make, run: remove },
+  { name: 'segment', run: segment }, { name: 'withdraw', run: withdraw }, { name: 'area', run: area }, { name: 'keep', isLong: true, run: keep }, { name: 'remove', prepare: make, run: remove }, { name: 'both', prepare: makeBoth, run: useBoth },
 ];
