@@ -138,7 +138,7 @@ export class Dpor implements Search, Driver, Observer {
     const clock = before === null ? new Array<number>(x.nrThreads).fill(0) : before.clock.slice();
     const ordinal = (before?.ordinal ?? 0) + 1;
     clock[thread] = ordinal;
-    const step: Step = { thread, kind: x.kindOf(thread), where: x.whereOf(thread), depth, ordinal, clock, also: [], choices: [], words: [] };
+    const step: Step = { thread, kind: x.kindOf(thread), where: x.whereOf(thread), depth, ordinal, clock, also: [], choices: NO_WORDS, words: [] };
     node.step = step;
     if (step.kind !== START) {
       this.past = before?.clock ?? null;
@@ -163,7 +163,7 @@ export class Dpor implements Search, Driver, Observer {
     if (this.depth <= this.repeated) return;
     const node = this.nodes[this.depth - 1] as Node;
     const step = node.step as Step;
-    step.choices = node.choices.slice();
+    if (node.choices.length > 0) step.choices = node.choices.slice();
     node.wanted = takeBranch(node.branches, step);
     const { words } = x.m;
     for (const access of this.open) access.after = words[access.where];
@@ -221,7 +221,7 @@ export class Dpor implements Search, Driver, Observer {
 
   private newNode(): Node {
     const parent = this.nodes[this.depth - 1];
-    const sleep = parent === undefined ? [] : parent.sleep.filter((q) => !this.wakes(parent, q));
+    const sleep = parent === undefined || parent.sleep.length === 0 ? [] : parent.sleep.filter((q) => !this.wakes(parent, q));
     return { sleep, branches: parent?.wanted ?? [], thread: STOP, kind: START, where: 0, wanted: [], choices: [], options: [], step: null, races: [] };
   }
 
@@ -335,8 +335,10 @@ export class Dpor implements Search, Driver, Observer {
       const step = node.step as Step;
       this.histories.remove(step);
       if (advanceChoices(node)) return this.renew(node, step);
-      node.sleep.push({ ...step, choices: null });
-      node.branches = node.branches.filter((b) => !node.sleep.some((q) => q.thread === b.thread));
+      if (node.branches.length > 0) {
+        node.sleep.push({ thread: step.thread, kind: step.kind, where: step.where, also: step.also, choices: null });
+        node.branches = node.branches.filter((b) => !node.sleep.some((q) => q.thread === b.thread));
+      }
       const [next] = node.branches;
       if (next !== undefined) {
         node.choices = [];

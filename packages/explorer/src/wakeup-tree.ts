@@ -25,14 +25,13 @@ export function isWeakInitial(move: Move, sequence: readonly Move[]): boolean {
   return true;
 }
 
-/** Adds `sequence` unless the tree has an equivalent of it or of its beginning. */
-export function insert(tree: Branch[], sequence: readonly Move[]): void {
+/** Adds a sequence unless the tree has an equivalent of it or of its beginning. @param rest the sequence, which is used up */
+export function insert(tree: Branch[], rest: Move[]): void {
   let children = tree;
-  let rest = sequence;
   for (;;) {
     const branch = children.find((b) => isWeakInitial(b, rest));
     if (branch === undefined) break;
-    rest = without(rest, branch.thread);
+    removeFirst(rest, branch.thread);
     if (branch.children.length === 0 || rest.length === 0) return;
     children = branch.children;
   }
@@ -47,7 +46,10 @@ export function isSameChoice(a: readonly number[] | null, b: readonly number[] |
   return a === null || b === null || (a.length === b.length && a.every((option, i) => option === b[i]));
 }
 
-function without(sequence: readonly Move[], thread: number): readonly Move[] {
+/** Takes the first move of the thread out, if there is one. */
+function removeFirst(sequence: Move[], thread: number): void {
   const at = sequence.findIndex((move) => move.thread === thread);
-  return at < 0 ? sequence : [...sequence.slice(0, at), ...sequence.slice(at + 1)];
+  if (at < 0) return;
+  for (let i = at + 1; i < sequence.length; i++) sequence[i - 1] = sequence[i] as Move;
+  sequence.pop();
 }
