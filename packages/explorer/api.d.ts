@@ -97,7 +97,6 @@ class Execution implements Scheduler {
     run(driver: Driver, from?: Started | null): void;
     begin(driver: Driver): void;
     take(thread: number): void;
-    private goTo;
     conclude(): void;
     kindOf(thread: number): number;
     whereOf(thread: number): number;
@@ -124,6 +123,7 @@ class Execution implements Scheduler {
     private endStep;
     private reset;
     private finish;
+    private isStuck;
     private describeWait;
 }
 interface ExplorableMachine {
@@ -317,6 +317,7 @@ class Stateful implements Search {
     private starts;
     private here;
     private suspects;
+    private readonly noSteps;
     constructor(x: Execution, limits: Limits, kind: 'frames' | 'replay', atEnd?: AtEnd | null);
     get states(): number;
     get kind(): 'frames' | 'replay';
@@ -386,5 +387,5 @@ interface Search {
 interface Started {
     readonly bytes: Uint8Array;
     readonly operations: Int32Array;
-    readonly tasks: readonly ((() => Task<string, unknown>) | null)[];
+    task(thread: number): Task<string, unknown> | null;
 }
