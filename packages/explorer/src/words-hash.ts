@@ -9,6 +9,11 @@ import type { Kept } from './side-by-side.js';
 
 const { imul, min } = Math;
 let sideBySide: SideBySide | undefined;
+const rng = new Rng(0x6a09e667);
+/** Two for each word that any machine has had so far, always the same. */
+let keys = new Int32Array(0);
+/** Images for which room is made at once. */
+const MANY_IMAGES = 16;
 
 /** The words as they were at some time. Not changed while anyone needs it. */
 export interface Image extends Kept {
@@ -20,20 +25,24 @@ export class WordsHash {
   lo = 0;
   hi = 0;
   private readonly words: Int32Array;
-  private readonly keys: Int32Array;
   private readonly side: SideBySide = (sideBySide ??= new SideBySide());
   /** The image that the words are compared with: one that was saved or put back lately. */
   private base: Image;
   /** To make an array takes longer than to fill it. */
   private readonly spare: Image[] = [];
   private isBaseSpare = true;
+  /** Images to come. */
+  private room: Int32Array = new Int32Array(0);
+  private roomAt = 0;
   /** The words are as they were when last compared with `base`. */
   private isCompared = false;
 
   constructor(buffer: ArrayBuffer) {
     this.words = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
-    const rng = new Rng(0x6a09e667);
-    this.keys = Int32Array.from({ length: this.words.length * 2 }, () => rng.bits());
+    if (keys.length < this.words.length * 2) {
+      const known = keys;
+      keys = Int32Array.from({ length: this.words.length * 2 }, (_, i) => known[i] ?? rng.bits());
+    }
     this.base = this.blank();
   }
 
@@ -84,13 +93,19 @@ export class WordsHash {
   }
 
   private blank(): Image {
-    return { words: new Int32Array(this.words.length), lo: 0, hi: 0 };
+    const { length } = this.words;
+    if (this.roomAt === this.room.length) {
+      this.room = new Int32Array(min(Math.max(this.room.length * 2, length), length * MANY_IMAGES));
+      this.roomAt = 0;
+    }
+    const words = this.room.subarray(this.roomAt, (this.roomAt += length));
+    return { words, lo: 0, hi: 0 };
   }
 
   private change(at: number, now: number, then: number): void {
     if (now === then) return;
-    const keyLo = this.keys[2 * at];
-    const keyHi = this.keys[2 * at + 1];
+    const keyLo = keys[2 * at];
+    const keyHi = keys[2 * at + 1];
     this.lo = (this.lo + scrambled(now ^ keyLo) - scrambled(then ^ keyLo)) | 0;
     this.hi = (this.hi + scrambled(imul(now, 0x9e3779b1) ^ keyHi) - scrambled(imul(then, 0x9e3779b1) ^ keyHi)) | 0;
   }
