@@ -11,7 +11,8 @@ import type { GuardedDriver } from './guarded-driver.js';
 export function endOfAll(t: RaceContext, before: number): void {
   const { image, m } = t;
   // whoever scheduled has no thread left to run: from here on the machine's own scheduler does, for one thread
-  m.sched = m.sched;
+  const { sched } = m;
+  Object.assign(m, { sched });
   try {
     for (const dev of t.devs) for (const instance of (dev.driver as GuardedDriver).openInstances()) image.run(m, dev.close(instance));
     for (let task = 1; task <= m.bootConfig.nrTasks; task++) {

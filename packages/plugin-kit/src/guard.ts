@@ -190,6 +190,8 @@ class Watch {
   /** A call of the kernel or a device into the driver, step by step. */
   private* run(name: string, args: readonly unknown[], make: () => unknown): Generator<string, unknown, void> {
     const call: Call = { name, reached: 0, hasWritten: false, made: new Map(), held: [] };
+    // before its end: its number may be another's by then
+    if (name === 'destroy') this.isOpen[args[0] as number] = 0;
     try {
       const task = this.within(call, make);
       if (!isTask(task)) throw broken(`\`${name}\` returns ${show(task)}, expected a task: write \`* ${name}(..)\` and \`yield*\` what it calls`);
@@ -229,7 +231,6 @@ class Watch {
     checkResult(call.name, result, this.nrFrames);
     if (call.name === 'create' && (result as number) > 0) this.isOpen[result as number] = 1;
     if (call.name === 'release' && this.m?.isAlive(args[1] as Mm) === false) this.isEnded[args[0] as number] = 1;
-    if (call.name === 'destroy') this.isOpen[args[0] as number] = 0;
     if (call.name === 'access' && result !== 0) checkReached(call, args[2] === true, result as number);
   }
 

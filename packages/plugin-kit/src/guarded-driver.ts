@@ -8,7 +8,7 @@ export interface GuardedDriver extends SecondaryDriver {
   /** Of each of its tables that rows are given out of: how many more than at attach are. */
   rowsInUse(): { readonly name: string; readonly used: number }[];
   /** An op of design range as mm calls it: in the read section that who frees something waits for. */
-  asMm<R>(op: Task<InSrcuRead, R>): Task<MaySleep, R>;
+  asMm(op: () => Task<InSrcuRead, unknown>): Task<MaySleep>;
 }
 
 /** The guard's own, in the machine so that it goes where the machine goes. */
@@ -16,9 +16,8 @@ export const OPEN = 'kitOpen';
 export const OPEN_SPEC = { isOpen: 'u32', isEnded: 'u32' } as const;
 export const MANY_INSTANCES = 256;
 
-export function* inSrcu<R>(services: Pick<KernelServices, 'srcuReadLock' | 'srcuReadUnlock'>, op: Task<InSrcuRead, R>): Task<MaySleep, R> {
+export function* inSrcu(services: Pick<KernelServices, 'srcuReadLock' | 'srcuReadUnlock'>, op: () => Task<InSrcuRead, unknown>): Task<MaySleep> {
   const index = yield* services.srcuReadLock();
-  const result = yield* op as unknown as Task<MaySleep, R>;
+  yield* op() as Task<MaySleep, unknown>;
   yield* services.srcuReadUnlock(index);
-  return result;
 }

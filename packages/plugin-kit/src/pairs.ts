@@ -137,8 +137,9 @@ const dropThenOther: Act = function* (t, { a, other }): Task<MaySleep> {
 export function* rangeAt(t: RaceContext, page: Vaddr): Task<MaySleep> {
   const { ops, asMm } = t.dev.driver as GuardedDriver & { readonly ops: RangeNotifierOps };
   const end = (page + PAGE_SIZE) as Vaddr;
-  if (ops.invalidateRangeStart !== undefined) yield* asMm(ops.invalidateRangeStart(FIRST_NOTIFIER, FIRST_MM, page, end, true));
-  if (ops.invalidateRangeEnd !== undefined) yield* asMm(ops.invalidateRangeEnd(FIRST_NOTIFIER, FIRST_MM, page, end));
+  const { invalidateRangeStart: start, invalidateRangeEnd: over } = ops;
+  if (start !== undefined) yield* asMm(() => start(FIRST_NOTIFIER, FIRST_MM, page, end, true));
+  if (over !== undefined) yield* asMm(() => over(FIRST_NOTIFIER, FIRST_MM, page, end));
 }
 
 const ROOM = { nrNotifiers: 4 };
