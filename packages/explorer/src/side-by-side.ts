@@ -32,6 +32,18 @@ const CODE: readonly number[] = [
 export const BLOCK_WORDS = 4;
 const PAGE_WORDS = 16384;
 
+interface Memory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
+
+/** What is used of it: only the browser's `lib` declares it, and node has it all the same. */
+declare const WebAssembly: {
+  readonly Memory: new (descriptor: { readonly initial: number }) => Memory;
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object, imports: object) => { readonly exports: Readonly<Record<string, unknown>> };
+};
+
 type Differ = (a: number, b: number, end: number, out: number) => number;
 
 /** Words as they were. Who writes others into it says so by `wrote`. */
@@ -40,7 +52,7 @@ export interface Kept {
 }
 
 export class SideBySide {
-  private readonly memory: WebAssembly.Memory = new WebAssembly.Memory({ initial: 1 });
+  private readonly memory: Memory = new WebAssembly.Memory({ initial: 1 });
   private readonly differ: Differ;
   /** The memory: two images of at most `room` words, then the blocks found. */
   private view: Int32Array;
