@@ -132,5 +132,5 @@ function* useBoth(x: XpmemDriver, _instance: number, address: Vaddr, { prepared 
 const ROWS = 64;
 
 export const xpmemCalls: readonly OwnCall[] = [
-  { name: 'segment', run: segment }, { name: 'withdraw', run: withdraw }, { name: 'area', run: area }, { name: 'keep', isLong: true, run: keep }, { name: 'remove', prepare: make, run: remove }, { name: 'both', prepare: makeBoth, run: useBoth },
+  { name: 'segment', run: segment }, { name: 'withdraw', run: withdraw }, { name: 'area', run: area }, { name: 'keep', isLong: true, run: keep }, { name: 'remove', prepare: make, run: remove }, { name: 'both', isLong: true, prepare: makeBoth, run: useBoth },
 ];
