@@ -129,7 +129,9 @@ export function* cchDeallocate(g: Gru, cch: number): Task<Step> {
   yield* g.s.step(WRITE, hwWhere(g, chip));
   g.cch.loaded[cch] = g.cch.asid[cch] = 0;
   for (let tfh = chip * GRU_NUM_TFH; tfh < (chip + 1) * GRU_NUM_TFH; tfh++) {
-    if (g.tfh.state[tfh] !== TFH_FREE && g.tfh.cch[tfh] === cch) g.tfh.state[tfh] = TFH_CANCELLED;
+    if (g.tfh.state[tfh] === TFH_FREE || g.tfh.cch[tfh] !== cch) continue;
+    g.tfh.state[tfh] = TFH_CANCELLED;
+    g.tfh.asid[tfh] = 0; // no context runs under it, whoever is loaded here next
   }
 }
 

@@ -1,11 +1,14 @@
 import * as image from '@mmun/image';
 import { CLONE_VM, EFAULT, ESRCH, MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PF_PROT, PF_USER, PF_WRITE, PROT_NONE, PROT_READ, PROT_WRITE } from '@mmun/include';
-import type { Design, File, Finding, MachineConfig, Mm, SecondaryMmu, TaskStruct, Vaddr } from '@mmun/include';
+import type { Design, File, Finding, MachineConfig, Mm, Pfn, SecondaryMmu, TaskStruct, Vaddr } from '@mmun/include';
 import { gru, gruWith } from '@mmun/plugin-gru';
 import type { GruDriver } from '@mmun/plugin-gru';
 import { DeviceTraffic, auditSecondary } from '@mmun/plugin-kit';
 import { kvm, kvmWith } from '@mmun/plugin-kvm';
 import { gate } from '@mmun/test-support';
+import { cchDeallocate, cchStart, gruMiss, tfhRead, tfhWriteRestart } from '../src/gruhandles.js';
+import { gtsOf } from '../src/grutables.js';
+import type { Gru } from '../src/grutables.js';
 
 const on = gate('MMU_NOTIFIER');
 const A = 0x20000000 as Vaddr;
@@ -49,6 +52,22 @@ describe('a miss', () => {
     expect(p.m.page.refcount[p.frame(0)]).toBe(count);
     expect(p.driver.counters()).toEqual({ faults: 2, accesses: 5, hits: 2, invalidations: 0, pins: 0 });
     expect(p.codes()).toEqual([]);
+  });
+
+  on.it('fills nothing once its context was unloaded, whoever runs there by now under the same ASID', () => {
+    const p = process();
+    p.access(0, false);
+    const g = p.driver.own as unknown as Gru;
+    const gts = gtsOf(g, p.instance);
+    const cch = g.gts.place[gts] - 1;
+    const asid = g.cch.asid[cch];
+    const tfh = image.run(p.m, gruMiss(g, gts, page(1), false));
+    expect(tfh).toBeGreaterThanOrEqual(0);
+    image.run(p.m, cchDeallocate(g, cch));
+    image.run(p.m, cchStart(g, cch, gts, asid));
+    expect(image.run(p.m, tfhRead(g, tfh))).toBe(0);
+    image.run(p.m, tfhWriteRestart(g, { tfh, pfn: p.frame(1) as Pfn, isWritable: false }));
+    expect([p.hit(0, false), p.hit(1, false)]).toEqual([p.frame(0), 0]);
   });
 
   on.it('brings a page in where the process has not been, in the interrupt or by asking', () => {
