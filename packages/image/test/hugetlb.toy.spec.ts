@@ -172,7 +172,7 @@ describe.each<[string, Ordered]>([
 });
 
 /** Of millions. */
-const EXECUTIONS = effort(later(4, 40), 3000);
+const EXECUTIONS = effort(40, 3000);
 
 /** Three processes with one shared and one private mapping, of which each thread does everything there is. */
 function* life(m: Machine, i: number): Task<string> {
@@ -191,7 +191,7 @@ function* life(m: Machine, i: number): Task<string> {
   yield* image.sysExit(m);
 }
 
-it.each([['without', 0], ['with', 4]].slice(0, later(1, 2)) as [string, number][])('processes that share tables and pages leave everything in order, whatever the order, %s TLBs', (_with, tlbEntries) => {
+later(it.skip, it).each([['without', 0], ['with', 4]] as [string, number][])('processes that share tables and pages leave everything in order, whatever the order, %s TLBs', (_with, tlbEntries) => {
   const threads: Thread<Machine>[] = [1, 2, 3, 4].map((handle) => ({ name: `t${handle}`, handle, run: (m) => life(m, handle) }));
   const bootThree = (): Machine => {
     const { m, task } = boot({ nrCpus: 4, nrFrames: 30, nrHugePages: 12, nrTables: 40, nrTasks: 12, nrMms: 8, nrVmas: 40, nrAnonVmas: 30, nrAnonVmaChains: 60, tlbEntries });

@@ -6,7 +6,7 @@
 import * as image from '@mmun/image';
 import type { Scheduler, TaskStruct, Task, Vaddr } from '@mmun/include';
 import { CLONE_VM, MADV_DONTNEED, MAP_SHARED, PAGE_SIZE, PROT_NONE, PROT_READ } from '@mmun/include';
-import { effort, later, numbers } from '@mmun/test-support';
+import { effort, numbers } from '@mmun/test-support';
 import { RW, world } from './page-world.js';
 import type { World } from './page-world.js';
 
@@ -156,7 +156,7 @@ function play(seed: number, tlbEntries: number, splitPtlockCpus: number, isPress
 describe('random interleavings', () => {
   for (const [tlbEntries, split, isPressed] of [[0, 4, false], [0, 64, false], [3, 4, false], [0, 4, true], [3, 4, true]] as const) {
     it(`leave a consistent machine: ${tlbEntries} TLB entries, ptes locked ${split === 4 ? 'by table' : 'by mm'}${isPressed ? ', memory short' : ''}`, () => {
-      const seeds = isPressed ? effort(later(5, 12), 60, 1000) : effort(later(10, 30), 150, 3000);
+      const seeds = isPressed ? effort(5, 60, 1000) : effort(10, 150, 3000);
       for (let seed = 1; seed <= seeds; seed++) {
         try {
           play(seed, tlbEntries, split, isPressed);

@@ -16,7 +16,7 @@ explorePlugin({
   module, right: protocols, wrong,
   // `pt-lock` under v5 and `retry` under range are those of the catalogue
   quick: later(
-    /^v5-retry-mremap-read$|^range-pt-lock-fork-read$|^range-pinned-munmap-read$/,
+    /^range-pinned-munmap-read$/,
     /^v5-retry-(dontneed-read|exit-read|mremap-read)$|^range-pt-lock-(mprotect-write|fork-read)$|^range-pinned-(munmap-read|exit-write)$/,
   ),
   quickWrong: later(/^range-no-flush/, /no-flush/),

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { linkRace } from '@mmun/build/link-race';
+import { later } from '@mmun/test-support';
 
 type Program = typeof import('./fresh-page-program.js');
 type Edit = { readonly file: string; readonly find: string; readonly replace: string };
@@ -24,6 +25,6 @@ it('that is found by whoever takes each state once, too', async () => {
   expect(user.freshPage({ strategy: 'stateful' })).toMatchObject({ exhaustive: true, findings: [], ends: ['in memory', 'out'] });
 });
 
-it('that is missed where reclaim does not say that it has looked which frames there are', async () => {
+later(it.skip, it)('that is missed where reclaim does not say that it has looked which frames there are', async () => {
   expect((await freshPage(UNNAMED)).ends).toEqual(['in memory']);
 });

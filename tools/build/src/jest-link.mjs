@@ -3,10 +3,13 @@
 //
 // jest-sequencer.mjs has it done before the first spec; jest-transform.mjs makes of each linked source a line that takes its
 // exports from here. A package that does not link fails the specs that load it or what depends on it, and no others.
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { build, version } from 'esbuild';
 import { tasks } from './esbuild-tasks.mjs';
 import { conditionsOf, formOf, VARIANTS } from './variants.mjs';
@@ -35,7 +38,16 @@ export function linkedName(path) {
 /** @param {ReadonlySet<string>} images names of variants; what is linked already and of the same sources stays */
 export async function linkImages(images) {
   const sources = hashOf(LINKED.flatMap(sourcesOf));
-  await Promise.all(VARIANTS.filter(({ name }) => images.has(name)).map((variant) => link(variant, sources)));
+  const missing = VARIANTS.filter((variant) => images.has(variant.name) && !isLinked(variant, sources)).map(({ name }) => name);
+  // nobody else has work yet, so the other core takes half
+  const rest = missing.splice(missing.length > 3 ? Math.ceil(missing.length / 2) : missing.length);
+  const other = rest.length === 0 ? null : promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), ...rest]);
+  await Promise.all([other, linkHere(missing, sources)]);
+}
+
+/** @param {readonly string[]} images @param {string} [sources] hash of them all */
+async function linkHere(images, sources = hashOf(LINKED.flatMap(sourcesOf))) {
+  await Promise.all(VARIANTS.filter(({ name }) => images.includes(name)).map((variant) => link(variant, sources)));
 }
 
 /** Everything that decides what is linked, but for the variant. @param {readonly string[]} names */
@@ -47,12 +59,20 @@ function hashOf(names) {
   return hash.digest('hex');
 }
 
-/** @param {Variant} variant @param {string} sources hash of them all */
-async function link(variant, sources) {
+/** First line of what is linked. @param {Variant} variant @param {string} sources hash of them all */
+function keyOf(variant, sources) {
+  return `// ${sources} ${JSON.stringify(variant)}`;
+}
+
+/** @param {Variant} variant @param {string} sources */
+function isLinked(variant, sources) {
   const outfile = linkedFile(variant.name);
-  const key = `// ${sources} ${JSON.stringify(variant)}`;
-  if (existsSync(outfile) && readFileSync(outfile, 'utf8').startsWith(`${key}\n`)) return;
-  const files = await bundle(variant, outfile, key, LINKED, '');
+  return existsSync(outfile) && readFileSync(outfile, 'utf8').startsWith(`${keyOf(variant, sources)}\n`);
+}
+
+/** @param {Variant} variant @param {string} sources */
+async function link(variant, sources) {
+  const files = await bundle(variant, linkedFile(variant.name), keyOf(variant, sources), LINKED, '');
   await mkdir(CACHE, { recursive: true });
   // whole or not at all, whoever else is at it; the map first
   for (const { path, text } of files.sort((a, b) => b.path.length - a.path.length)) {
@@ -182,3 +202,5 @@ function sourcesOf({ directory }) {
 function shown(path) {
   return relative(ROOT, path).replaceAll('\\', '/');
 }
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) linkHere(process.argv.slice(2));
