@@ -203,4 +203,7 @@ function shown(path) {
   return relative(ROOT, path).replaceAll('\\', '/');
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) linkHere(process.argv.slice(2));
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) linkHere(process.argv.slice(2)).catch((error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});
