@@ -26,7 +26,7 @@ import { PACKAGES } from './workspace.mjs';
 /** @typedef {import('./straighten.mjs').Node} Node */
 
 const LOCKING = '@mmun/locking';
-const LOCKING_SOURCE = /packages[\\/]locking[\\/]src[\\/]/;
+const LOCKING_SOURCE = /(?:@mmun|packages)[\\/]locking[\\/]src[\\/]/;
 /** Results that cannot be taken for a task. */
 const PLAIN_RESULTS = new Set(['TSBooleanKeyword', 'TSNumberKeyword', 'TSVoidKeyword']);
 
