@@ -30,6 +30,8 @@ interface Node {
   where: number;
   /** What is wanted after it. */
   wanted: Branch[];
+  /** Sequences that it stands for, if it commutes with them: see Branch. */
+  standsFor: Move[][];
   /** How its choices go, and out of how many. */
   choices: number[];
   options: number[];
@@ -164,7 +166,7 @@ export class Dpor implements Search, Driver, Observer {
     const node = this.nodes[this.depth - 1] as Node;
     const step = node.step as Step;
     if (node.choices.length > 0) step.choices = node.choices.slice();
-    node.wanted = takeBranch(node.branches, step);
+    this.takeBranch(node, step);
     const { words } = x.m;
     for (const access of this.open) access.after = words[access.where];
     // a later access of the step to the same word tells what an earlier one left
@@ -213,7 +215,7 @@ export class Dpor implements Search, Driver, Observer {
     const { thread } = node;
     const isMeant = x.isEnabled(thread) && (node.kind === START || (x.kindOf(thread) === node.kind && x.whereOf(thread) === node.where));
     if (isMeant) return thread;
-    node.branches.shift();
+    pass(node);
     if (this.pickWanted(node)) return node.thread;
     this.isVoid = true;
     return STOP;
@@ -222,7 +224,7 @@ export class Dpor implements Search, Driver, Observer {
   private newNode(): Node {
     const parent = this.nodes[this.depth - 1];
     const sleep = parent === undefined || parent.sleep.length === 0 ? [] : parent.sleep.filter((q) => !this.wakes(parent, q));
-    return { sleep, branches: parent?.wanted ?? [], thread: STOP, kind: START, where: 0, wanted: [], choices: [], options: [], step: null, races: [] };
+    return { sleep, branches: parent?.wanted ?? [], thread: STOP, kind: START, where: 0, wanted: [], standsFor: [], choices: [], options: [], step: null, races: [] };
   }
 
   private wakes({ step }: Node, q: Move): boolean {
@@ -235,11 +237,11 @@ export class Dpor implements Search, Driver, Observer {
     while (node.branches.length > 0) {
       const { thread, kind, where } = node.branches[0] as Branch;
       const isMeant = x.isEnabled(thread) && x.kindOf(thread) === kind && x.whereOf(thread) === where;
-      if (isMeant && !node.sleep.some((q) => q.thread === thread)) {
+      if (isMeant && !isAsleep(node, thread)) {
         node.thread = thread;
         return true;
       }
-      node.branches.shift();
+      pass(node);
     }
     return false;
   }
@@ -251,7 +253,7 @@ export class Dpor implements Search, Driver, Observer {
       this.isCut = true;
       return false;
     }
-    const isFit = (t: number): boolean => x.isEnabled(t) && !node.sleep.some((q) => q.thread === t);
+    const isFit = (t: number): boolean => x.isEnabled(t) && !isAsleep(node, t);
     for (let i = 0; i < x.nrThreads; i++) {
       const thread = (Math.max(x.current, 0) + i) % x.nrThreads;
       if (!isFit(thread)) continue;
@@ -300,8 +302,17 @@ export class Dpor implements Search, Driver, Observer {
       if (!happensBefore(first, step)) sequence.push(step);
     }
     sequence.push(second);
-    const node = this.nodes[first.depth] as Node;
-    if (!node.sleep.some((q) => isWeakInitial(q, sequence))) insert(node.branches, sequence);
+    want(this.nodes[first.depth] as Node, sequence);
+  }
+
+  /** The node's step is one that was wanted, or none of them. It is known now what it touches here. */
+  private takeBranch(node: Node, step: Step): void {
+    const at = node.branches.findIndex(({ thread, choices }) => thread === step.thread && isSameChoice(choices, step.choices));
+    const branch = at < 0 ? undefined : node.branches.splice(at, 1)[0];
+    node.wanted = branch?.children ?? [];
+    const { standsFor } = node;
+    if (branch?.standsFor) standsFor.push(...branch.standsFor);
+    for (let i = standsFor.length - 1; i >= 0; i--) if (!isWeakInitial(step, standsFor[i] as Move[])) want(node, standsFor.splice(i, 1)[0] as Move[]);
   }
 
   /** Keeps findings that no earlier crash can have caused. */
@@ -335,13 +346,12 @@ export class Dpor implements Search, Driver, Observer {
       const step = node.step as Step;
       this.histories.remove(step);
       if (advanceChoices(node)) return this.renew(node, step);
-      if (node.branches.length > 0) {
-        node.sleep.push({ thread: step.thread, kind: step.kind, where: step.where, also: step.also, choices: null });
-        node.branches = node.branches.filter((b) => !node.sleep.some((q) => q.thread === b.thread));
-      }
+      if (node.branches.length > 0) node.sleep.push({ thread: step.thread, kind: step.kind, where: step.where, also: step.also, choices: null });
+      while (node.branches.length > 0 && isAsleep(node, (node.branches[0] as Branch).thread)) pass(node);
       const [next] = node.branches;
       if (next !== undefined) {
         node.choices = [];
+        node.standsFor = [];
         return this.renew(node, next);
       }
       this.nodes.pop();
@@ -369,10 +379,19 @@ export class Dpor implements Search, Driver, Observer {
   }
 }
 
-/** What is wanted after a step, of what was wanted before it. */
-function takeBranch(branches: Branch[], step: Step): Branch[] {
-  const at = branches.findIndex(({ thread, choices }) => thread === step.thread && isSameChoice(choices, step.choices));
-  return at < 0 ? [] : (branches.splice(at, 1)[0] as Branch).children;
+/** Notes a sequence to be tried from the node, unless all that could follow it was seen. */
+function want(node: Node, sequence: Move[]): void {
+  if (!node.sleep.some((q) => isWeakInitial(q, sequence))) insert(node.branches, sequence);
+}
+
+/** The first branch of the node leads nowhere new; what it stands for may. */
+function pass(node: Node): void {
+  const branch = node.branches.shift() as Branch;
+  for (const sequence of branch.standsFor ?? []) want(node, sequence);
+}
+
+function isAsleep({ sleep }: Node, thread: number): boolean {
+  return sleep.some((q) => q.thread === thread);
 }
 
 /** The next way in which the choices of the node's step can go; false when all were tried. */

@@ -152,6 +152,12 @@ export class Execution implements Scheduler {
     this.resume(thread);
   }
 
+  /** As if nothing had been run yet: which releases are points is found out again. */
+  forget(): void {
+    this.lockUse.fill(0);
+    this.grew = false;
+  }
+
   /** To be called once when nobody can run any more: deadlock, or the program's own check. */
   conclude(): void {
     this.finish();

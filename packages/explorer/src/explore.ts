@@ -11,15 +11,19 @@ import { LevelSearch } from './level-search.js';
 import type { ExploreOptions, ExploreResult, ExploredFinding, Progress, StrategyName } from './options.js';
 import { validateProgram } from './program.js';
 import type { ExplorableMachine, Program } from './program.js';
-import { Sampling } from './sampling.js';
+import { SCHEDULES_PER_CHUNK, Sampling } from './sampling.js';
 import type { Search } from './search.js';
-import { Stateful } from './stateful.js';
+import { Stateful, TRANSITIONS_PER_ADVANCE } from './stateful.js';
 
+/** After so long the event loop has its turn. */
 const SLICE_MILLIS = 25;
+/** After so many steps another search has its turn: who is through first must not depend on the clock. */
+const TURN_STEPS = 5000;
 /** A search that takes longer is told how long it may become. */
 const ESTIMATE_AFTER_MILLIS = 300;
 const AUTO_MILLIS = 10_000;
-const SAMPLES = 10_000;
+/** Schedules that pct and random draw where nothing bounds them. */
+export const DEFAULT_SCHEDULES = 10_000;
 const DEFAULT_PREEMPTIONS = 2;
 
 /** A search and the execution that it drives. */
@@ -55,6 +59,7 @@ class Exploration {
   /** Take turns; the first that finishes answers. */
   private runners: Runner[] = [];
   private turn = 0;
+  private turnSteps = 0;
   private phase: 'exhaustive' | 'bounded' | 'single' = 'single';
   /** Limits count work, not the time that others take. */
   private readonly cpuStarted = cpuMillis();
@@ -75,21 +80,30 @@ class Exploration {
   /** Searches for a moment. */
   slice(): void {
     const until = performance.now() + SLICE_MILLIS;
-    const runner = this.runners[this.turn++ % this.runners.length] as Runner;
+    const runner = this.runners[this.turn % this.runners.length] as Runner;
     try {
-      while (performance.now() < until && !runner.search.isDone && !this.isEnough(runner)) runner.search.advance();
+      while (performance.now() < until && this.turnSteps < TURN_STEPS && !runner.search.isDone && !this.isEnough(runner)) this.advance(runner);
     } catch (error) {
       this.failed(runner, error);
       return;
     }
+    if (this.turnSteps >= TURN_STEPS) {
+      this.turn++;
+      this.turnSteps = 0;
+    }
     if (this.options.onProgress !== undefined) {
-      if (performance.now() - this.started > ESTIMATE_AFTER_MILLIS) this.size ??= this.estimate();
+      if (this.takesLong() && !this.isLaterPart()) this.size ??= this.estimate();
       this.options.onProgress(this.progress(runner));
     }
     if (this.options.signal?.aborted === true) this.stop(runner, 'interrupted: what follows is what was covered until then');
     else if (this.options.findsAll !== true && runner.search.found.size > 0) this.stop(runner, '');
     else if (runner.search.isDone) this.finished(runner);
     else this.checkLimits(runner);
+  }
+
+  private advance({ x, search }: Runner): void {
+    search.advance();
+    if (this.runners.length > 1) this.turnSteps += search instanceof Stateful ? TRANSITIONS_PER_ADVANCE : x.steps;
   }
 
   result(): ExploreResult {
@@ -106,13 +120,16 @@ class Exploration {
     return {
       strategy: search.strategy, executions: search.executions, blocked: search.blocked, states: search.states, exhaustive: isWhole,
       preemptions: search instanceof LevelSearch && !isWhole && search.proved >= 0 ? search.proved : null,
-      findings, elapsedMs: performance.now() - this.started, estimate: isWhole || search.found.size > 0 ? null : this.size ?? this.estimate(), notes: [...this.notes, ...search.notes()],
+      findings, elapsedMs: performance.now() - this.started, estimate: isWhole || search.found.size > 0 || this.isLaterPart() ? null : this.size ?? this.estimate(), notes: [...this.notes, ...search.notes()],
+      sampled: search instanceof Sampling ? search.sampled() : null,
     };
   }
 
   private begin(strategy: StrategyName): void {
     if (strategy !== 'auto') {
       this.runners = [this.runner(strategy)];
+      // what is outside of the machine sees the same executions in the same order, whenever it is asked
+      if (isSampling(strategy) && !this.isLaterPart()) this.size = this.estimate();
       return;
     }
     this.phase = 'exhaustive';
@@ -125,14 +142,26 @@ class Exploration {
     const x = new Execution(this.program);
     const { limits, options } = this;
     const kind = this.isOpaque || !hasFrames(x) || this.program.localState !== undefined ? 'replay' : 'frames';
-    const seed = options.seed ?? 1;
     switch (strategy) {
       case 'dpor': return { x, search: new Dpor(x, limits) };
       case 'stateful': return { x, search: new Stateful(x, limits, kind) };
       case 'bounded': return { x, search: new LevelSearch(x, limits, kind, { maxPreemptions: this.maxPreemptions() }) };
-      case 'pct': return { x, search: new Sampling(x, limits, { seed, depth: options.depth ?? 3, wholeRuns: options.wholeRuns === true }) };
-      case 'random': return { x, search: new Sampling(x, limits, { seed, depth: 0, wholeRuns: options.wholeRuns === true }) };
+      case 'pct': case 'random': {
+        const { seed = 1, depth = 3, firstSchedule = 0, wholeRuns = false, findsAll = false } = options;
+        return { x, search: new Sampling(x, limits, { seed, depth: strategy === 'pct' ? depth : 0, first: firstSchedule, count: this.maxExecutions(strategy), wholeRuns, findsAll }) };
+      }
     }
+  }
+
+  /** Of a search by this strategy: where it stops without being through. */
+  private maxExecutions(strategy: string): number {
+    const { maxExecutions, maxMillis } = this.options;
+    return maxExecutions ?? (isSampling(strategy) && maxMillis === undefined ? DEFAULT_SCHEDULES : Infinity);
+  }
+
+  /** The first part has said how large the space is. */
+  private isLaterPart(): boolean {
+    return (this.options.firstSchedule ?? 0) >= SCHEDULES_PER_CHUNK;
   }
 
   private isOpaque = false;
@@ -169,7 +198,7 @@ class Exploration {
   }
 
   private isEnough({ search }: Runner): boolean {
-    if (search.executions + search.blocked >= (this.options.maxExecutions ?? (search instanceof Sampling && this.options.maxMillis === undefined ? SAMPLES : Infinity))) return true;
+    if (search.executions + search.blocked >= this.maxExecutions(search.strategy)) return true;
     return this.options.findsAll !== true && search.found.size > 0 && !(search instanceof LevelSearch);
   }
 
@@ -196,8 +225,12 @@ class Exploration {
   private progress({ search }: Runner): Progress {
     return {
       strategy: search.strategy, executions: search.executions, blocked: search.blocked, states: search.states,
-      level: search instanceof LevelSearch ? search.level : null, elapsedMs: performance.now() - this.started, estimate: this.size,
+      level: search instanceof LevelSearch ? search.level : null, elapsedMs: performance.now() - this.started, estimate: this.takesLong() ? this.size : null,
     };
+  }
+
+  private takesLong(): boolean {
+    return performance.now() - this.started > ESTIMATE_AFTER_MILLIS;
   }
 
   private estimate(): Estimate {
@@ -210,8 +243,12 @@ class Exploration {
     if (divergence !== '') this.notes.push(`the program no longer follows the replay string: ${divergence}`);
     else if (!replay.endsWith(`~${digest}`)) this.notes.push('what was observed on the way is not what it was when the string was made: the program has changed');
     const findings: ExploredFinding[] = finding === null ? [] : [{ code: finding.code, message: finding.message, replay, steps: steps.map((step) => stepOf(x, step)), preemptions, isMinimal: false, schedule }];
-    return { strategy: 'replay', executions: 1, blocked: 0, states: 0, exhaustive: false, preemptions: null, findings, elapsedMs: performance.now() - this.started, estimate: null, notes: this.notes };
+    return { strategy: 'replay', executions: 1, blocked: 0, states: 0, exhaustive: false, preemptions: null, findings, elapsedMs: performance.now() - this.started, estimate: null, notes: this.notes, sampled: null };
   }
+}
+
+function isSampling(strategy: string): boolean {
+  return strategy === 'pct' || strategy === 'random';
 }
 
 function bare(code: string, message: string): ExploredFinding {

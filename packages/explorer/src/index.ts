@@ -1,4 +1,4 @@
-export { explore, exploreAsync } from './explore.js';
+export { DEFAULT_SCHEDULES, explore, exploreAsync } from './explore.js';
 export type { ExploreOptions, ExploreResult, ExploredFinding, ExploredStep, Progress, StrategyName } from './options.js';
 export type { ExplorableMachine, Program, Report, Thread } from './program.js';
 export { MAX_THREADS } from './program.js';
@@ -11,7 +11,8 @@ export type { Driver, Observer, RawFinding } from './execution.js';
 export { Dpor } from './dpor.js';
 export { Stateful } from './stateful.js';
 export { LevelSearch } from './level-search.js';
-export { Sampling } from './sampling.js';
+export { SCHEDULES_PER_CHUNK, Sampling, riskOf } from './sampling.js';
+export type { Sampled } from './sampling.js';
 export { hasFrames } from './cursor.js';
 export { auditSteps } from './audit-steps.js';
 export type { StepAudit } from './audit-steps.js';

@@ -21,7 +21,7 @@ export interface Minimal {
 export interface MinimiseOptions extends Limits {
   /** States that the proof may take. */
   readonly maxStates: number;
-  /** Of this process's work. */
+  /** Of this thread's work. */
   readonly maxMillis: number;
 }
 

@@ -1,6 +1,7 @@
 /** What an exploration is asked for, and what it answers. */
 import type { Finding, FindingStep } from '@mmun/include';
 import type { Estimate } from './estimate.js';
+import type { Sampled } from './sampling.js';
 import type { Schedule } from './search.js';
 
 export type StrategyName = 'auto' | 'dpor' | 'stateful' | 'bounded' | 'pct' | 'random';
@@ -17,6 +18,8 @@ export interface ExploreOptions {
   /** Steps of one execution; left out: 10,000. What is longer must end under a fair schedule, or is a livelock. */
   readonly maxSteps?: number;
   readonly seed?: number;
+  /** Of pct and random: the number of the first schedule, a multiple of SCHEDULES_PER_CHUNK. So many more follow as `maxExecutions` says. */
+  readonly firstSchedule?: number;
   /** Depth of the bugs that pct looks for; left out: 3. */
   readonly depth?: number;
   /** Something outside of the machine follows every execution from its first step on: pct and random begin each with the starts of the threads. */
@@ -83,4 +86,6 @@ export interface ExploreResult {
   readonly elapsedMs: number;
   readonly estimate: Estimate | null;
   readonly notes: readonly string[];
+  /** Of pct and random: what the risk in the notes follows from; null for others. */
+  readonly sampled: Sampled | null;
 }

@@ -6,8 +6,9 @@ export class Rng {
   private c: number;
   private d: number;
 
-  constructor(seed: number) {
-    let state = seed >>> 0;
+  /** @param stream of one seed there are 2^32 sources, each different; source 0 is the seed itself */
+  constructor(seed: number, stream = 0) {
+    let state = (seed ^ scatter(stream)) >>> 0;
     const next = (): number => {
       state = (state + 0x9e3779b9) >>> 0;
       let z = state;
@@ -44,4 +45,12 @@ export class Rng {
   unit(): number {
     return (this.bits() >>> 0) / 4294967296;
   }
+}
+
+/** One to one, and 0 stays 0. */
+function scatter(n: number): number {
+  let z = n | 0;
+  z = imul(z ^ (z >>> 16), 0x85ebca6b);
+  z = imul(z ^ (z >>> 13), 0xc2b2ae35);
+  return z ^ (z >>> 16);
 }

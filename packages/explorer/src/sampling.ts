@@ -16,12 +16,45 @@ import type { AtEnd, ChoicesAt, Found, Limits, Search } from './search.js';
 
 const { clz32 } = Math;
 
+/**
+ * So many in a row come out of one random source and know nothing of those before: what schedule n is follows from the seed and n
+ * alone, so that parts of a search can be made apart, in any order.
+ */
+export const SCHEDULES_PER_CHUNK = 1024;
+
 export interface SamplingOptions {
   readonly seed: number;
+  /** Number of the first schedule, a multiple of SCHEDULES_PER_CHUNK; left out: 0. */
+  readonly first?: number;
+  /** Schedules in all; left out: no bound. */
+  readonly count?: number;
+  /** Go on after the first finding. */
+  readonly findsAll?: boolean;
   /** Depth of bugs looked for by pct; 0: random. */
   readonly depth: number;
   /** Each run begins with the starts of the threads; left out: they are run once, where tasks can be copied. */
   readonly wholeRuns?: boolean;
+}
+
+/** What the risk that is left follows from. */
+export interface Sampled {
+  readonly strategy: 'pct' | 'random';
+  readonly executions: number;
+  /** Depth of bugs looked for by pct; 0: random. */
+  readonly depth: number;
+  readonly nrThreads: number;
+  /** Steps of the longest run. */
+  readonly longest: number;
+  /** Runs of pct that only showed how long one is: the first of each chunk. */
+  readonly measuring: number;
+}
+
+/** How much is left unknown, in a sentence. */
+export function riskOf({ executions, depth, nrThreads, longest, measuring }: Sampled): string {
+  if (depth === 0) return `a bug that one schedule in ${Math.max(Math.floor(executions / 3), 1)} shows would have been found with 95 % probability`;
+  const each = 1 / (nrThreads * longest ** (depth - 1));
+  const risk = Math.exp((executions - measuring) * Math.log1p(-each));
+  return `a bug of depth ${depth} (${nrThreads} threads, ${longest} steps) was missed with at most ${(risk * 100).toPrecision(3)} % probability`;
 }
 
 const EXECUTIONS_PER_ADVANCE = 64;
@@ -44,47 +77,56 @@ export class Sampling implements Search, Driver {
   private readonly limits: Limits;
   private readonly depth: number;
   private readonly atEnd: AtEnd | null;
-  private readonly rng: Rng;
+  private readonly options: SamplingOptions;
+  private rng: Rng;
   /** Of the present run, thread by step. */
   private trace: Uint8Array = new Uint8Array(FIRST_STEPS);
   private traced = 0;
   private readonly choices: { at: number; options: number[] }[] = [];
   private readonly priority: Int32Array;
   private readonly changeAt: Int32Array;
-  /** Steps of the longest run so far. */
+  /** Steps of the longest run so far, of the chunk and of all. */
   private longest = 1;
+  private longestOfAll = 1;
+  private measuring = 0;
   private lowest = 0;
   /** undefined: not known yet */
   private started: Started | null | undefined;
 
-  constructor(x: Execution, limits: Limits, { seed, depth, wholeRuns = false }: SamplingOptions, atEnd: AtEnd | null = null) {
+  constructor(x: Execution, limits: Limits, options: SamplingOptions, atEnd: AtEnd | null = null) {
+    const { seed, depth, first = 0 } = options;
+    if (first % SCHEDULES_PER_CHUNK !== 0) throw new RangeError(`schedule ${first} is not the first of its chunk: expected a multiple of ${SCHEDULES_PER_CHUNK}`);
     this.x = x;
     this.limits = limits;
     this.depth = depth;
     this.atEnd = atEnd;
-    this.started = wholeRuns ? null : undefined;
+    this.options = options;
     this.rng = new Rng(seed);
     this.priority = new Int32Array(x.nrThreads);
     this.changeAt = new Int32Array(Math.max(depth - 1, 0));
   }
 
-  get strategy(): string {
+  get strategy(): 'pct' | 'random' {
     return this.depth > 0 ? 'pct' : 'random';
   }
 
   advance(): void {
-    for (let i = 0; i < EXECUTIONS_PER_ADVANCE; i++) this.one();
+    const { count = Infinity, findsAll = false } = this.options;
+    const end = Math.min(this.executions + EXECUTIONS_PER_ADVANCE, count);
+    while (this.executions < end && (findsAll || this.found.size === 0)) this.one();
   }
 
   /** One run. */
   one(): void {
     const { x } = this;
+    if (this.executions % SCHEDULES_PER_CHUNK === 0) this.beginChunk();
     this.traced = 0;
     if (this.choices.length > 0) this.choices.length = 0;
     if (this.depth > 0) this.shuffle();
     x.run(this, this.started ??= this.started === undefined ? startAll(x) : null);
     this.executions++;
     if (x.steps > this.longest) this.longest = Math.min(x.steps, this.limits.maxSteps);
+    if (this.longest > this.longestOfAll) this.longestOfAll = this.longest;
     if (x.findings.length === 0 && x.isRunning()) {
       this.cut++;
       x.findings.push(livelock(x.steps, { threads: [], choices: [] }));
@@ -94,12 +136,12 @@ export class Sampling implements Search, Driver {
   }
 
   notes(): string[] {
-    const n = Math.max(this.executions, 1);
-    if (this.depth === 0) return [`a bug that one schedule in ${Math.max(Math.floor(n / 3), 1)} shows would have been found with 95 % probability`];
-    const { nrThreads } = this.x;
-    const each = 1 / (nrThreads * this.longest ** (this.depth - 1));
-    const risk = Math.exp(n * Math.log1p(-each));
-    return [`a bug of depth ${this.depth} (${nrThreads} threads, ${this.longest} steps) was missed with at most ${(risk * 100).toPrecision(3)} % probability`];
+    return [riskOf(this.sampled())];
+  }
+
+  sampled(): Sampled {
+    const { strategy, executions, depth, measuring, longestOfAll, x } = this;
+    return { strategy, executions, depth, nrThreads: x.nrThreads, longest: longestOfAll, measuring };
   }
 
   pick(x: Execution): number {
@@ -118,6 +160,15 @@ export class Sampling implements Search, Driver {
     if (last?.at === at) last.options.push(option);
     else this.choices.push({ at, options: [option] });
     return option;
+  }
+
+  private beginChunk(): void {
+    const { seed, first = 0, wholeRuns = false } = this.options;
+    this.x.forget();
+    this.rng = new Rng(seed, (first + this.executions) / SCHEDULES_PER_CHUNK);
+    this.longest = 1;
+    this.started = wholeRuns ? null : undefined;
+    if (this.depth > 0) this.measuring++;
   }
 
   private anyone(x: Execution): number {

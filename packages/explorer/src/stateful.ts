@@ -40,7 +40,7 @@ interface Entry {
 const ON_PATH = 0x8000;
 const SLEEPERS = 0x7fff;
 const MAX_THREADS = 15;
-const TRANSITIONS_PER_ADVANCE = 500;
+export const TRANSITIONS_PER_ADVANCE = 500;
 
 export class Stateful implements Search {
   readonly strategy = 'stateful';

@@ -14,6 +14,11 @@ export interface Move extends Footprint {
 
 export interface Branch extends Move {
   readonly children: Branch[];
+  /**
+   * Of a step that was moved before another: what it touches there is not known until it is taken, and it has no children until then.
+   * Sequences that it stands for if it commutes with them as it did where it was seen; null where it was seen with the same past.
+   */
+  readonly standsFor: Move[][] | null;
 }
 
 /** `move` can come first in a sequence that is equivalent to `sequence`, or to one that extends it. */
@@ -25,18 +30,24 @@ export function isWeakInitial(move: Move, sequence: readonly Move[]): boolean {
   return true;
 }
 
-/** Adds a sequence unless the tree has an equivalent of it or of its beginning. @param rest the sequence, which is used up */
+/** Adds a sequence, the last step of which was moved, unless the tree has an equivalent of it or of its beginning. @param rest the sequence, which is used up */
 export function insert(tree: Branch[], rest: Move[]): void {
+  const moved = rest.at(-1);
   let children = tree;
   for (;;) {
     const branch = children.find((b) => isWeakInitial(b, rest));
     if (branch === undefined) break;
+    if (branch.standsFor !== null) {
+      if (branch.thread !== rest[0]?.thread) branch.standsFor.push(rest);
+      return;
+    }
     removeFirst(rest, branch.thread);
     if (branch.children.length === 0 || rest.length === 0) return;
     children = branch.children;
   }
-  for (const { thread, kind, where, also, choices } of rest) {
-    const branch: Branch = { thread, kind, where, also, choices, children: [] };
+  for (const move of rest) {
+    const { thread, kind, where, also, choices } = move;
+    const branch: Branch = { thread, kind, where, also, choices, children: [], standsFor: move === moved ? [] : null };
     children.push(branch);
     children = branch.children;
   }

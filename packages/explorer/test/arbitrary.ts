@@ -9,7 +9,7 @@ const value = fc.nat({ max: 2 });
 const leaf: fc.Arbitrary<Op> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('add' as const, 'set' as const), word, value }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), word, value }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('read' as const, 'unless' as const), word }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('read' as const, 'unless' as const, 'reach' as const, 'mark' as const), word }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('choose' as const), word: fc.constant(0) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('expect' as const), word, value: fc.integer({ min: 1, max: 4 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('yield' as const, 'sync' as const, 'call' as const, 'seqRead' as const) }) },

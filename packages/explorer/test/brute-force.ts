@@ -1,7 +1,8 @@
 /** Every interleaving, one after the other, with no cleverness at all: what the searches are compared with. */
-import { ACQUIRE_SHARED, CALL, READ, RELEASE_SHARED, WAIT, YIELD } from '@mmun/include';
+import { ACQUIRE_SHARED, CALL, READ, RELEASE, RELEASE_SHARED, WAIT, YIELD } from '@mmun/include';
+import type { PointKind, Where } from '@mmun/include';
 import { Execution, STOP } from '../src/index.js';
-import type { Driver, Program } from '../src/index.js';
+import type { Driver, Observer, Program } from '../src/index.js';
 
 export interface BruteForce {
   /** Final states of executions without a finding. */
@@ -21,7 +22,7 @@ export interface BruteForceOptions {
   readonly maxPreemptions?: number;
 }
 
-class Driven implements Driver {
+class Driven implements Driver, Observer {
   readonly path: Decision[] = [];
   at = 0;
   preemptions = 0;
@@ -50,13 +51,27 @@ class Driven implements Driver {
     const options = isFree || this.preemptions < this.maxPreemptions ? enabled : [x.current];
     const next = this.decide(options);
     if (!isFree && next !== x.current) this.preemptions++;
+    this.accesses.push(STEP, OWN, next);
     if (x.kindOf(next) !== YIELD) this.accesses.push(x.whereOf(next), groupOf(x.kindOf(next)), next);
     return next;
   }
 
+  began(): void {
+    // pick knows
+  }
+
+  /** What else the step touches; leaving a lock is a step of its own here. */
+  touched(x: Execution, kind: PointKind, where: Where): void {
+    if (kind !== RELEASE && kind !== RELEASE_SHARED) this.accesses.push(where, groupOf(kind), x.current);
+  }
+
+  ended(): void {
+    // the next pick knows
+  }
+
   choose(_x: Execution, nrOptions: number): number {
     const option = this.decide([...Array(nrOptions).keys()]);
-    this.accesses.push(-1, OWN, option);
+    this.accesses.push(CHOICE, OWN, option);
     return option;
   }
 
@@ -78,6 +93,9 @@ class Driven implements Driver {
   }
 }
 
+/** In the place of a word: what follows is another step; a choice. */
+const STEP = -2;
+const CHOICE = -1;
 const OWN = 0;
 const LOOK = 1;
 const SHARE = 2;
@@ -100,8 +118,8 @@ function orderingOf(accesses: readonly number[]): string {
   let choices = '';
   for (let i = 0; i < accesses.length; i += 3) {
     const [where, group, thread] = [accesses[i] as number, accesses[i + 1] as number, accesses[i + 2] as number];
-    if (where === -1) { choices += thread; continue; }
-    ordinals[thread] = (ordinals[thread] ?? 0) + 1;
+    if (where === CHOICE) { choices += thread; continue; }
+    if (where === STEP) { ordinals[thread] = (ordinals[thread] ?? 0) + 1; continue; }
     const word = words.get(where) ?? { text: '', group: OWN, members: [] };
     words.set(where, word);
     if (group === OWN || word.group !== group) close(word);
@@ -122,6 +140,7 @@ function close(word: { text: string; group: number; members: number[] }): void {
 export function bruteForce(program: Program<never>, { limit, maxPreemptions = Infinity }: BruteForceOptions): BruteForce {
   const x = new Execution(program);
   const driver = new Driven(maxPreemptions);
+  x.observer = driver;
   const states = new Set<string>();
   const codes = new Set<string>();
   const orderings = new Set<string>();

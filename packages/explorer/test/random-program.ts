@@ -6,15 +6,15 @@ import type { Table } from '@mmun/lib';
 import {
   callRcu, downRead, downReadTrylock, downWrite, downWriteTrylock, downgradeWrite, mutexAt, mutexLock, mutexTrylock, mutexUnlock, point, pointUntil, rcuDoBatch, rcuReadLock,
   rcuReadUnlock, readSeqcountBegin, readSeqcountRetry, registerRcuCallback, reserveLocking, reserveRcu, runToCompletion, rwsemAt, seqcountAt, setCurrent, spinLock, spinTrylock, spinUnlock,
-  spinlockAt, synchronizeRcu, upRead, upWrite, viewLocking, viewRcu, writeSeqcountBegin, writeSeqcountEnd,
+  spinlockAt, synchronizeRcu, touch, upRead, upWrite, viewLocking, viewRcu, writeSeqcountBegin, writeSeqcountEnd,
 } from '@mmun/locking';
 import type { LockingMachine, RcuMachine } from '@mmun/locking';
 import type { Program, Thread } from '../src/index.js';
 
-/** `add` and `read` are atomic; `plain` needs the lock around it. */
+/** `add` and `read` are atomic; `plain` needs the lock around it. `reach` and `mark` look at or change the other word in the step that finds this one to be 0. */
 export type Op =
   | { readonly do: 'add' | 'set' | 'wait'; readonly word: number; readonly value: number }
-  | { readonly do: 'read' | 'choose' | 'unless'; readonly word: number }
+  | { readonly do: 'read' | 'choose' | 'unless' | 'reach' | 'mark'; readonly word: number }
   | { readonly do: 'yield' | 'sync' | 'call' | 'seqWrite' | 'seqRead' }
   | { readonly do: 'expect'; readonly word: number; readonly value: number }
   | { readonly do: 'spin' | 'spinTry' | 'mutex' | 'mutexTry' | 'down' | 'downTry' | 'downRead' | 'downReadTry' | 'downgrade' | 'rcu'; readonly lock: number; readonly body: readonly Op[] };
@@ -86,6 +86,14 @@ function* runOp(m: RandomMachine, op: Op, local: number): Task<Step, number> {
       yield* point(m, WRITE, whereOf(m.cells.word, 1 - op.word));
       m.cells.word[1 - op.word] += 4;
       return observe(local, 7);
+    }
+    case 'reach': case 'mark': {
+      yield* point(m, READ, whereOf(m.cells.word, op.word));
+      if (m.cells.word[op.word] !== 0) return observe(local, 5);
+      const other = 1 - op.word;
+      touch(m, op.do === 'mark' ? WRITE : READ, whereOf(m.cells.word, other));
+      if (op.do === 'mark') m.cells.word[other] = m.cells.word[other] * 2 + 8;
+      return observe(local, m.cells.word[other]);
     }
     case 'expect': {
       yield* point(m, READ, whereOf(m.cells.word, op.word));

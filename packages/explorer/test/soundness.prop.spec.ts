@@ -62,6 +62,9 @@ const ONCE_WRONG: [Threads][] = [
   [[[{ do: 'spin', lock: 0, body: [{ do: 'expect', word: 0, value: 1 }] }], [{ do: 'choose', word: 0 }], [{ do: 'call' }]]],
   // whether a release is a step must not show in the digest of a replay string
   [[[{ do: 'spin', lock: 1, body: [] }, { do: 'spin', lock: 0, body: [{ do: 'spin', lock: 0, body: [] }] }], [{ do: 'add', word: 0, value: 0 }, { do: 'spinTry', lock: 1, body: [] }]]],
+  // what a step touches is known when it has been taken: before another step it may touch more
+  [[[{ do: 'set', word: 0, value: 1 }, { do: 'spin', lock: 0, body: [] }], [{ do: 'spin', lock: 0, body: [{ do: 'set', word: 1, value: 1 }] }], [{ do: 'reach', word: 0 }]]],
+  [[[{ do: 'spin', lock: 0, body: [{ do: 'set', word: 1, value: 1 }] }], [{ do: 'set', word: 0, value: 1 }, { do: 'spin', lock: 0, body: [] }], [{ do: 'reach', word: 0 }]]],
 ];
 
 /** Runs the property on programs that are small enough for brute force. */
