@@ -163,12 +163,7 @@ function* mapArea(x: Xpmem, att: number, tg: number): Task<MaySleep, number> {
 export function* detach(x: Xpmem, att: number): Task<MaySleep, number> {
   if (!poolIsLive(x.attPool, att)) return -EINVAL;
   const seg = x.att.seg[att];
-  const lock = mutexOf(x, seg);
-  yield* x.s.mutexLock(lock);
-  unlinkAtt(x, att);
-  const isLast = x.seg.atts[seg] === 0;
-  yield* x.s.mutexUnlock(lock);
-  yield* endAtt(x, att);
+  const isLast = yield* endAtt(x, att);
   if (isLast) yield* recallOwn(x, x.seg.tg[seg], x.seg.start[seg], x.seg.end[seg], BY_US, 0);
   if (x.seg.orphans[seg] !== 0) yield* retryOrphans(x, seg);
   freeAtt(x, att);
@@ -176,21 +171,35 @@ export function* detach(x: Xpmem, att: number): Task<MaySleep, number> {
   return 0;
 }
 
-/** What the other side has of it goes. A recall that counts on this attachment for an answer gets one. @holds it is off the list */
-function* endAtt(x: Xpmem, att: number): Task<MaySleep> {
-  if (x.att.kind[att] === ATT_REMOTE) {
-    yield* remoteZap(x, att, 0 as Vaddr, ALL as Vaddr);
-    yield* x.s.flushWorkqueue();
-    return;
-  }
+/**
+ * The view goes, and only then it is off the list: a recall that does not see it lets the pages go. One that counts on this
+ * attachment for an answer gets it.
+ * @context process, no lock held; no fault of this attachment is under way @returns whether it was the last of its segment
+ */
+function* endAtt(x: Xpmem, att: number): Task<MaySleep, boolean> {
+  const isRemote = x.att.kind[att] === ATT_REMOTE;
+  if (isRemote) yield* remoteZap(x, att, 0 as Vaddr, ALL as Vaddr);
+  else yield* unmapArea(x, att);
+  const seg = x.att.seg[att];
+  const lock = mutexOf(x, seg);
+  yield* x.s.mutexLock(lock);
+  hlistDel(x.words, x.att, att);
+  x.permit.nrAtts[x.att.permit[att]] -= 1;
+  const isLast = x.seg.atts[seg] === 0;
+  yield* x.s.mutexUnlock(lock);
+  if (isRemote) yield* x.s.flushWorkqueue();
+  else yield* closeTg(x, x.att.tg[att]);
+  return isLast;
+}
+
+/** A process that has ended uses its area no more. */
+function* unmapArea(x: Xpmem, att: number): Task<MaySleep> {
   const tg = x.att.tg[att];
   const mm = x.tg.mm[tg] as Mm;
-  if (yield* x.s.mmgetNotZero(mm)) {
-    const seg = x.att.seg[att];
-    yield* x.s.vmMunmapPfn(mm, x.att.at[att] as Vaddr, x.seg.end[seg] - x.seg.start[seg], x.tg.mn[tg]);
-    yield* x.s.mmput(mm);
-  }
-  yield* closeTg(x, tg);
+  if (!(yield* x.s.mmgetNotZero(mm))) return;
+  const seg = x.att.seg[att];
+  yield* x.s.vmMunmapPfn(mm, x.att.at[att] as Vaddr, x.seg.end[seg] - x.seg.start[seg], x.tg.mn[tg]);
+  yield* x.s.mmput(mm);
 }
 
 function newTg(x: Xpmem, mm: Mm): number {
@@ -239,12 +248,6 @@ function* linkAtt(x: Xpmem, att: number): Task<MaySleep> {
   yield* x.s.mutexUnlock(lock);
 }
 
-/** @locks seg.mutex */
-function unlinkAtt(x: Xpmem, att: number): void {
-  hlistDel(x.words, x.att, att);
-  x.permit.nrAtts[x.att.permit[att]] -= 1;
-}
-
 /** Whoever still names it finds nothing. */
 function freeAtt(x: Xpmem, att: number): void {
   const tg = x.seg.tg[x.att.seg[att]];
@@ -265,10 +268,6 @@ function* freeIfUnused(x: Xpmem, seg: number): Task<MaySleep> {
 /** @holds no fault can enter it; permits and attachments go with it */
 function* freeSegment(x: Xpmem, seg: number): Task<MaySleep> {
   for (let att = x.seg.atts[seg]; att !== 0; att = x.seg.atts[seg]) {
-    const lock = mutexOf(x, seg);
-    yield* x.s.mutexLock(lock);
-    unlinkAtt(x, att);
-    yield* x.s.mutexUnlock(lock);
     yield* endAtt(x, att);
     freeAtt(x, att);
   }

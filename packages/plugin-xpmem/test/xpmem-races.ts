@@ -137,6 +137,10 @@ const shapes: readonly Race[] = [
   race<Shared>('detach-recall', unpinBeforeZap, (t) => { const page = twoViews(t); t.dev.read(page.a, page.id); return page; }, {
     cpu0: (t, { a }) => t.munmap(a), dev0: (t, { id }) => driverOf(t).detach(id), ...worker,
   }),
+  // who detaches may have a CPU that still uses the view
+  race<Shared>('detach-access', unpinBeforeZap, (t) => { const page = twoViews(t); t.dev.read(page.a, page.id); return page; }, {
+    cpu0: (t, { a }) => t.munmap(a), dev0: (t, { id }) => driverOf(t).detach(id), dev1: (t, { a, id }) => t.dev.access(a, false, id),
+  }),
   race<Page>('close-recall', unpinBeforeZap, (t) => { const page = onePage(t); t.dev.read(page.a); return page; }, {
     cpu0: (t, { a }) => t.munmap(a), dev0: (t) => t.dev.close(), ...worker,
   }),
@@ -165,6 +169,10 @@ const shapes: readonly Race[] = [
     },
   }),
   race<Shared>('area-detach', unpinBeforeZap, (t) => areaThere(t, true), { cpu0: (t, { a }) => t.munmap(a), dev0: (t, { id }) => driverOf(t).detach(id) }),
+  // the page may be seen for as long as detach holds the area's mmap_sem, and is pinned until then
+  race<Shared>('area-detach-read', unpinBeforeZap, (t) => areaThere(t, true), {
+    cpu0: (t, page) => seenThere(t, page, () => t.munmap(page.a)), cpu1: { run: (t, { there }) => t.read(there), as: ({ other }) => other }, dev0: (t, page) => seenThere(t, page, () => driverOf(t).detach(page.id)),
+  }),
   race<Shared>('area-owner-exits', unpinBeforeZap, (t) => areaThere(t, true), {
     cpu0: (t, page) => seenThere(t, page, () => t.exit()), cpu1: { run: (t, { there }) => t.read(there), as: ({ other }) => other },
   }),

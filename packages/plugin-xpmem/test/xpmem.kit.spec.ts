@@ -13,12 +13,12 @@ const check = (id: string, variant: 'buggy' | 'fixed'): Promise<CheckReport> => 
 /** Where threads meet at locks alone, orderings are fewer than states. */
 const DPOR = /exit-(read|write)|fork-read|detach-recall|unpin|ignores|inclusive|area-munmap|area-owner/;
 
-const CLEAN = ['xpmem-munmap-read-kworker', 'xpmem-reclaim-read', 'xpmem-exit-read-kworker', 'warm-munmap', 'detach-recall', 'remove-attached', 'area-munmap'];
+const CLEAN = ['xpmem-munmap-read-kworker', 'xpmem-reclaim-read', 'xpmem-exit-read-kworker', 'warm-munmap', 'detach-access', 'remove-attached', 'area-munmap'];
 const CALLS = ['munmap', 'mprotect', 'dontneed', 'cow', 'exit', 'fork', 'mremap', 'reclaim', 'truncate', 'unregister'];
 /** With and without a worker thread: without one, who waits for an answer makes it. */
 const MORE: readonly string[] = [
   ...CALLS.flatMap((call) => ['read', 'write', 'read-kworker', 'write-kworker'].map((how) => `xpmem-${call}-${how}`)),
-  'two-recalls', 'two-partitions', 'close-recall', 'close-fault', 'remove-recall', 'exit-close', 'area-fault', 'area-detach', 'area-owner-exits', 'area-other-exits', 'area-both-exit',
+  'two-recalls', 'two-partitions', 'detach-recall', 'close-recall', 'close-fault', 'remove-recall', 'exit-close', 'area-fault', 'area-detach', 'area-detach-read', 'area-owner-exits', 'area-other-exits', 'area-both-exit',
   'only-range-end', 'unpin-before-zap', 'other-mutex', 'ignores-others', 'inclusive-overlap', 'mutex-over-gup', 'forced-under-v5',
 ];
 

@@ -73,6 +73,12 @@ describe('a replay', () => {
     expect(machine.inodes[1]).toMatchObject({ kind: 'regular', major: 0xfe, minor: 1, ino: 55, thpAligned: true });
   });
 
+  it('takes a stack that was shown before its move for no mapping of its own', async () => {
+    const born = 'sh 7/7 1700000000.000011500: PERF_RECORD_MMAP2 7/7: [0x7fffffffe000(0x1000) @ 0x7fffffffe000 00:00 0 0]: rwxp //anon\n';
+    const { result } = await replay({ ...WHOLE, 'events.perf': PERF.replace(/^(sh.*\[stack\]\n)/m, `${born}$1`) });
+    expect(result.processes[0]?.maps).toEqual({ compared: true, equal: true, firstDifference: null });
+  });
+
   it('counts a wrong address, and then follows the recording', async () => {
     const { result } = await replay(WHOLE, { shiftBytes: 0x10000 });
     expect(result.isEqual).toBe(false);

@@ -27,14 +27,16 @@ export interface ExecSources {
 export function execLayout(exec: ExecEffect, sources: ExecSources): ExecLayout | null {
   const stack = exec.rows.find((row) => row.name === '[stack]');
   if (stack === undefined) return null;
+  // A stack whose protection is changed (PT_GNU_STACK with X) is shown once more, nameless, where it was born. setup_arg_pages()
+  const rows = exec.rows.slice(exec.rows.indexOf(stack));
   const stackEnd = stack.startVaddr + stack.lenBytes;
   const { stat } = sources;
   const fits = stat !== null && stat.startStack >= stack.startVaddr && stat.startStack < stackEnd;
-  const program = exec.rows.find((row) => isFile(row))?.name ?? '';
+  const program = rows.find((row) => isFile(row))?.name ?? '';
   return {
-    rows: exec.rows.map((row, index) => execRow(row, exec.rows.slice(0, index), exec.rows, sources)),
-    mmapBase: mmapBase(exec.rows, program) as Vaddr,
-    startBrk: (fits && stat.startBrk > 0 ? stat.startBrk : exec.firstBrk ?? programEnd(exec.rows, program)) as Vaddr,
+    rows: rows.map((row, index) => execRow(row, rows.slice(0, index), rows, sources)),
+    mmapBase: mmapBase(rows, program) as Vaddr,
+    startBrk: (fits && stat.startBrk > 0 ? stat.startBrk : exec.firstBrk ?? programEnd(rows, program)) as Vaddr,
     startStack: (fits ? stat.startStack : stackEnd - PAGE_SIZE) as Vaddr,
     argStart: (fits && stat.argStart > 0 ? stat.argStart : stackEnd - PAGE_SIZE) as Vaddr,
   };
