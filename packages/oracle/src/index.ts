@@ -1,4 +1,4 @@
-export { Oracle } from './oracle.js';
+export { Oracle, standing } from './oracle.js';
 export type { Booted } from './oracle.js';
 export { CODES, codeOf, isCode } from './codes.js';
 export type { Code } from './codes.js';
@@ -8,6 +8,7 @@ export type { CallName } from './calls.js';
 export { discardFilePages } from './files.js';
 export type { WatchedObjects } from './objects.js';
 export { LockGraph } from './lock-graph.js';
+export type { OrderSeen } from './lock-graph.js';
 export { ghostTables } from './ghost.js';
 export { tapScheduler } from './tap.js';
 export type { Listener } from './tap.js';

@@ -10,12 +10,12 @@ export interface OrderSeen {
   readonly held: string;
   readonly taken: string;
   readonly thread: string;
+  /** Held whenever this order was seen, and by one thread at a time. */
+  readonly gates: readonly string[];
 }
 
 interface Edge extends OrderSeen {
   readonly to: string;
-  /** Held whenever this order was seen. */
-  readonly gates: readonly string[];
 }
 
 export class LockGraph {
@@ -23,6 +23,8 @@ export class LockGraph {
   /** By pair of words: the gates under which the one was always waited for while the other was held. */
   private readonly gatesOf: Map<number, readonly Where[]> = new Map();
   private readonly nameOf: (where: Where) => string;
+  /** All that changed the graph, in turn: `see` makes another one of it that knows as much. */
+  readonly orders: OrderSeen[] = [];
   /** One circle for each set of classes. */
   readonly circles: Map<string, readonly OrderSeen[]> = new Map();
 
@@ -42,12 +44,14 @@ export class LockGraph {
       const left = known === undefined ? gates : known.filter((gate) => gates.includes(gate));
       if (known?.length === left.length) continue;
       this.gatesOf.set(key, left);
-      this.add(this.nameOf(other), this.nameOf(lock), left.filter((gate) => gate !== other).map((gate) => this.nameOf(gate)), thread());
+      this.see({ held: this.nameOf(other), taken: this.nameOf(lock), gates: left.filter((gate) => gate !== other).map((gate) => this.nameOf(gate)), thread: thread() });
     }
   }
 
   /** `ptl[3]` and `ptl[4]` in one nesting are two locks; everywhere else they are one class. */
-  private add(held: string, taken: string, gates: readonly string[], thread: string): void {
+  see(order: OrderSeen): void {
+    this.orders.push(order);
+    const { held, taken, gates, thread } = order;
     const isOneClass = classOfLock(held) === classOfLock(taken);
     const from = isOneClass ? held : classOfLock(held);
     const to = isOneClass ? taken : classOfLock(taken);

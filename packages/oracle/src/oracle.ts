@@ -90,12 +90,9 @@ export class Oracle<M extends WatchedMachine> {
     for (const { code, message } of this.image.checkMachine(m)) report({ code: codeOf(code), message });
   }
 
-  /** What all executions together have shown; no single schedule is needed to believe it. */
-  standing(): Finding[] {
-    return [...this.locks.circles.values()].map((circle) => {
-      const { code, message } = lockCircle([...circle.map(({ held }) => held), circle[0]?.held ?? '']);
-      return { code, message, replay: '', steps: circle.map(stepOfOrder) };
-    });
+  /** In which order locks were taken, over all executions: `standing` says what follows. */
+  orders(): readonly OrderSeen[] {
+    return this.locks.orders;
   }
 
   /** An address space that no thread is in any more has users that nobody can be. */
@@ -122,6 +119,19 @@ export class Oracle<M extends WatchedMachine> {
     const found = m.bootConfig.tlbEntries === 0 ? this.image.primaryTranslation(m, mm, address) : this.image.tlbTranslation(m, cpu, mm, address);
     return { who: `cpu ${cpu}`, mm, address, pfn: Math.floor(found / 2) as never, isWrite };
   }
+}
+
+/**
+ * What all executions together have shown; no single schedule is needed to believe it.
+ * @param orders of one search, or of several, one after the other: together they may show what none does
+ */
+export function standing(orders: readonly OrderSeen[]): Finding[] {
+  const locks = new LockGraph(String);
+  for (const order of orders) locks.see(order);
+  return [...locks.circles.values()].map((circle) => {
+    const { code, message } = lockCircle([...circle.map(({ held }) => held), circle[0]?.held ?? '']);
+    return { code, message, replay: '', steps: circle.map(stepOfOrder) };
+  });
 }
 
 function stepOfOrder({ thread, held, taken }: OrderSeen): Finding['steps'][number] {

@@ -1,9 +1,9 @@
 /** One race, explored and explained: what `mmun check` prints, and what the table of `mmun races` is made of. */
-import { explore, exploreAsync } from '@mmun/explorer';
-import type { ExploreOptions, ExploreResult, ExploredFinding } from '@mmun/explorer';
+import { explore, exploreAsync, riskOf } from '@mmun/explorer';
+import type { ExploreOptions, ExploreResult, ExploredFinding, Sampled } from '@mmun/explorer';
 import type { Finding, FindingStep } from '@mmun/include';
-import { codeOf, explainFinding } from '@mmun/oracle';
-import type { Moment } from '@mmun/oracle';
+import { codeOf, explainFinding, standing } from '@mmun/oracle';
+import type { Moment, OrderSeen } from '@mmun/oracle';
 import { settleParameters } from './checkable.js';
 import type { Checkable, Subject } from './checkable.js';
 import type { Parameters } from './race-context.js';
@@ -16,6 +16,8 @@ export interface CheckOptions extends Omit<ExploreOptions, 'replay'> {
   readonly replay?: string;
   /** Findings bring what the machine looked like between their steps. */
   readonly wantsScenes?: boolean;
+  /** The report brings what `joinReports` needs to make one of several. */
+  readonly isPart?: boolean;
 }
 
 /** The machine between two steps, as a page draws it. */
@@ -34,7 +36,6 @@ export interface SceneView {
   readonly isWritable: boolean;
 }
 
-/** A finding with what makes it worth reading. */
 /** A step that says more than the contract asks for. */
 export interface CheckStep extends FindingStep {
   readonly held?: readonly string[];
@@ -43,6 +44,7 @@ export interface CheckStep extends FindingStep {
   readonly isBreach?: boolean;
 }
 
+/** A finding with what makes it worth reading. */
 export interface CheckFinding extends Finding {
   readonly steps: readonly CheckStep[];
   /** One sentence: who made, changed or freed it, and which call was missing or late; empty where nothing is known. */
@@ -83,6 +85,8 @@ export interface CheckReport {
   /** What the numbers are worth, in plain sentences. */
   readonly notes: readonly string[];
   readonly interrupted: boolean;
+  /** Of a part of a search: what findings and notes of the whole follow from. */
+  readonly part?: { readonly orders: readonly OrderSeen[]; readonly sampled: Sampled | null };
   readonly ok: boolean;
 }
 
@@ -94,14 +98,15 @@ export async function checkRace(race: Checkable, image: RaceImage | null, option
   const result = await exploreAsync(subject.program, subject.needsWholeRuns ? wholeRuns(options) : options);
   const broken = result.findings.find(({ code }) => code === 'exception');
   if (broken !== undefined) throw errorOf(subject, broken);
-  const findings = [...result.findings.map((finding) => describe(subject, finding, options.wantsScenes === true)), ...subject.standing().map(standing)];
+  const findings = [...result.findings.map((finding) => describe(subject, finding, options.wantsScenes === true)), ...(options.isPart === true ? [] : standingFindings(subject.orders()))];
   return {
     schema: 'mmun.check/1', race: race.id, title: race.title, variant,
     config: { ...(image === null ? { arch: 'none', design: 'none', build: 'checked' } : image.config), parameters },
     strategy: result.strategy, preemptions: result.preemptions, executions: result.executions, blocked: result.blocked, states: result.states,
     exhaustive: result.exhaustive, elapsedMs: Math.round(result.elapsedMs * 10) / 10, findings,
     estimate: result.estimate === null ? null : { schedules: result.estimate.schedules, steps: result.estimate.steps },
-    notes: notesOf(result), interrupted: signal?.aborted === true,
+    notes: options.isPart === true ? withoutRisk(result) : notesOf(result), interrupted: signal?.aborted === true,
+    ...(options.isPart === true ? { part: { orders: subject.orders(), sampled: result.sampled } } : {}),
     ok: findings.length === 0 && signal?.aborted !== true && !result.notes.some((note) => note.includes('no longer follows')),
   };
 }
@@ -138,9 +143,15 @@ function errorOf({ program }: Subject, { replay, message }: ExploredFinding): Er
   return thrown;
 }
 
-function notesOf({ notes, exhaustive, findings }: ExploreResult): string[] {
+/** What the numbers are worth, where nothing says so yet. */
+export function notesOf({ notes, exhaustive, findings }: Pick<ExploreResult, 'notes' | 'exhaustive'> & { readonly findings: readonly unknown[] }): string[] {
   const isSilent = !exhaustive && findings.length === 0 && !notes.some((note) => note.includes('not exhaustive'));
   return isSilent ? [...notes, 'not exhaustive: that nothing was found proves nothing beyond what is stated'] : [...notes];
+}
+
+/** The risk is that of the whole, once all parts are there. */
+function withoutRisk({ notes, sampled }: ExploreResult): string[] {
+  return notes.filter((note) => sampled === null || note !== riskOf(sampled));
 }
 
 function describe(subject: Subject, finding: ExploredFinding, wantsScenes: boolean): CheckFinding {
@@ -164,6 +175,6 @@ function stepOf(actor: string, text: string, file: string | undefined, line: num
   return { actor, text, ...(file === undefined ? {} : { file }), ...(line === undefined ? {} : { line }) };
 }
 
-function standing(finding: Finding): CheckFinding {
-  return { ...finding, why: 'each order was seen in some execution; together they can wait for each other', preemptions: 0, minimal: false };
+export function standingFindings(orders: readonly OrderSeen[]): CheckFinding[] {
+  return standing(orders).map((finding) => ({ ...finding, why: 'each order was seen in some execution; together they can wait for each other', preemptions: 0, minimal: false }));
 }

@@ -1,7 +1,6 @@
 /** What can be checked: a race over an image, or a program of the primitives alone, behind one door. */
 import type { ExplorableMachine, Program } from '@mmun/explorer';
-import type { Finding } from '@mmun/include';
-import type { Code, WatchedImage, WatchedMachine } from '@mmun/oracle';
+import type { Code, OrderSeen, WatchedImage, WatchedMachine } from '@mmun/oracle';
 import type { Race, SourceEdit } from './define.js';
 import type { Parameters } from './race-context.js';
 import type { RaceImage } from './race-image.js';
@@ -18,8 +17,8 @@ export interface VariantPlan {
 /** A program to explore, and what else is known of it. */
 export interface Subject {
   readonly program: Program<ExplorableMachine>;
-  /** What all executions together have shown. */
-  standing(): Finding[];
+  /** In which order its locks were taken, over all executions. */
+  orders(): readonly OrderSeen[];
   /** How to look into its machines; null where there is no kernel. */
   readonly image: WatchedImage<WatchedMachine> | null;
   /** Something is kept outside of the machine: executions must be run from their beginning. */
@@ -48,7 +47,7 @@ export function checkableOf<S>(race: Race<S>): Checkable {
       const variant = variants[name];
       if (variant === undefined || image === null) throw new TypeError(`race \`${id}\` has no variant \`${name}\``);
       const program = raceProgram(race, variant, image, given);
-      return { program: program as unknown as Program<ExplorableMachine>, standing: () => program.oracle.standing(), image, needsWholeRuns: (race.watchFields ?? []).length > 0 };
+      return { program: program as unknown as Program<ExplorableMachine>, orders: () => program.oracle.orders(), image, needsWholeRuns: (race.watchFields ?? []).length > 0 };
     },
   };
 }

@@ -23,6 +23,7 @@ export { kvm } from '@mmun/plugin-kvm';
 export { RaceShapeError, checkableOf, settleParameters, validateRace } from './checkable.js';
 export type { Checkable, Subject, VariantPlan } from './checkable.js';
 export { checkRace } from './check-race.js';
+export { joinReports } from './join-reports.js';
 export type { CheckFinding, CheckOptions, CheckReport, CheckStep, Scene, SceneView } from './check-race.js';
 export { catalogue } from './catalogue.js';
 export { deviceRaces } from './catalogue/device-against-call.js';

@@ -24,7 +24,7 @@ export const litmus: Checkable = {
     const program = unmapFault({
       protocol: protocol as Protocol, pages: count(parameters, 'pages'), faulters: count(parameters, 'faulters'), unmappers: count(parameters, 'unmappers'),
     });
-    return { program: program as unknown as Program<ExplorableMachine>, standing: () => [], image: null, needsWholeRuns: false };
+    return { program: program as unknown as Program<ExplorableMachine>, orders: () => [], image: null, needsWholeRuns: false };
   },
 };
 

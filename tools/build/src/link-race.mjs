@@ -3,75 +3,31 @@
 // A race may change a line of real code: that edit is made here, on the source, when it is linked. So there is no copy of
 // the kernel anywhere, and what is checked is what is shipped but for that line.
 import { build } from 'esbuild';
-import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tasks } from './esbuild-tasks.mjs';
+import { CACHE, digest, digestOf, freshFirst, LinkError, load, MARK, outfileOf } from './linked-race.mjs';
 import { conditionsOf, VARIANTS } from './variants.mjs';
 import { MODULES, PACKAGES, ROOT, workspace } from './workspace.mjs';
 
-export { PACKAGES, ROOT };
+export { LinkError, PACKAGES, ROOT };
 
-/** A race that cannot be linked; the message is one line and names file and line. */
-export class LinkError extends Error {}
-
-/**
- * @typedef {{ file: string, find: string, replace: string }} Edit file: from `packages/` on
- * @typedef {object} LinkOptions
- * @property {string} [race] path of a race module; left out: the catalogue
- * @property {string} [image] a row of the table of variants
- * @property {readonly Edit[]} [edits]
- */
+/** @typedef {import('./linked-race.mjs').LinkOptions} LinkOptions @typedef {import('./linked-race.mjs').Edit} Edit */
 
 const NAMESPACE = 'mmun-race';
-/** Linking takes seconds and changes only with the sources. */
-const CACHE = join(PACKAGES, 'races/dist/linked');
 /** What decides how sources are rewritten. */
 const OWN_FILES = ['link-race.mjs', 'esbuild-tasks.mjs', 'eager.mjs', 'frames.mjs', 'frame-runtime.mjs', 'liveness.mjs', 'straighten.mjs', 'variants.mjs'].map((file) => fileURLToPath(new URL(file, import.meta.url)));
 
-/** First line of what this process has loaded, by file. @type {Map<string, string>} */
-const loaded = new Map();
-
 /** @param {LinkOptions} options @returns {Promise<any>} what the entry below exports */
 export async function linkRace(options) {
-  const outfile = join(CACHE, `${digest(JSON.stringify(options))}.cjs`);
+  const outfile = outfileOf(options);
   try {
-    const first = freshFirst(outfile) ?? (await link(options, outfile));
-    const require = createRequire(join(ROOT, 'package.json'));
-    if (loaded.get(outfile) !== first) delete require.cache[outfile];
-    loaded.set(outfile, first);
-    const linked = require(outfile);
-    // a kernel that was edited is asked for once or twice, and takes as much memory as any
-    if (options.edits && options.edits.length > 0) delete require.cache[outfile];
-    return linked;
+    return load(options, freshFirst(outfile) ?? (await link(options, outfile)));
   } catch (error) {
     throw error instanceof LinkError ? error : new LinkError(describe(error, options.race));
   }
 }
-
-/** @param {string | Buffer} text */
-function digest(text) {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
-}
-
-/** @param {string} path @returns {string} of what stands there now; empty where nothing does */
-function digestOf(path) {
-  return existsSync(path) ? digest(readFileSync(path)) : '';
-}
-
-/** The first line of what was linked before, a comment that holds each input's digest; null where one is another by now. @param {string} outfile */
-function freshFirst(outfile) {
-  if (!existsSync(outfile)) return null;
-  const text = readFileSync(outfile, 'utf8');
-  const first = text.slice(0, text.indexOf('\n'));
-  if (!first.startsWith(`${MARK}{`)) return null;
-  const inputs = /** @type {[string, string][]} */ (Object.entries(JSON.parse(first.slice(MARK.length))));
-  return inputs.every(([path, was]) => was !== '' && digestOf(path) === was) ? first : null;
-}
-
-const MARK = '// ';
 
 /** @param {LinkOptions} options @param {string} outfile @returns {Promise<string>} its first line */
 async function link({ race, image = 'toy', edits = [] }, outfile) {

@@ -1,10 +1,11 @@
 /** The table: every race in both variants. */
+import type { RacePool } from '@mmun/build/race-pool';
 import { catalogue } from '@mmun/races';
-import type { CheckReport } from '@mmun/races';
+import type { Checkable, CheckReport } from '@mmun/races';
 import { didYouMean } from '../nearest.js';
 import { UsageError } from '../usage-error.js';
 import type { RaceRow, RacesReport } from './check-report.js';
-import { openRace } from './open-race.js';
+import { checkKnown } from './open-race.js';
 
 export interface Watcher {
   readonly signal: AbortSignal;
@@ -15,20 +16,19 @@ export interface Watcher {
 const RACE_MILLIS = 60_000;
 
 /** @throws UsageError where nothing fits the filter */
-export async function checkAllRaces(filter: string, { signal, onProgress }: Watcher): Promise<RacesReport> {
+export async function checkAllRaces(filter: string, pool: RacePool, { signal, onProgress }: Watcher): Promise<RacesReport> {
   const chosen = catalogue.filter(({ id, title, source }) => [id, title, source].some((text) => text.toLowerCase().includes(filter.toLowerCase())));
   if (chosen.length === 0) throw new UsageError(`--filter ${filter}: no race has this in its name, title or source${didYouMean(filter, catalogue.map(({ id }) => id))}: \`mmun races\` lists all ${catalogue.length}`);
-  const rows: RaceRow[] = [];
-  for (const [i, { id, title, finds }] of chosen.entries()) {
-    const { check } = await openRace(id);
-    onProgress(i / chosen.length, `${id}, buggy`);
-    const buggy = await check({ variant: 'buggy', signal, maxMillis: RACE_MILLIS });
-    onProgress((i + 0.5) / chosen.length, `${id}, fixed`);
-    if (signal.aborted) break;
-    const fixed = await check({ variant: 'fixed', signal, maxMillis: RACE_MILLIS });
-    if (signal.aborted) break;
-    rows.push(rowOf(id, title, finds, buggy, fixed));
-  }
+  let done = 0;
+  const ask = async (race: Checkable, variant: string): Promise<CheckReport | null> => {
+    const tell = (): void => { onProgress(done / (chosen.length * 2), `${race.id}, ${variant}`); };
+    const report = await checkKnown(race, { variant, signal, maxMillis: RACE_MILLIS, onProgress: tell }, pool);
+    done++;
+    tell();
+    return report === null || report.interrupted ? null : report;
+  };
+  const pairs = await Promise.all(chosen.map(async (race) => ({ race, reports: await Promise.all([ask(race, 'buggy'), ask(race, 'fixed')]) })));
+  const rows = pairs.flatMap(({ race: { id, title, finds }, reports: [buggy, fixed] }) => (buggy === null || fixed === null ? [] : rowOf(id, title, finds, buggy, fixed)));
   return { schema: 'mmun.races/1', races: rows, ok: rows.length === chosen.length && rows.every(({ buggy, fixed }) => buggy.found && fixed.clean) };
 }
 

@@ -1,5 +1,6 @@
 /** What `mmun check` takes besides the race. */
 import type { OptionSpec } from '../command.js';
+import { JOBS_OPTION } from '../jobs.js';
 import { UsageError } from '../usage-error.js';
 
 /** Most orderings that a search may be told to stop at. */
@@ -13,6 +14,7 @@ export const CHECK_OPTIONS: readonly OptionSpec[] = [
   { flags: '--max-executions <number>', description: 'stop after so many; the result is then not exhaustive', parse: (text) => count('--max-executions', text) },
   { flags: '--replay <string>', description: 'repeat the one execution that a finding names' },
   { flags: '--seed <number>', description: 'what random choices are made from', defaultValue: 1, parse: (text) => count('--seed', text) },
+  { ...JOBS_OPTION, description: 'of pct and random: threads that draw schedules (default: one for each core); the answer does not depend on it' },
   { flags: '--report <file>', description: 'write the counterexample as one HTML page' },
   { flags: '--scenario <name>', description: 'of a plugin: only what has this in its name' },
   { flags: '--effort <effort>', description: 'of a plugin: how far to look', choices: ['quick', 'full'] },

@@ -1,5 +1,6 @@
 import type { ExploreProgress } from '../check/search-progress.js';
 import { searchLine } from '../check/search-progress.js';
+import { checkInParts } from '../check/check-in-parts.js';
 import { checkPlugin } from '../check/check-plugin.js';
 import { CHECK_OPTIONS } from '../check/check-options.js';
 import type { Settings } from '../check/check-options.js';
@@ -7,6 +8,7 @@ import type { CheckReport } from '@mmun/races';
 import { openRace } from '../check/open-race.js';
 import { looksLikePlugin } from '../check/plugin-module.js';
 import type { Command, ExitCode } from '../command.js';
+import { withPool } from '../jobs.js';
 import { startProgress, startStatus } from '../progress.js';
 import { renderTorture } from '../render/render-torture.js';
 import { againLine, renderCheck } from '../render/render-check.js';
@@ -14,6 +16,7 @@ import type { Asked } from '../render/render-check.js';
 import { counterexamplePage } from '../report/counterexample-page.js';
 import { mustBeWritable, writePage } from '../report/write-page.js';
 import type { Terminal } from '../terminal.js';
+import { UsageError } from '../usage-error.js';
 
 interface CheckOptions {
   readonly variant: string;
@@ -27,6 +30,7 @@ interface CheckOptions {
   readonly json?: boolean;
   readonly scenario?: string;
   readonly effort: 'quick' | 'full';
+  readonly jobs?: number;
 }
 
 export const check: Command = {
@@ -38,20 +42,30 @@ export const check: Command = {
     { line: 'mmun check munmap-read', shows: 'the wrong variant: a counterexample' },
     { line: 'mmun check munmap-read --variant fixed', shows: 'the right one: every interleaving is clean' },
     { line: 'mmun check unmap-fault --set protocol=A --strategy dpor', shows: 'with a parameter of the race' },
+    { line: 'mmun check munmap-read --strategy random --max-executions 1000000', shows: 'random schedules, on all cores' },
     { line: 'mmun check munmap-read --report race.html', shows: 'the counterexample as a page' },
     { line: 'mmun check my.race.ts', shows: 'a race of your own: docs/writing-a-race.md' },
     { line: 'mmun check my-plugin.ts', shows: 'a secondary MMU of your own: docs/adding-a-plugin.md' },
   ],
 
-  async run([name]: readonly [string], { json = false, report: page, variant, set = {}, scenario, effort, ...search }: CheckOptions, terminal: Terminal): Promise<ExitCode> {
+  async run([name]: readonly [string], { json = false, report: page, variant, set = {}, scenario, effort, jobs, ...search }: CheckOptions, terminal: Terminal): Promise<ExitCode> {
     mustBeWritable('--report', page);
+    const isSampled = search.replay === undefined && (search.strategy === 'pct' || search.strategy === 'random');
+    if (jobs !== undefined && !isSampled) throw new UsageError(`--jobs ${jobs}: expected --strategy pct or random with it: what another search does next depends on what it has seen`);
     if (looksLikePlugin(name)) return pluginVerdict(name, { json, effort, seed: search.seed, scenario, replay: search.replay }, terminal);
     const status = startStatus(terminal);
     try {
-      const { check: checkOpened } = await openRace(name);
       const onProgress = (progress: ExploreProgress): void => { status.update(searchLine(name, progress)); };
-      const report = await checkOpened({ ...search, variant, set, wantsScenes: page !== undefined, signal: terminal.interrupt, onProgress, ...patience(search) });
+      const options = { ...search, variant, set, wantsScenes: page !== undefined, signal: terminal.interrupt, onProgress, ...patience(search) };
+      const report = await withPool(isSampled ? jobs : 1, async (pool) => {
+        const { check: checkOpened } = await openRace(name, pool);
+        return isSampled ? checkInParts(checkOpened, options, pool.jobs) : checkOpened(options);
+      });
       status.stop();
+      if (report === null) {
+        terminal.note(`${terminal.notePaint.yellow('interrupted')}: nothing was explored`);
+        return 1;
+      }
       if (page !== undefined) reportTo(page, report, { name, set }, terminal);
       if (json) terminal.out(JSON.stringify(report));
       else for (const line of renderCheck(report, terminal, { name, set })) terminal.out(line);

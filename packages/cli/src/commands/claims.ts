@@ -1,6 +1,7 @@
 import { claims as allClaims, claimsPage, settleClaims } from '@mmun/races';
 import { openToolLab } from '../claims/open-lab.js';
 import type { Command, ExitCode } from '../command.js';
+import { JOBS_OPTION, withPool } from '../jobs.js';
 import { didYouMean } from '../nearest.js';
 import { startProgress } from '../progress.js';
 import { renderClaims } from '../render/render-claims.js';
@@ -10,6 +11,7 @@ import { UsageError } from '../usage-error.js';
 interface ClaimsOptions {
   readonly only?: readonly string[];
   readonly deep?: boolean;
+  readonly jobs?: number;
   readonly json?: boolean;
   readonly markdown?: boolean;
 }
@@ -21,6 +23,7 @@ export const claims: Command = {
   options: [
     { flags: '--only <ids>', description: 'some of them, as C9,C14; then without the table', parse: parseIds },
     { flags: '--deep', description: 'the table of calls with a third CPU too: minutes' },
+    JOBS_OPTION,
     { flags: '--json', description: 'print one JSON document, schema mmun.claims/1' },
     { flags: '--markdown', description: 'print docs/claims.md' },
   ],
@@ -30,12 +33,13 @@ export const claims: Command = {
     { line: 'mmun claims --json | jq .claims', shows: 'for a script' },
   ],
 
-  async run(_args: readonly string[], { only, deep = false, json = false, markdown = false }: ClaimsOptions, terminal: Terminal): Promise<ExitCode> {
+  async run(_args: readonly string[], { only, deep = false, jobs, json = false, markdown = false }: ClaimsOptions, terminal: Terminal): Promise<ExitCode> {
     if (json && markdown) throw new UsageError('--json and --markdown: expected one of them');
     const progress = startProgress(terminal);
-    const lab = await openToolLab(terminal.interrupt);
-    const options = { isDeep: deep, signal: terminal.interrupt, onProgress: progress.update, ...(only === undefined ? {} : { only }) };
-    const report = await settleClaims(lab, options).finally(() => progress.stop());
+    const report = await withPool(jobs, async (pool) => {
+      const lab = await openToolLab(pool, terminal.interrupt);
+      return settleClaims(lab, { atOnce: pool.jobs === 1 ? 1 : Infinity, isDeep: deep, signal: terminal.interrupt, onProgress: progress.update, ...(only === undefined ? {} : { only }) });
+    }).finally(() => progress.stop());
     if (json) terminal.out(JSON.stringify(report));
     else if (markdown) terminal.out(claimsPage(report).trimEnd());
     else for (const line of renderClaims(report, terminal)) terminal.out(line);

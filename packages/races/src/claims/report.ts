@@ -1,7 +1,8 @@
-/** All claims, run one after the other: schema mmun.claims/1. */
+/** All claims, each run: schema mmun.claims/1. */
 import type { Claim, Lab, Settled, Verdict } from './claim.js';
 import { claims } from './claims.js';
 import { replayOf } from './explored.js';
+import { inOrder } from './in-order.js';
 import { v5Table } from './v5-table.js';
 import type { Cell } from './v5-table.js';
 
@@ -32,6 +33,8 @@ export interface ClaimsOptions {
   readonly only?: readonly string[];
   /** The table with three CPUs too: minutes. */
   readonly isDeep?: boolean;
+  /** Claims and cells that are under way at once: as many as the lab can make use of. Left out: 1. */
+  readonly atOnce?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (fraction: number, label: string) => void;
 }
@@ -39,18 +42,25 @@ export interface ClaimsOptions {
 /** What the table weighs in a progress bar, in claims. */
 const TABLE_WEIGHT = 12;
 
-export async function settleClaims(lab: Lab, { only, isDeep = false, signal, onProgress = (): void => undefined }: ClaimsOptions = {}): Promise<ClaimsReport> {
+export async function settleClaims(lab: Lab, { only, isDeep = false, atOnce = 1, signal, onProgress = (): void => undefined }: ClaimsOptions = {}): Promise<ClaimsReport> {
   const chosen = only === undefined ? claims : claims.filter(({ id }) => only.includes(id));
-  const whole = chosen.length + (only === undefined ? TABLE_WEIGHT : 0);
-  const rows: ClaimRow[] = [];
-  for (const [i, claim] of chosen.entries()) {
-    if (signal?.aborted === true) break;
-    onProgress(i / whole, `${claim.id}: ${claim.means}`);
-    rows.push(await settle(lab, claim));
-  }
-  const isTabled = only === undefined && signal?.aborted !== true;
-  const table = isTabled ? await v5Table(lab, isDeep, (done, of, cell) => { onProgress((chosen.length + (TABLE_WEIGHT * done) / of) / whole, `the table: ${cell}`); }) : [];
-  return { schema: 'mmun.claims/1', claims: rows, table, ok: rows.length === chosen.length && rows.every(({ verdict }) => verdict !== 'open') && (!isTabled || table.every(({ open }) => open === '')) };
+  const isTabled = only === undefined;
+  const whole = chosen.length + (isTabled ? TABLE_WEIGHT : 0);
+  let [done, tabled] = [0, 0];
+  const tell = (label: string): void => { onProgress((done + TABLE_WEIGHT * tabled) / whole, label); };
+  const isInterrupted = (): boolean => signal?.aborted === true;
+  const settling = inOrder(chosen, atOnce, async (claim) => {
+    if (isInterrupted()) return null;
+    tell(`${claim.id}: ${claim.means}`);
+    const row = await settle(lab, claim);
+    done++;
+    return row.verdict === 'open' && isInterrupted() ? null : row;
+  });
+  if (atOnce === 1) await settling;
+  const tabling = isTabled ? v5Table(lab, { isDeep, atOnce, isInterrupted, onProgress: (fraction, cell) => { tabled = fraction; tell(`the table: ${cell}`); } }) : [];
+  const [rows, table] = await Promise.all([settling, tabling]);
+  const settled = rows.filter((row) => row !== null);
+  return { schema: 'mmun.claims/1', claims: settled, table, ok: !isInterrupted() && settled.every(({ verdict }) => verdict !== 'open') && table.every(({ open }) => open === '') };
 }
 
 async function settle(lab: Lab, claim: Claim): Promise<ClaimRow> {

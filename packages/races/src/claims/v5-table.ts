@@ -2,6 +2,7 @@
 import { Unsettled } from './claim.js';
 import type { Explored, Lab } from './claim.js';
 import { exploreOne } from './explored.js';
+import { inOrder } from './in-order.js';
 
 export type CellDesign = 'v5' | 'range';
 
@@ -46,16 +47,29 @@ async function exploreOrNot(lab: Lab, cell: Omit<Cell, 'explored' | 'open'>): Pr
   }
 }
 
-/** @param isDeep with a third CPU too @param onProgress before each search */
-export async function v5Table(lab: Lab, isDeep: boolean, onProgress: (done: number, of: number, cell: string) => void = () => undefined): Promise<readonly Cell[]> {
+export interface TableOptions {
+  /** With a third CPU too. */
+  readonly isDeep?: boolean;
+  /** Left out: 1. */
+  readonly atOnce?: number;
+  /** Cells that were not explored then are left out. */
+  readonly isInterrupted?: () => boolean;
+  /** Before each search. */
+  readonly onProgress?: (fraction: number, cell: string) => void;
+}
+
+export async function v5Table(lab: Lab, { isDeep = false, atOnce = 1, isInterrupted = (): boolean => false, onProgress = (): void => undefined }: TableOptions = {}): Promise<readonly Cell[]> {
   const wanted = TABLE_CALLS.flatMap((call) => (['read', 'write'] as const).flatMap((access) => (['v5', 'range'] as const).flatMap((design) => TABLE_PLUGINS[design].flatMap((plugin) =>
     (isDeep ? [2, 3] as const : [2] as const).map((cpus) => ({ call, access, design, plugin, cpus }))))));
-  const cells: Cell[] = [];
-  for (const cell of wanted) {
-    onProgress(cells.length, wanted.length, `${cell.call}-${cell.access}, ${cell.design}`);
-    cells.push({ ...cell, ...(await exploreOrNot(lab, cell)) });
-  }
-  return cells;
+  let done = 0;
+  const cells = await inOrder(wanted, atOnce, async (cell) => {
+    if (isInterrupted()) return null;
+    onProgress(done / wanted.length, `${cell.call}-${cell.access}, ${cell.design}`);
+    const outcome = await exploreOrNot(lab, cell);
+    done++;
+    return outcome.open !== '' && isInterrupted() ? null : { ...cell, ...outcome };
+  });
+  return cells.filter((cell) => cell !== null);
 }
 
 async function explore(lab: Lab, { call, access, design, plugin, cpus }: Omit<Cell, 'explored' | 'open'>): Promise<Explored | null> {
