@@ -164,11 +164,13 @@ export interface KernelImage<M extends BootedMachine = BootedMachine> {
   checkMachine(m: M): Finding[];
 }
 
-/** System calls that no recording has: who drives an image with them asks for it by this type. */
+/** What few programs ask for: who drives an image with it asks for it by this type. */
 export interface NewerCalls<M extends BootedMachine = BootedMachine> {
   sysMseal(m: M, addr: Vaddr, lenBytes: number, flags: number): Task<MaySleep, number>;
   /** @param pgoff pages into the file */
   sysRemapFilePages(m: M, addr: Vaddr, lenBytes: number, prot: number, pgoff: number, flags: number): Task<MaySleep, number>;
+  /** fcntl(F_ADD_SEALS) that succeeded. @param seals F_SEAL_ bits; what was sealed stays so */
+  memfdAddSeals(m: M, inode: Inode, seals: number): void;
 }
 
 /** What a fault ended with. include/linux/mm_types.h */

@@ -79,3 +79,7 @@ export const PF_PROT = 1;
 export const PF_WRITE = 2;
 export const PF_USER = 4;
 export const PF_INSTR = 16;
+
+/** Seals of a memfd that a mapping meets. include/uapi/linux/fcntl.h */
+export const F_SEAL_WRITE = 0x8;
+export const F_SEAL_FUTURE_WRITE = 0x10;

@@ -14,6 +14,7 @@ export function newInode(m: Machine, spec: InodeSpec): Inode {
   const t = m.inode;
   t.kind[inode] = KINDS[spec.kind];
   t.isThpAligned[inode] = spec.thpAligned ? 1 : 0;
+  t.seals[inode] = 0;
   t.major[inode] = spec.major;
   t.minor[inode] = spec.minor;
   t.ino[inode] = spec.ino;

@@ -113,7 +113,10 @@ export const pageSpec = {
 } as const;
 
 export const inodeSpec = {
-  kind: 'u8', isThpAligned: 'u8', major: 'u32', minor: 'u32', ino: 'f64', size: 'f64',
+  kind: 'u8', isThpAligned: 'u8',
+  /** F_SEAL_ bits of a memfd. */
+  seals: 'u8',
+  major: 'u32', minor: 'u32', ino: 'f64', size: 'f64',
   refcount: 'i32', nrPages: 'u32',
   /** Guards the tree of VMAs that map the file: i_mmap_lock. */
   iMmapLock: 'i32',

@@ -17,7 +17,8 @@ import { mmPopulate } from './gup-populate.js';
 import { hugeAlign, hugetlbRefusal, hugetlbfsFileMmap, isHugetlbInode } from './hugetlbfs.js';
 import { vmaLinkFile } from './i-mmap.js';
 import { canDoMlock, isAccountable, mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount } from './limits.js';
-import { INODE_REGULAR, VM_OPS_ANON, VM_OPS_FILE, VM_OPS_HUGETLB, VM_OPS_SHMEM, currentMm, mmapSemOf } from './mm-types.js';
+import { memfdCheckSealsMmap } from './memfd.js';
+import { INODE_REGULAR, INODE_ZERO, VM_OPS_ANON, VM_OPS_FILE, VM_OPS_HUGETLB, VM_OPS_SHMEM, currentMm, mmapSemOf } from './mm-types.js';
 import type { Machine } from './mm-types.js';
 import { cutOut, unmapRange } from './munmap.js';
 import { getUnmappedArea } from './unmapped-area.js';
@@ -29,6 +30,7 @@ import { findVma, findVmaIntersection, lastVma, vmaLink } from './vma-tree.js';
 const MAX_LFS_FILESIZE = 2 ** 63;
 /** Of the file systems that nobody mounts. */
 const UNNAMED_MINOR = { zero: 1, hugetlb: 17 } as const;
+const DEV_ZERO = '/dev/zero';
 const NO_FILE = 0 as File;
 const NONE = 0 as Vma;
 /** OVERCOMMIT_NEVER ignores MAP_NORESERVE. */
@@ -155,7 +157,7 @@ function* newVma(m: Machine, mm: Mm, start: Vaddr, end: Vaddr, vmFlags: number, 
   v.vmEnd[vma] = end;
   v.vmFlags[vma] = vmFlags;
   v.vmPgoff[vma] = pgoff;
-  if (file !== 0) {
+  if (file !== 0 && !((vmFlags & VM_SHARED) !== 0 && isDevZero(m, file))) {
     getFile(m, file);
     v.vmFile[vma] = file;
     v.vmOps[vma] = (vmFlags & VM_HUGETLB) !== 0 ? VM_OPS_HUGETLB : m.inode.kind[m.file.inode[file]] === INODE_REGULAR ? VM_OPS_FILE : VM_OPS_SHMEM;
@@ -166,7 +168,7 @@ function* newVma(m: Machine, mm: Mm, start: Vaddr, end: Vaddr, vmFlags: number, 
       return error;
     }
   } else if ((vmFlags & VM_SHARED) !== 0) {
-    const zero = yield* unnamedFile(m, '/dev/zero (deleted)', 'zero', end - start);
+    const zero = yield* unnamedFile(m, `${DEV_ZERO} (deleted)`, 'zero', end - start);
     if (zero === 0) {
       yield* removeVma(m, vma);
       return -ENOMEM;
@@ -178,6 +180,12 @@ function* newVma(m: Machine, mm: Mm, start: Vaddr, end: Vaddr, vmFlags: number, 
   yield* vmaLinkFile(m, vma);
   m.mm.mapCount[mm]++;
   return vma;
+}
+
+/** Shared memory of this device is shared anonymous memory by another name. mmap_zero() */
+function isDevZero(m: Machine, file: File): boolean {
+  const inode = m.file.inode[file] as Inode;
+  return m.inode.kind[inode] === INODE_ZERO && m.inodePaths[inode] === DEV_ZERO;
 }
 
 /** The file behind a mapping that names none. shmem_kernel_file_setup(), hugetlb_file_setup() @returns 0 when a table is full */
@@ -249,5 +257,5 @@ function fileFlags(m: Machine, vmFlags: number, prot: number, flags: number, fil
   }
   if (m.file.isReadable[file] === 0) return -EACCES;
   if (isHugetlbInode(m, m.file.inode[file] as Inode)) result |= VM_HUGETLB | VM_DONTEXPAND;
-  return (result & VM_GROWSDOWN) !== 0 ? -EINVAL : result;
+  return (result & VM_GROWSDOWN) !== 0 ? -EINVAL : memfdCheckSealsMmap(m, m.file.inode[file] as Inode, result);
 }

@@ -1,6 +1,6 @@
-/** mseal and remap_file_pages, as a running 6.18 answered them. */
+/** mseal, remap_file_pages, sealed memfds and /dev/zero, as a running 6.18 answered them. */
 import * as image from '@mmun/image';
-import { EINVAL, ENOMEM, EPERM, MADV_DONTNEED, MADV_FREE, MADV_RANDOM, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, MREMAP_MAYMOVE, PAGE_SIZE, PROT_READ, VM_SEALED } from '@mmun/include';
+import { EACCES, EINVAL, ENOMEM, EPERM, F_SEAL_FUTURE_WRITE, MADV_DONTNEED, MADV_FREE, MADV_RANDOM, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, MREMAP_MAYMOVE, PAGE_SIZE, PROT_READ, VM_MAYWRITE, VM_SEALED, VM_SHARED } from '@mmun/include';
 import type { Vaddr } from '@mmun/include';
 import { RW, world } from './page-world.js';
 import type { World } from './page-world.js';
@@ -51,6 +51,34 @@ describe('mseal', () => {
     munmap(w, at + 3 * P, 1);
     expect([seal(w, at, 4), seal(w, at, 1, 1), w.run(image.sysMseal(w.m, (at + 1) as Vaddr, P, 0)), seal(w, at, 0)]).toEqual([-ENOMEM, -EINVAL, -EINVAL, 0]);
     expect(w.row(at).vmFlags & VM_SEALED).toBe(0);
+  });
+});
+
+describe('a memfd that is sealed against writing', () => {
+  it('is mapped shared for reading only, and stays so', () => {
+    const w = world();
+    const { file, inode } = w.file(4, 'shmem');
+    const before = w.mmap(4, { file, flags: MAP_SHARED });
+    image.memfdAddSeals(w.m, inode as never, F_SEAL_FUTURE_WRITE);
+    expect(w.mmap(4, { file, flags: MAP_SHARED })).toBe(-EPERM);
+    const shared = w.mmap(4, { file, flags: MAP_SHARED, prot: PROT_READ });
+    const own = w.mmap(4, { file, flags: MAP_PRIVATE });
+    expect([mprotect(w, shared, 1, RW), w.row(shared).vmFlags & (VM_SHARED | VM_MAYWRITE)]).toEqual([-EACCES, VM_SHARED]);
+    expect([mprotect(w, before, 1, RW), mprotect(w, own, 1, RW)]).toEqual([0, 0]);
+  });
+});
+
+describe('/dev/zero', () => {
+  it('mapped shared, it is shared anonymous memory: each mapping has a file of its own', () => {
+    const w = world();
+    const inode = image.newInode(w.m, { path: '/dev/zero', kind: 'zero', major: 0, minor: 6, ino: 4, size: 0, thpAligned: false });
+    const file = image.filpOpen(w.m, inode, { isReadable: true, isWritable: true });
+    const [a, b, own] = [w.mmap(1, { file, flags: MAP_SHARED }), w.mmap(1, { file, flags: MAP_SHARED }), w.mmap(1, { file, flags: MAP_PRIVATE })];
+    for (const at of [a, b]) w.write(at, at % 1000);
+    expect([w.read(a), w.read(b)]).toEqual([a % 1000, b % 1000]);
+    const rows = [a, b, own].map((at) => image.procMaps(w.m, image.mmOf(w.m, w.task)).find(({ start }) => start === at));
+    expect(rows.map((row) => row?.name)).toEqual(['/dev/zero (deleted)', '/dev/zero (deleted)', '/dev/zero']);
+    expect(new Set(rows.map((row) => row?.ino)).size).toBe(3);
   });
 });
 

@@ -6,6 +6,9 @@ const TAB = 9;
 /** What the last of so many digits behind the point stands for, in ns. */
 const NS_OF_DIGITS: readonly number[] = [1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1];
 
+/** From here on not every integer is a number. */
+const TOO_LARGE = 2 ** 53;
+
 /** Value of a hexadecimal digit by its byte, 255 for every other byte. */
 const HEX_VALUE: Uint8Array = hexValues();
 
@@ -51,7 +54,7 @@ export class ByteCursor {
     return value;
   }
 
-  /** Hexadecimal digits without `0x`; exact below 2^53, rounded above. */
+  /** Hexadecimal digits without `0x`; exact below 2^53, above rounded within the page. */
   hexDigits(): number {
     const { buf, end } = this;
     let pos = this.pos;
@@ -81,10 +84,20 @@ export class ByteCursor {
         pos++;
       }
       value = value * scale + low;
+      if (value >= TOO_LARGE) value = this.#keepingAlignment(pos);
     }
     if (pos === this.pos) return NaN;
     this.pos = pos;
     return value;
+  }
+
+  /** The digits up to `end`: the page is exact, and what is no page boundary does not become one. */
+  #keepingAlignment(end: number): number {
+    let page = 0;
+    for (let pos = this.pos; pos < end - 3; pos++) page = page * 16 + HEX_VALUE[this.buf[pos]];
+    let isAligned = true;
+    for (let pos = end - 3; pos < end; pos++) isAligned &&= HEX_VALUE[this.buf[pos]] === 0;
+    return page * 4096 + (isAligned ? 0 : 2048);
   }
 
   /** `0x` and hexadecimal digits, or decimal digits. */

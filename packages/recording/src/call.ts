@@ -31,8 +31,16 @@ export interface Call {
   resultPath: string | null;
   /** Limits in bytes given to prlimit64 or setrlimit, Infinity for none; null where none were set. */
   readonly limits: { readonly cur: number; readonly max: number } | null;
+  /** What process_madvise advises on; null for every other call, and where the trace does not say. */
+  readonly ranges: readonly Range[] | null;
   /** The file behind a mapping, from the MMAP2 of an mmap; null where the recording shows none. */
   mapped: MappedFile | null;
+}
+
+/** One entry of an iovec. */
+export interface Range {
+  readonly startVaddr: number;
+  readonly lenBytes: number;
 }
 
 /** What only a PERF_RECORD_MMAP2 knows of a mapping. */
@@ -42,6 +50,8 @@ export interface MappedFile {
   readonly inode: number;
   /** Path, or `//anon`, `[stack]`, `[vdso]`, `/dev/zero (deleted)`. */
   readonly name: string;
+  /** Of the whole VMA; absent where no event said it. */
+  readonly lenBytes?: number;
 }
 
 /** The second half of a call whose line was interrupted by another thread. */

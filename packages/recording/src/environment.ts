@@ -2,6 +2,8 @@ import type { Clock } from './clock.js';
 import { eachLine } from './text-file.js';
 import type { ParseContext } from './text-file.js';
 
+const KB_PER_PAGE = 4;
+
 /** The kernel and its settings as the recording found them. null: the recording does not say. */
 export interface Environment {
   readonly kernel: string | null;
@@ -15,6 +17,8 @@ export interface Environment {
   readonly rlimitAs: number | null;
   readonly rlimitMemlock: number | null;
   readonly capIpcLock: boolean | null;
+  /** Memory and swap together: what the heuristic of overcommit lets one mapping ask for. */
+  readonly totalRamPages: number | null;
   /** When the .end files of each process were read, in ns on the recording's clock. */
   readonly readTimes: ReadonlyMap<number, number>;
 }
@@ -57,6 +61,7 @@ function settings(values: ReadonlyMap<string, string>): Omit<Environment, 'readT
     return value === value ? value : null;
   };
   const cap = number('cap_ipc_lock');
+  const memoryKb = number('mem_total_kb');
   const thp = /\[(always|madvise|never)\]/.exec(values.get('transparent_hugepage') ?? '')?.[1] ?? null;
   return {
     kernel: values.get('kernel') ?? null,
@@ -69,5 +74,6 @@ function settings(values: ReadonlyMap<string, string>): Omit<Environment, 'readT
     rlimitAs: limit('rlimit_as'),
     rlimitMemlock: limit('rlimit_memlock'),
     capIpcLock: cap === null ? null : cap !== 0,
+    totalRamPages: memoryKb === null ? null : (memoryKb + (number('swap_total_kb') ?? 0)) / KB_PER_PAGE,
   };
 }

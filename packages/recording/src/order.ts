@@ -171,7 +171,8 @@ export class EffectOrder {
     const pending = thread?.open ?? null;
     if (thread === undefined || pending === null || pending.call.name !== resumed.name) {
       // A thread's execve ends under its leader's number; exit_group ends after the thread.
-      if (resumed.name === 'execve' || resumed.name === 'execveat' || this.threads.isGone(resumed.tid)) return;
+      // An fcntl that adds no seals was read over.
+      if (resumed.name === 'execve' || resumed.name === 'execveat' || resumed.name === 'fcntl' || this.threads.isGone(resumed.tid)) return;
       this.#sources.skipped.add(this.#sources.straceFile, resumed.line, `${resumed.name} resumed, but never unfinished`);
       return;
     }
@@ -300,7 +301,7 @@ export class EffectOrder {
       pending.place = this.#queue.push(pending);
       thread.waiting = null;
     }
-    pending.call.mapped = { device: event.device, inode: event.inode, name: event.name };
+    pending.call.mapped = { device: event.device, inode: event.inode, name: event.name, lenBytes: event.lenBytes };
     this.#release(thread, pending);
   }
 

@@ -8,7 +8,7 @@ _sysctl accept accept4 access acct add_key adjtimex afs_syscall alarm bind bpf c
 chmod chown chroot clock_adjtime clock_getres clock_gettime clock_nanosleep clock_settime close close_range
 connect copy_file_range create_module delete_module dup dup2 dup3 epoll_create epoll_create1 epoll_ctl
 epoll_ctl_old epoll_pwait epoll_pwait2 epoll_wait epoll_wait_old eventfd eventfd2 faccessat faccessat2
-fadvise64 fanotify_init fanotify_mark fchdir fchmod fchmodat fchmodat2 fchown fchownat fcntl fdatasync
+fadvise64 fanotify_init fanotify_mark fchdir fchmod fchmodat fchmodat2 fchown fchownat fdatasync
 fgetxattr file_getattr file_setattr finit_module flistxattr flock fremovexattr fsconfig fsetxattr fsmount
 fsopen fspick fstat fstatfs fsync futex futex_requeue futex_wait futex_waitv futex_wake futimesat
 get_kernel_syms get_mempolicy get_robust_list get_thread_area getcpu getcwd getdents getdents64 getegid
@@ -40,3 +40,16 @@ uname unlink unlinkat unshare uprobe uretprobe uselib ustat utime utimensat utim
 wait4 waitid write writev`;
 
 export const OTHER_SYSCALLS: readonly string[] = TEXT.trim().split(/\s+/);
+
+/** First number of a run, then its names. arch/x86/entry/syscalls/syscall_64.tbl */
+const NUMBERS: readonly (readonly [number, string])[] = [
+  [440, `process_madvise epoll_pwait2 mount_setattr quotactl_fd landlock_create_ruleset landlock_add_rule landlock_restrict_self
+    memfd_secret process_mrelease futex_waitv set_mempolicy_home_node cachestat fchmodat2 map_shadow_stack futex_wake futex_wait
+    futex_requeue statmount listmount lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal setxattrat getxattrat listxattrat
+    removexattrat open_tree_attr file_getattr file_setattr`],
+  [335, 'uretprobe uprobe'],
+];
+
+/** A strace older than the kernel prints a number, `syscall_0x1ce`: by that, the name of each call that may be newer. */
+export const NUMBERED_SYSCALLS: ReadonlyMap<string, string> = new Map(NUMBERS.flatMap(([first, names]) =>
+  names.split(/\s+/).map((name, index): [string, string] => [`syscall_0x${(first + index).toString(16)}`, name])));

@@ -1,6 +1,6 @@
 import { asciiToken } from './byte-cursor.js';
 import type { ByteCursor } from './byte-cursor.js';
-import type { Call } from './call.js';
+import type { Call, Range } from './call.js';
 import { errnoByName } from './errno-names.js';
 import { fieldValue, findPathEnd, flagsValue, limitValue, skipBrackets, skipString, unescapeText } from './strace-text.js';
 import { NAME_HASH_SEED, findSyscall, nameHash } from './syscalls.js';
@@ -10,6 +10,7 @@ import type { Syscall, SyscallName } from './syscalls.js';
 export type CallOutcome = 'call' | 'other' | 'unknown' | 'no-call' | 'cut';
 
 const MAX_ARGS = 8;
+const F_ADD_SEALS = 1033;
 const UNFINISHED = asciiToken('<unfinished');
 const RESUMED = asciiToken(' resumed>');
 const DELETED = asciiToken('(deleted)');
@@ -39,6 +40,8 @@ export class StraceCallScanner {
   #fdPath: string | null = null;
   #text: string | null = null;
   #struct: string | null = null;
+  /** Bytes of the first argument in brackets. */
+  #array: readonly [start: number, end: number] | null = null;
   #isUnfinished = false;
 
   constructor(cursor: ByteCursor) {
@@ -56,13 +59,14 @@ export class StraceCallScanner {
     const syscall = this.#readName();
     if (cursor.byte() !== OPEN) return 'no-call';
     cursor.pos++;
-    if (syscall === undefined) return this.#looksLikeCall() ? 'unknown' : 'no-call';
+    if (syscall === undefined) return !this.#looksLikeCall() ? 'no-call' : this.#isUnknownToKernel() ? 'other' : 'unknown';
     if (syscall.name === null) return 'other';
     if (!this.#readArgs()) return 'cut';
     this.result = NaN;
     this.hasReturned = true;
     this.resultPath = null;
     if (!this.#isUnfinished && !this.#readResult()) return 'cut';
+    if (syscall.name === 'fcntl' && this.#args[1] !== F_ADD_SEALS) return 'other';
     this.call = this.#makeCall(syscall, line, { tid, time });
     return 'call';
   }
@@ -103,6 +107,12 @@ export class StraceCallScanner {
     return rest.includes(') = ') || /\)\s+= /.test(rest) || rest.includes('<unfinished');
   }
 
+  /** A call that the kernel did not know either did nothing. */
+  #isUnknownToKernel(): boolean {
+    const { buf, pos, end } = this.#cursor;
+    return /\) += -1 ENOSYS \(/.test(buf.toString('latin1', pos, end));
+  }
+
   /** Leaves the cursor behind `)`; false where the line ends first. */
   #readArgs(): boolean {
     const cursor = this.#cursor;
@@ -110,6 +120,7 @@ export class StraceCallScanner {
     this.#fdPath = null;
     this.#text = null;
     this.#struct = null;
+    this.#array = null;
     this.#isUnfinished = false;
     cursor.skipBlanks();
     if (cursor.byte() === CLOSE) {
@@ -171,6 +182,7 @@ export class StraceCallScanner {
   #readStruct(): number {
     const cursor = this.#cursor;
     const close = skipBrackets(cursor.buf, cursor.pos, cursor.end);
+    if (this.#array === null && cursor.byte() === 91) this.#array = [cursor.pos, close];
     if (this.#struct === null && cursor.byte() === 123) this.#struct = cursor.text(cursor.pos, close);
     cursor.pos = close;
     return NaN;
@@ -291,7 +303,7 @@ export class StraceCallScanner {
       kind: 'call', name, point: syscall.point, time: at.time, line, tid: at.tid, pid: at.tid,
       args: isClone ? this.#cloneArgs(name) : copyArgs(this.#args, this.#nrArgs),
       result: this.result, hasReturned: this.hasReturned, fdPath: this.#fdPath, text: this.#text,
-      resultPath: this.resultPath, limits: this.#limits(name), mapped: null,
+      resultPath: this.resultPath, limits: this.#limits(name), mapped: null, ranges: name === 'process_madvise' ? this.#ranges() : null,
     };
   }
 
@@ -300,6 +312,15 @@ export class StraceCallScanner {
     if (name === 'clone') return [this.#args[1], this.#args[0]];
     const struct = this.#struct ?? '';
     return [fieldValue(struct, 'flags'), fieldValue(struct, 'stack')];
+  }
+
+  /** `[{iov_base=0x7f.., iov_len=4096}, ...]`; null where strace left some out, or printed no array. */
+  #ranges(): Range[] | null {
+    if (this.#array === null) return null;
+    const text = this.#cursor.text(...this.#array);
+    if (text.includes('...')) return null;
+    return [...text.matchAll(/iov_base=(\w+), iov_len=(\w+)/g)].map(([, start, len]) =>
+      ({ startVaddr: start === 'NULL' ? 0 : Number(start), lenBytes: Number(len) }));
   }
 
   #limits(name: string): { cur: number; max: number } | null {

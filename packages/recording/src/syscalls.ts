@@ -1,4 +1,4 @@
-import { OTHER_SYSCALLS } from './other-syscalls.js';
+import { NUMBERED_SYSCALLS, OTHER_SYSCALLS } from './other-syscalls.js';
 
 /**
  * When a call takes effect:
@@ -15,7 +15,7 @@ export type SyscallName =
   | 'munlock' | 'mlockall' | 'munlockall' | 'remap_file_pages' | 'shmat' | 'shmdt' | 'mseal' | 'mbind' | 'map_shadow_stack'
   | 'io_setup' | 'msync' | 'mincore' | 'open' | 'openat' | 'openat2' | 'creat' | 'memfd_create' | 'truncate' | 'ftruncate'
   | 'fallocate' | 'personality' | 'prctl' | 'arch_prctl' | 'prlimit64' | 'setrlimit' | 'userfaultfd' | 'pkey_alloc'
-  | 'pkey_free' | 'execve' | 'execveat' | 'clone' | 'clone3' | 'vfork' | 'fork' | 'exit' | 'exit_group';
+  | 'pkey_free' | 'fcntl' | 'execve' | 'execveat' | 'clone' | 'clone3' | 'vfork' | 'fork' | 'exit' | 'exit_group';
 
 const POINTS: Readonly<Record<SyscallName, EffectPoint>> = {
   mmap: 'lock', munmap: 'lock', mprotect: 'lock', pkey_mprotect: 'lock', mremap: 'lock', brk: 'lock',
@@ -25,7 +25,7 @@ const POINTS: Readonly<Record<SyscallName, EffectPoint>> = {
   open: 'return', openat: 'return', openat2: 'return', creat: 'return', memfd_create: 'return',
   truncate: 'return', ftruncate: 'return', fallocate: 'return',
   personality: 'return', prctl: 'return', arch_prctl: 'return', prlimit64: 'return', setrlimit: 'return',
-  userfaultfd: 'return', pkey_alloc: 'return', pkey_free: 'return',
+  fcntl: 'return', userfaultfd: 'return', pkey_alloc: 'return', pkey_free: 'return',
   execve: 'now', execveat: 'now', clone: 'now', clone3: 'now', vfork: 'now', fork: 'now', exit: 'now', exit_group: 'now',
 };
 
@@ -63,6 +63,10 @@ function isSame(name: Uint8Array, buf: Uint8Array, start: number, end: number): 
   return true;
 }
 
+function isSyscallName(name: string): name is SyscallName {
+  return name in POINTS;
+}
+
 function buildTable(): Map<number, Syscall[]> {
   const table = new Map<number, Syscall[]>();
   const add = (text: string, name: SyscallName | null, point: EffectPoint): void => {
@@ -75,5 +79,9 @@ function buildTable(): Map<number, Syscall[]> {
   };
   for (const [name, point] of Object.entries(POINTS)) add(name, name as SyscallName, point);
   for (const name of OTHER_SYSCALLS) add(name, null, 'now');
+  for (const [text, name] of NUMBERED_SYSCALLS) {
+    if (isSyscallName(name)) add(text, name, POINTS[name]);
+    else add(text, null, 'now');
+  }
   return table;
 }

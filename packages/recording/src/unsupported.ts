@@ -1,4 +1,4 @@
-import { MAP_HUGETLB } from '@mmun/include';
+import { MADV_COLLAPSE, MAP_HUGETLB } from '@mmun/include';
 import type { Call } from './call.js';
 
 const READ_IMPLIES_EXEC = 0x400000;
@@ -7,8 +7,6 @@ const ADDR_COMPAT_LAYOUT = 0x200000;
 const ADDR_LIMITS = 0x800000 | 0x8000000;
 const PERSONALITY_EFFECTS = READ_IMPLIES_EXEC | MMAP_PAGE_ZERO | ADDR_COMPAT_LAYOUT | ADDR_LIMITS;
 const PERSONALITY_QUERY = 0xffffffff;
-const MADV_GUARD_INSTALL = 102;
-const MADV_GUARD_REMOVE = 103;
 const MADV_HWPOISON = 100;
 const MADV_SOFT_OFFLINE = 101;
 
@@ -30,20 +28,21 @@ export function unsupportedReason(call: Call): string | null {
   switch (call.name) {
     case 'mmap': return (fourth & MAP_HUGETLB) !== 0 ? 'a recording does not tell how many huge pages there were' : null;
     case 'madvise': return madviseReason(third);
+    case 'process_madvise':
+      return fourth === MADV_COLLAPSE ? 'a recording does not tell whose pages process_madvise collapsed' : madviseReason(fourth);
     case 'prctl': return PRCTL_EFFECTS.has(first) ? `the model does not do prctl(${PRCTL_EFFECTS.get(first) ?? ''})` : null;
     case 'arch_prctl': return first === ARCH_SHSTK_ENABLE ? 'the model has no shadow stacks' : null;
     case 'personality':
       return first < PERSONALITY_QUERY && (first & PERSONALITY_EFFECTS) !== 0 ? 'the model does not do personality(2)' : null;
     case 'pkey_mprotect': return fourth === -1 ? null : 'the model has no protection keys';
-    case 'shmat': case 'shmdt': case 'mseal': case 'mbind': case 'process_madvise': case 'userfaultfd': case 'pkey_alloc':
-    case 'remap_file_pages': case 'map_shadow_stack': case 'io_setup':
+    case 'mbind': case 'userfaultfd': case 'pkey_alloc':
+    case 'map_shadow_stack': case 'io_setup':
       return `the model does not do ${call.name}(2)`;
     default: return null;
   }
 }
 
 function madviseReason(advice: number): string | null {
-  if (advice === MADV_GUARD_INSTALL || advice === MADV_GUARD_REMOVE) return 'the model has no guard pages (MADV_GUARD_*)';
   if (advice === MADV_HWPOISON || advice === MADV_SOFT_OFFLINE) return 'the model has no memory failure (MADV_HWPOISON)';
   return null;
 }

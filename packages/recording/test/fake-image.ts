@@ -22,6 +22,7 @@ export interface FakeMachine extends BootedMachine {
 }
 
 const MAP_FIXED = 0x10;
+const MAP_32BIT = 0x40;
 const PAGE = 4096;
 
 export interface FakeFaults {
@@ -61,7 +62,7 @@ export function fakeImage(wrong: FakeFaults = {}): KernelImage<FakeMachine> {
       const mm = mmOf(m);
       const size = Math.ceil(len / PAGE) * PAGE;
       if (size === 0) return done(-22);
-      const start = (flags & MAP_FIXED) !== 0 ? addr : (mm.base -= size) + (wrong.shiftBytes ?? 0);
+      const start = (flags & MAP_FIXED) !== 0 || ((flags & MAP_32BIT) !== 0 && addr !== 0) ? addr : (mm.base -= size) + (wrong.shiftBytes ?? 0);
       const inode = m.inodes[m.files[file]?.inode ?? 0] as InodeSpec;
       const shared = (flags & 1) !== 0;
       const zero = shared && file === 0 ? { minor: 1, ino: 7, name: '/dev/zero (deleted)' } : {};

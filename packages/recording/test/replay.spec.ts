@@ -79,6 +79,26 @@ describe('a replay', () => {
     expect(result.processes[0]?.maps).toEqual({ compared: true, equal: true, firstDifference: null });
   });
 
+  it('takes a System V segment for a file that each attachment opens anew', async () => {
+    const calls = '7 1700000000.000056000 shmat(8, NULL, 0) = 0x7effffffe000\n7 1700000000.000057000 shmat(8, 0x7effffffe000, 0) = -1 EINVAL (Invalid argument)\n'
+      + '7 1700000000.000058000 shmat(8, 0x7efff0000000, 0x1000) = 0x7efff0000000\n7 1700000000.000059000 shmdt(0x7effffffe000) = 0\n7 1700000000.000059500 shmdt(0x7effffffe000) = -1 EINVAL (Invalid argument)\n';
+    const at = (ns: string, start: string): string =>
+      `sh 7/7 1700000000.0000${ns}100: ${LOCK}\nsh 7/7 1700000000.0000${ns}200: PERF_RECORD_MMAP2 7/7: [0x${start}(0x2000) @ 0 00:01 8 0]: rw-s /SYSV00000000 (deleted)\n`;
+    const { result, machine } = await replay({
+      ...WHOLE, 'trace.strace': TRACE.replace('7 1700000000.000060000', `${calls}7 1700000000.000060000`),
+      'events.perf': `${PERF}${at('56', '7effffffe000')}${at('58', '7efff0000000')}`,
+      'maps.7.end': `7efff0000000-7efff0002000 rw-s 00000000 00:01 8                          /SYSV00000000 (deleted)\n${MAPS}`, 'smaps.7.end': SMAPS,
+    });
+    expect(result.skipped).toEqual([]);
+    expect(result.processes[0]).toMatchObject({ addresses: { asked: 5, equal: 5 }, errnos: { checked: 9, equal: 9 }, maps: { equal: false } });
+    expect(machine.log.slice(3)).toEqual(['rlimit 1 9 1048576', 'mmap /SYSV00000000 (deleted) 8192 rw', 'mmap /SYSV00000000 (deleted) 8192']);
+  });
+
+  it('takes the recording\'s word for an address that MAP_32BIT made random', async () => {
+    const { result } = await replay({ ...WHOLE, 'trace.strace': TRACE.replace('7 1700000000.000060000', '7 1700000000.000056000 mmap(NULL, 4096, 0x3, 0x62, -1, 0) = 0x415d0000\n7 1700000000.000060000') });
+    expect(result.processes[0]?.addresses).toEqual({ asked: 5, equal: 5 });
+  });
+
   it('counts a wrong address, and then follows the recording', async () => {
     const { result } = await replay(WHOLE, { shiftBytes: 0x10000 });
     expect(result.isEqual).toBe(false);
@@ -122,10 +142,15 @@ describe('a replay', () => {
     expect(await reasonOf('prctl(0x53564d41, 0, 0x7f0000001000, 4096, 0x1) = 0')).toEqual(['9 the model does not do prctl(PR_SET_VMA)']);
     expect(await reasonOf('prctl(0x53564d41, 0, 0x7f0000001000, 4096, 0x1) = -1 EINVAL (Invalid argument)')).toEqual([]);
     expect(await reasonOf('prctl(0xf, "name") = 0')).toEqual([]);
+    expect(await reasonOf('syscall_0x1ce(0x7f0000001000, 0x1000, 0, 0, 0, 0) = 0')).toEqual(['9 the image does not do mseal(2)']);
+    expect(await reasonOf('syscall_0x1ce(0x7f0000001000, 0x1000, 0, 0, 0, 0) = -1 EPERM (Operation not permitted)')).toEqual([]);
+    expect(await reasonOf('madvise(0x7f0000001000, 4096, 0x66) = 0')).toEqual([]);
+    expect(await reasonOf('process_madvise(5<anon_inode:[pidfd]>, [{iov_base=0x7f0000001000, iov_len=4096}], 1, 0x4, 0) = 4096')).toEqual([]);
+    expect(await reasonOf('process_madvise(5<anon_inode:[pidfd]>, [{iov_base=0x7f0000001000, iov_len=4096}], 1, 0x19, 0) = 4096')).toEqual(['9 a recording does not tell whose pages process_madvise collapsed']);
+    expect(await reasonOf('process_madvise(5<anon_inode:[pidfd]>, 0x7f0000001000, 1, 0x4, 0) = 4096')).toEqual(['9 cannot read the arguments of process_madvise']);
+    expect(await reasonOf('shmat(8, NULL, 0) = 0x7f0000000000')).toEqual(['9 nothing shows how large the segment is']);
     expect(await reasonOf('personality(0xffffffff) = 0')).toEqual([]);
     expect(await reasonOf('personality(0x400000) = 0')).toEqual(['9 the model does not do personality(2)']);
-    expect(await reasonOf('shmat(3, NULL, 0) = 0x7f0000008000')).toEqual(['9 the model does not do shmat(2)']);
-    expect(await reasonOf('madvise(0x7f0000001000, 4096, 0x66) = 0')).toEqual(['9 the model has no guard pages (MADV_GUARD_*)']);
     expect(await reasonOf('mmap(NULL, 2097152, 0x3, 0x40022, -1, 0) = 0x7f0000200000')).toEqual(['9 a recording does not tell how many huge pages there were']);
     expect(await reasonOf('mmap(NULL, 4096, MAP_WHAT, 0x22, -1, 0) = 0x7f0000200000')).toEqual(['9 cannot read the arguments of mmap']);
   });
@@ -199,6 +224,7 @@ describe('the comparison', () => {
   });
 
   it('names flags as the kernel does', () => {
+    expect(vmFlagNames(0x1 | 0x800 | 0x1000 | 0x1000000)).toEqual(['rd', 'dp', 'gu', 'sl']);
     expect(vmFlagNames(0x1 | 0x2 | 0x10 | 0x20 | 0x40 | 0x100 | 0x100000 | 0x40000000)).toEqual(['rd', 'wr', 'mr', 'mw', 'me', 'gd', 'ac', 'nh']);
   });
 });

@@ -106,6 +106,23 @@ strace: Process 4687 attached
       '4 expected `NAME(ARGUMENTS) = RESULT`', '6 cut line: expected the rest of brk']);
   });
 
+  it('reads by its number what is newer than strace, and over what the kernel did not know', () => {
+    const text = '1 1.5 syscall_0x1ce(0x7f0000001000, 0x2000, 0, 0, 0, 0) = 0\n1 1.6 syscall_0x1d4(0x1, 0, 0, 0, 0, 0) = 0\n1 1.7 syscall_0x999(0x1) = -1 ENOSYS (Function not implemented)\n1 1.8 syscall_0x999(0x1) = 0\n';
+    const { records, skipped } = scanStrace(text);
+    expect(records).toMatchObject([{ name: 'mseal', args: [0x7f0000001000, 0x2000, 0, 0, 0, 0], result: 0 }]);
+    expect(skipped.map(({ line, reason }) => `${line} ${reason}`)).toEqual(['4 unknown system call syscall_0x999']);
+  });
+
+  it('reads of fcntl only what adds seals', () => {
+    const text = '1 1.5 fcntl(3</memfd:x (deleted)>, 0x409, 0x8) = 0\n1 1.6 fcntl(3</a>, 0x1) = 0\n1 1.7 fcntl(3, F_ADD_SEALS, F_SEAL_WRITE|F_SEAL_GROW) = 0\n';
+    expect(scanStrace(text)).toMatchObject({ records: [{ name: 'fcntl', args: [3, 1033, 8] }, { name: 'fcntl', args: [3, 1033, 12] }], skipped: [] });
+  });
+
+  it('makes no page boundary of an address that is none, however large', () => {
+    expect(oneCall('1 1.5 munmap(0xffffffffffffffff, 0xfffffffffffff000) = -1 EINVAL (Invalid argument)').args).toEqual([2 ** 64 - 2048, 2 ** 64 - 4096]);
+    expect(oneCall('1 1.5 munmap(0x20000000000001, 0x8000000000001000) = -1 EINVAL (Invalid argument)').args).toEqual([2 ** 53 + 2048, 2 ** 63 + 4096]);
+  });
+
   it('reads back any numbers that it is given', () => {
     const number = fc.oneof(fc.nat(), fc.maxSafeNat(), fc.integer({ min: -4095, max: -1 }));
     fc.assert(fc.property(fc.tuple(number, number, number, number, number, number), fc.nat(), fc.nat(999999999), (args, tid, ns) => {

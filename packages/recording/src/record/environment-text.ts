@@ -10,6 +10,7 @@ export function environmentText(driftNs: bigint, readTimes: ReadonlyMap<number, 
     const match = new RegExp(`^${title}\\s+(\\S+)\\s+(\\S+)`, 'm').exec(limits);
     return match === null ? 'unlimited unlimited' : `${match[1]} ${match[2]}`;
   };
+  const meminfo = (name: string): string => new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(read('/proc/meminfo'))?.[1] ?? '';
   const capEff = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(read('/proc/self/status'))?.[1] ?? '0'}`);
   const lines = [
     `kernel ${type()} ${release()} ${arch() === 'x64' ? 'x86_64' : arch()}`,
@@ -24,6 +25,8 @@ export function environmentText(driftNs: bigint, readTimes: ReadonlyMap<number, 
     `rlimit_as ${limit('Max address space')}`,
     `rlimit_memlock ${limit('Max locked memory')}`,
     `cap_ipc_lock ${(capEff >> BigInt(CAP_IPC_LOCK)) & 1n}`,
+    `mem_total_kb ${meminfo('MemTotal')}`,
+    `swap_total_kb ${meminfo('SwapTotal')}`,
     `clock_drift_ns ${driftNs}`,
     ...[...readTimes].sort(([a], [b]) => a - b).map(([pid, ns]) => `read_${pid} ${ns / 1000000000n}.${String(ns % 1000000000n).padStart(9, '0')}`),
   ];

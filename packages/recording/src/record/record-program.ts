@@ -13,7 +13,9 @@ const PERF = 'perf';
 
 /** Calls that a recording needs. */
 const TRACED = '%memory,execve,execveat,clone,clone3,vfork,fork,exit,exit_group,open,openat,openat2,creat,memfd_create,truncate,ftruncate,'
-  + 'fallocate,personality,prctl,arch_prctl,prlimit64,setrlimit,userfaultfd,io_setup';
+  + 'fallocate,personality,prctl,arch_prctl,prlimit64,setrlimit,userfaultfd,io_setup,process_madvise,fcntl';
+/** Of fcntl, as strace prints it raw. */
+const F_ADD_SEALS = ', 0x409';
 /** exit_group is held back this long, so that what the process maps can be read before it is gone. */
 const HOLD_US = 120000;
 
@@ -65,7 +67,7 @@ export async function recordProgram(folder: string, command: readonly string[], 
   if (child.pid !== undefined) watcher.start(child.pid);
   const exitCode = await exited.finally(() => watcher.stop());
   const driftNs = clockOffsetNs() - offsetNs;
-  keepSuccessfulOpens(join(folder, 'trace.strace'));
+  keepWhatDecides(join(folder, 'trace.strace'));
   writeEvents(folder, data, hasTracepoints ? offsetNs : 0n);
   writeFileSync(join(folder, 'environment'), environmentText(driftNs, watcher.readTimes));
   writeFileSync(join(folder, 'command'), `${command.join(' ')}\n${kernelName()}\n`);
@@ -98,18 +100,22 @@ function writeFiles(folder: string): void {
   writeFileSync(join(folder, 'elf'), [...paths].sort().map(programSegments).join(''));
 }
 
-/** A failed open decides nothing and there are many. Halves of one are dropped together. */
-function keepSuccessfulOpens(path: string): void {
+/** A failed open decides nothing and there are many; so does an fcntl that adds no seals. Halves of one are dropped together. */
+function keepWhatDecides(path: string): void {
   const kept: string[] = [];
   const open = new Map<string, number>();
   for (const line of readFileSync(path, 'latin1').split('\n')) {
-    const match = /^(\d+)\s+\S+ (?:<\.\.\. )?(open|openat|openat2|creat)\b/.exec(line);
+    const match = /^(\d+)\s+\S+ (?:<\.\.\. )?(open|openat|openat2|creat|fcntl)\b/.exec(line);
     if (match === null) {
       kept.push(line);
       continue;
     }
     const tid = match[1] as string;
-    if (line.endsWith('<unfinished ...>')) {
+    if (match[2] === 'fcntl' && !line.includes(' resumed>') && !line.includes(F_ADD_SEALS)) {
+      open.delete(tid);
+    } else if (match[2] === 'fcntl' && line.includes(' resumed>') && !open.delete(tid)) {
+      continue;
+    } else if (line.endsWith('<unfinished ...>')) {
       open.set(tid, kept.push(line) - 1);
     } else if (/ = -1 [A-Z]+ /.test(line)) {
       const half = open.get(tid);

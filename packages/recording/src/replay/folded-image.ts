@@ -10,13 +10,14 @@
  * order and sizes are those of the recording, and all that is compared can be. The replayer sees recorded addresses only.
  */
 import type { BootedMachine, ExecLayout, KernelImage, MapsRow, Task, Vaddr } from '@mmun/include';
+import type { ReplayImage } from './machine.js';
 
 const X86_TASK_SIZE = 2 ** 47;
 /** Where the three parts begin in 42 bits, and what each is short of. */
 const PARTS: readonly (readonly [from: number, short: number])[] = [[0x28000000000, 31 * 2 ** 42], [0x10000000000, 21 * 2 ** 42], [0, 0]];
 
 /** The image as it is where a recorded address fits. */
-export function foldedImage<M extends BootedMachine>(image: KernelImage<M>): KernelImage<M> {
+export function foldedImage<M extends BootedMachine>(image: ReplayImage<M>): ReplayImage<M> {
   return isFolded(image) ? folded(image) : image;
 }
 
@@ -67,9 +68,15 @@ function foldLayout(layout: ExecLayout): ExecLayout {
   };
 }
 
-function folded<M extends BootedMachine>(image: KernelImage<M>): KernelImage<M> {
+function folded<M extends BootedMachine>(image: ReplayImage<M>): ReplayImage<M> {
+  const { sysMseal, sysRemapFilePages } = image;
   return {
     ...image,
+    ...(sysMseal === undefined ? {} : { sysMseal: (m: M, addr: Vaddr, len: number, flags: number) => sysMseal(m, fold(addr), len, flags) }),
+    ...(sysRemapFilePages === undefined ? {} : {
+      sysRemapFilePages: (m: M, addr: Vaddr, len: number, prot: number, pgoff: number, flags: number) =>
+        sysRemapFilePages(m, fold(addr), len, prot, pgoff, flags),
+    }),
     sysMmap: (m, addr, len, prot, flags, file, offset) => unfolded(image.sysMmap(m, fold(addr), len, prot, flags, file, offset)),
     sysMunmap: (m, addr, len) => image.sysMunmap(m, fold(addr), len),
     sysMprotect: (m, addr, len, prot) => image.sysMprotect(m, fold(addr), len, prot),

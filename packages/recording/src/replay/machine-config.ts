@@ -15,6 +15,7 @@ export function machineConfig(base: MachineConfig, environment: Environment, ove
   take('mmapMinAddr', environment.mmapMinAddr === null ? null : Math.max(environment.mmapMinAddr, LSM_MMAP_MIN_ADDR));
   take('transparentHugepage', environment.transparentHugepage);
   take('capIpcLock', environment.capIpcLock);
+  take('totalRamPages', environment.totalRamPages);
   take('rlimitStack', environment.rlimitStack);
   take('rlimitData', environment.rlimitData);
   take('rlimitAs', environment.rlimitAs);

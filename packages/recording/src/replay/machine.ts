@@ -1,8 +1,11 @@
-import type { BootedMachine, KernelImage, Task } from '@mmun/include';
+import type { BootedMachine, KernelImage, NewerCalls, Task } from '@mmun/include';
+
+/** An image that may lack the newer system calls: a recording that holds one says so. */
+export type ReplayImage<M extends BootedMachine> = KernelImage<M> & Partial<NewerCalls<M>>;
 
 /** An image with a machine booted from it. */
 export interface Driven<M extends BootedMachine> {
-  readonly image: KernelImage<M>;
+  readonly image: ReplayImage<M>;
   readonly machine: M;
 }
 

@@ -9,6 +9,10 @@ const O_ACCMODE = 3;
 const O_WRONLY = 1;
 const O_RDWR = 2;
 const O_TRUNC = 0x200;
+const MFD_HUGETLB = 4;
+/** Where huge pages are mounted by custom. */
+const HUGETLBFS = '/dev/hugepages/';
+const DEV_ZERO = '/dev/zero';
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_ANY_HOLE = 2 | 8 | 16 | 32;
 /** Bytes of a file whose size the recording does not say: more than any program maps. */
@@ -19,6 +23,11 @@ interface OpenFile {
   readonly path: string;
   readonly isReadable: boolean;
   readonly isWritable: boolean;
+  readonly isHugetlb: boolean;
+  /** F_SEAL_ bits. */
+  seals: number;
+  /** 0 until it is mapped: only then its inode is known. */
+  inode: Inode;
   file: File;
   nrUsers: number;
 }
@@ -52,7 +61,7 @@ export class OpenFiles<M extends BootedMachine> {
     const mode = flags & O_ACCMODE;
     const open: OpenFile = {
       path, isReadable: isMemfd || mode !== O_WRONLY, isWritable: isMemfd || mode === O_WRONLY || mode === O_RDWR,
-      file: 0 as File, nrUsers: 1,
+      isHugetlb: isMemfd && (call.args[1] & MFD_HUGETLB) !== 0, seals: 0, inode: 0 as Inode, file: 0 as File, nrUsers: 1,
     };
     const table = this.#table(call.pid);
     this.#drop(table.get(call.result));
@@ -76,6 +85,20 @@ export class OpenFiles<M extends BootedMachine> {
     if (offset + lenBytes > size) this.#resize(path, offset + lenBytes);
   }
 
+  /** A successful fcntl(F_ADD_SEALS). */
+  onAddSeals(call: Call): void {
+    const open = this.#openOf(call, call.args[0]);
+    if (open === undefined) return;
+    open.seals |= call.args[2];
+    this.#seal(open);
+  }
+
+  /** Is this mmap one of a file whose pages are huge? */
+  isHugetlb(call: Call): boolean {
+    if (!(call.args[4] >= 0)) return false;
+    return this.#openOf(call, call.args[4])?.isHugetlb === true || (call.fdPath ?? '').startsWith(HUGETLBFS);
+  }
+
   /** fork copies the table, a thread shares it. */
   onFork(parentPid: number, childPid: number): void {
     if (parentPid === childPid) return;
@@ -94,14 +117,16 @@ export class OpenFiles<M extends BootedMachine> {
   fileOfCall(call: Call): File {
     const fd = call.args[4];
     if (!(fd >= 0)) return 0 as File;
-    const found = this.#table(call.pid).get(fd);
-    const path = call.fdPath ?? found?.path ?? call.mapped?.name ?? null;
+    const open = this.#openOf(call, fd);
+    const path = call.fdPath ?? open?.path ?? call.mapped?.name ?? null;
     if (path === null) return 0 as File;
-    const open = found !== undefined && found.path === path ? found : this.#lastOpen.get(path);
-    const inode = call.mapped === null ? this.#inodeByPath(path) : this.inodeOf(call.mapped, path);
+    // The event of a shared mapping of /dev/zero shows the file that the mapping was given instead.
+    const inode = call.mapped === null || (path === DEV_ZERO && call.mapped.name !== DEV_ZERO) ? this.#inodeByPath(path) : this.inodeOf(call.mapped, path);
     if (inode === 0) return 0 as File;
     if (open === undefined) return this.#fallback(path, inode);
     if (open.file === 0) open.file = this.#open(inode, open);
+    open.inode = inode;
+    this.#seal(open);
     return open.file;
   }
 
@@ -152,6 +177,17 @@ export class OpenFiles<M extends BootedMachine> {
     const inode = this.#newInode({ device: '00:00', inode: this.#nextUnknownIno++, name: path }, this.#sizeOfPath.get(path) ?? UNKNOWN_SIZE);
     this.#inodeOfPath.set(path, inode);
     return inode;
+  }
+
+  /** Another name for a descriptor (dup, a socket's message) is found by its path. */
+  #openOf(call: Call, fd: number): OpenFile | undefined {
+    const found = this.#table(call.pid).get(fd);
+    return call.fdPath === null || found?.path === call.fdPath ? found : this.#lastOpen.get(call.fdPath);
+  }
+
+  #seal(open: OpenFile): void {
+    const { image, machine } = this.#driven;
+    if (open.seals !== 0 && open.inode !== 0) image.memfdAddSeals?.(machine, open.inode, open.seals);
   }
 
   #open(inode: Inode, mode: { readonly isReadable: boolean; readonly isWritable: boolean }): File {

@@ -1,5 +1,5 @@
 import {
-  EFAULT, ENOMEM, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_SHARED, MREMAP_FIXED, PF_USER, PF_WRITE, VM_FAULT_OOM, VM_FAULT_SIGSEGV,
+  EFAULT, ENOMEM, MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_SHARED, MREMAP_FIXED, PF_USER, PF_WRITE, VM_FAULT_OOM, VM_FAULT_SIGSEGV,
 } from '@mmun/include';
 import type { BootedMachine, File, MapsRow, TaskStruct, Vaddr } from '@mmun/include';
 import type { Call } from '../call.js';
@@ -16,8 +16,11 @@ import type { Driven } from './machine.js';
 import { OpenFiles } from './open-files.js';
 import { hasUnreadableArgs, perform } from './perform.js';
 import { ProcessTally } from './process-tally.js';
+import { SysvShm } from './sysv-shm.js';
 import { ReplayThreads } from './threads.js';
 
+/** What perf calls shared anonymous memory, and shared memory of /dev/zero. */
+const SHARED_ANONYMOUS = '/dev/zero (deleted)';
 const NO_FILE = 0 as File;
 const NONE = 0 as TaskStruct;
 const RLIMITS_MODELLED: ReadonlySet<number> = new Set([2, 3, 8, 9]);
@@ -28,6 +31,7 @@ export class Replayer<M extends BootedMachine> {
   readonly #recording: Recording;
   readonly #threads: ReplayThreads<M>;
   readonly #files: OpenFiles<M>;
+  readonly #shm: SysvShm<M>;
   readonly #ends: EndComparison;
   readonly #tallies: Map<number, ProcessTally> = new Map();
   /** Processes whose exec showed no rows: where mmap begins is learned from its first answer. */
@@ -40,6 +44,7 @@ export class Replayer<M extends BootedMachine> {
     this.#recording = recording;
     this.#threads = new ReplayThreads(driven);
     this.#files = new OpenFiles(driven, recording.files);
+    this.#shm = new SysvShm(driven);
     this.#ends = new EndComparison(recording);
   }
 
@@ -89,6 +94,7 @@ export class Replayer<M extends BootedMachine> {
     switch (call.name) {
       case 'open': case 'openat': case 'openat2': case 'creat': case 'memfd_create': this.#files.onOpen(call); break;
       case 'truncate': case 'ftruncate': case 'fallocate': this.#files.onTruncate(call); break;
+      case 'fcntl': this.#files.onAddSeals(call); break;
       case 'prlimit64': case 'setrlimit': this.#setRlimit(call); break;
       default: break;
     }
@@ -109,19 +115,34 @@ export class Replayer<M extends BootedMachine> {
       this.#skip(call, `cannot read the arguments of ${call.name}`);
       return NONE;
     }
+    if (call.name === 'mmap' && this.#files.isHugetlb(call)) {
+      if (call.result >= 0) this.#skip(call, 'a recording does not tell how many huge pages there were');
+      return NONE;
+    }
     const task = this.#enter(call.tid, call.pid);
     if (task === NONE) return NONE;
     const learned = this.#bare.size > 0 && this.#learnBase(call, task);
     const file = call.name === 'mmap' && (call.args[3] & MAP_ANONYMOUS) === 0 ? this.#files.fileOfCall(call) : NO_FILE;
-    const model = perform(this.#driven, call, file);
-    if (model === null) return task;
+    const model = this.#perform(call, file);
+    if (model === null) {
+      if (call.result >= 0 && call.name !== 'mincore') this.#skip(call, call.name === 'shmat' ? 'nothing shows how large the segment is' : `the image does not do ${call.name}(2)`);
+      return task;
+    }
     if (call.name !== 'brk' && !this.#isUnknownGround(call, model)) tally.countErrno(this.#recording.traceFile, call, model);
     const isAsked = asksForAddress(call, model) && !learned;
     if (isAsked) tally.countAddress(this.#recording.traceFile, call, model);
     // An address that nobody asked for (munmap's 0) is no difference.
     if (isAsked || (model < 0) !== (call.result < 0)) follow(this.#driven, call, model, file);
-    if (call.mapped !== null && isSharedAnonymous(call)) this.#ends.learnInode(this.#rowAt(task, call.result), call.mapped.inode);
+    if (call.mapped?.name === SHARED_ANONYMOUS && isSharedMmap(call)) this.#ends.learnInode(this.#rowAt(task, call.result), call.mapped.inode);
     return task;
+  }
+
+  #perform(call: Call, file: File): number | null {
+    switch (call.name) {
+      case 'shmat': return this.#shm.attach(call);
+      case 'shmdt': return this.#shm.detach(call.args[0]);
+      default: return perform(this.#driven, withRandomBase(call), file);
+    }
   }
 
   /** Where nothing shows what execve mapped, a call on the program's own image finds nothing: that says nothing of the model. */
@@ -290,11 +311,18 @@ function asksForAddress(call: Call, model: number): boolean {
   switch (call.name) {
     case 'mmap': return (call.args[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === 0;
     case 'brk': return true;
+    case 'shmat': return call.args[1] === 0;
     case 'mremap': return (call.args[3] & MREMAP_FIXED) === 0 && (call.result !== call.args[0] || model !== call.result);
     default: return false;
   }
 }
 
-function isSharedAnonymous(call: Call): boolean {
-  return call.name === 'mmap' && call.result > 0 && (call.args[3] & MAP_ANONYMOUS) !== 0 && (call.args[3] & MAP_SHARED) !== 0;
+function isSharedMmap(call: Call): boolean {
+  return call.name === 'mmap' && call.result > 0 && (call.args[3] & MAP_SHARED) !== 0;
+}
+
+/** What MAP_32BIT searches upward from is random each time: the recorded answer is the hint, and must be free. find_start_end() */
+function withRandomBase(call: Call): Call {
+  if (call.name !== 'mmap' || !(call.result > 0) || (call.args[3] & (MAP_32BIT | MAP_FIXED | MAP_FIXED_NOREPLACE)) !== MAP_32BIT) return call;
+  return { ...call, args: [call.result, ...call.args.slice(1)] };
 }
