@@ -249,6 +249,8 @@ export class Dpor implements Search, Driver, Observer {
   /** The thread that has the turn keeps it, else the first that can run and does not sleep. */
   private pickFree(node: Node): boolean {
     const { x } = this;
+    node.thread = x.nextToStart();
+    if (node.thread !== STOP) return true;
     if (x.steps >= this.limits.maxSteps) {
       this.isCut = true;
       return false;

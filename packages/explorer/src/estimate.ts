@@ -1,5 +1,5 @@
 /** How large the space of schedules is, before a long search (Knuth 1975): random runs, each weighed by the branches it passed. */
-import { STOP, UNSTARTED } from './execution.js';
+import { STOP } from './execution.js';
 import type { Driver, Execution } from './execution.js';
 import { Rng } from './rng.js';
 
@@ -22,11 +22,10 @@ class Probe implements Driver {
   }
 
   pick(x: Execution): number {
+    const begins = x.nextToStart();
+    if (begins !== STOP) return begins;
     const enabled: number[] = [];
-    for (let t = 0; t < x.nrThreads; t++) {
-      if (x.statusOf(t) === UNSTARTED) return t;
-      if (x.isEnabled(t)) enabled.push(t);
-    }
+    for (let t = 0; t < x.nrThreads; t++) if (x.isEnabled(t)) enabled.push(t);
     if (enabled.length === 0 || x.steps >= this.maxSteps || x.findings.length > 0) return STOP;
     this.weight *= enabled.length;
     return enabled[this.rng.below(enabled.length)] as number;

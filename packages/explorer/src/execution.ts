@@ -163,6 +163,16 @@ export class Execution implements Scheduler {
     this.finish();
   }
 
+  /**
+   * A thread that has not begun, STOP if there is none. Every driver lets all begin before the first step: what a thread does before its
+   * first point is nobody's step, and sees the machine as it was booted.
+   */
+  nextToStart(): number {
+    const { operations } = this;
+    for (let t = 0, at = STATUS; t < this.nrThreads; t++, at += OPERATION_WORDS) if (operations[at] === UNSTARTED) return t;
+    return STOP;
+  }
+
   /** What the thread is about to do. */
   kindOf(thread: number): number {
     return this.operations[thread * OPERATION_WORDS + KIND];

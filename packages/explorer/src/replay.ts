@@ -1,7 +1,7 @@
 /** Runs one schedule, given step by step or as a replay string, and notes what happened. */
 import type { PointKind, Where } from '@mmun/include';
 import { YIELD } from '@mmun/include';
-import { READY, STOP, UNSTARTED } from './execution.js';
+import { READY, STOP } from './execution.js';
 import type { Driver, Execution, Observer, RawFinding } from './execution.js';
 import { Hash } from './hash.js';
 import { Labels } from './label.js';
@@ -100,7 +100,8 @@ abstract class Player implements Driver, Observer {
 
   pick(x: Execution): number {
     if (this.wantsSites && x.current >= 0 && x.statusOf(x.current) === READY) this.sites[x.current] = siteOf(x, x.current);
-    for (let t = 0; t < x.nrThreads; t++) if (x.statusOf(t) === UNSTARTED) return t;
+    const begins = x.nextToStart();
+    if (begins !== STOP) return begins;
     if (x.findings.length > 0) return STOP;
     if (this.isFresh) {
       this.isFresh = false;

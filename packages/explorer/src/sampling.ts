@@ -145,8 +145,12 @@ export class Sampling implements Search, Driver {
   }
 
   pick(x: Execution): number {
+    if (this.started === null && x.steps === 0) {
+      const begins = x.nextToStart();
+      if (begins !== STOP) return begins;
+    }
     const next = x.findings.length > 0 ? STOP : this.depth > 0 && x.steps < this.limits.maxSteps ? this.byPriority(x) : this.anyone(x);
-    if (next === STOP || (this.started === null && x.statusOf(next) === UNSTARTED)) return next;
+    if (next === STOP) return STOP;
     if (this.traced === this.trace.length) this.lengthen();
     this.trace[this.traced++] = next;
     return next;

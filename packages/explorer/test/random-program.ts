@@ -65,7 +65,8 @@ function* rcuThread(m: RandomMachine): Task<Step> {
 }
 
 function* runThread(m: RandomMachine, thread: number, ops: readonly Op[]): Task<Step> {
-  let local = 1;
+  // before its first point a thread sees the machine as it was booted, whoever has run
+  let local = observe(1, m.cells.word[0] + m.cells.word[1]);
   for (let i = 0; i < ops.length; i++) local = yield* runOp(m, ops[i] as Op, local);
   m.locals.local[thread] = local;
 }
