@@ -1,14 +1,16 @@
 // node packages/explorer/bench/rates.mjs [--seconds N] [--explore]: how fast the explorer is on the litmus program. Its tasks are in the frames
 // form, as in `mmun check`; --explore prints the rows of native generators as well.
-// Times are CPU times of this process, so that a busy machine does not show; each row is the best of several rounds.
+// Times are CPU times of this process, so that a busy machine does not show; each row is the best of several rounds. The row of
+// several cores is what `mmun check --strategy random` does there, by the clock; it says how much of its time the threads had a core.
 import { build } from 'esbuild';
 import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { tasks } from '@mmun/build/esbuild-tasks';
+import { RacePool } from '@mmun/build/race-pool';
 import { ROOT } from '@mmun/build/workspace';
 
 const ENTRY = `export * from '@mmun/explorer'; export { newCursor } from './packages/explorer/src/cursor.ts'; export { unmapFault } from './packages/races/src/unmap-fault.ts';`;
@@ -48,6 +50,30 @@ function sampling({ Execution, Sampling, unmapFault }, name, protocol, depth, se
     best = Math.max(best, (search.executions - before) / spent);
   }
   console.log(`${name.padEnd(8)} ${search.strategy.padEnd(9)} ${protocol} 2,2,2  ${count(best).padStart(9)} schedules/s`);
+}
+
+/**
+ * The same on all cores, each thread with a machine of its own.
+ * @param {string} name @param {number} seconds
+ */
+async function samplingOnAllCores(name, seconds) {
+  const cores = availableParallelism();
+  const pool = new RacePool(cores);
+  const set = { protocol: 'A', pages: 2, faulters: 2, unmappers: 2 };
+  const ask = (/** @type {number} */ seed, /** @type {number} */ maxMillis) => pool.check({ link: { image: 'toy', edits: [] }, race: 'unmap-fault', isBare: true, options: { variant: 'fixed', set, strategy: 'random', seed, maxMillis } });
+  let best = { rate: 0, had: 0 };
+  // the first round loads and compiles
+  for (let round = 0; round <= ROUNDS; round++) {
+    const started = performance.now();
+    const before = process.cpuUsage();
+    const reports = await Promise.all(Array.from({ length: cores }, (_, i) => ask(1 + round * cores + i, round === 0 ? 500 : (seconds * 1000) / ROUNDS)));
+    const wall = (performance.now() - started) / 1000;
+    const { user, system } = process.cpuUsage(before);
+    const executions = reports.reduce((sum, report) => sum + /** @type {{ executions: number }} */ (report).executions, 0);
+    if (round > 0 && executions / wall > best.rate) best = { rate: executions / wall, had: (user + system) / 1e6 / wall };
+  }
+  await pool.close();
+  console.log(`${name.padEnd(8)} random    A 2,2,2  ${count(best.rate).padStart(9)} schedules/s by the clock on ${cores} cores (of which it had ${best.had.toFixed(2)})`);
 }
 
 /** How many schedules there are in all: each state's number is the sum of those behind it. @param {any} form @param {any} program @returns {number} */
@@ -141,6 +167,7 @@ for (const form of process.argv.includes('--explore') ? /** @type {const} */ (['
   const loaded = await load(form);
   for (const protocol of /** @type {const} */ (['A', 'B'])) {
     sampling(loaded, form, protocol, 0, seconds);
+    if (form === 'frames' && protocol === 'A') await samplingOnAllCores(form, seconds);
     sampling(loaded, form, protocol, 3, seconds);
   }
   besideBruteForce(loaded, form);

@@ -5,8 +5,8 @@
  * lead to, and what each of them touches. A pair that differs has read or changed something that it did not name.
  */
 import { newCursor } from './cursor.js';
-import type { Place } from './cursor.js';
-import { Execution } from './execution.js';
+import type { FramesPlace, Place } from './cursor.js';
+import { Execution, OPERATION_WORDS } from './execution.js';
 import { NO_WORDS, clash, nameOfKind } from './operation.js';
 import type { Footprint } from './operation.js';
 import type { Program } from './program.js';
@@ -104,19 +104,14 @@ function textOf(x: Execution, { kind, where, also }: Footprint): string {
 /** `: afterwards page.flags[2] differs`, where the two orders were followed to their states. */
 function whereOf(x: Execution, rows: ReadonlyMap<string, Row>, then: Taken | undefined, other: Taken | undefined): string {
   if (then === undefined || other === undefined) return ': after one order the other step cannot be taken';
-  const [a, b] = [then, other].map(({ to }) => (rows.get(to)?.place as { readonly words?: Int32Array } | undefined)?.words);
-  if (a === undefined || b === undefined) return '';
-  const words = x.m.words.length;
+  const [a, b] = [then, other].map(({ to }) => rows.get(to)?.place as FramesPlace | undefined);
+  if (!a?.image || !b?.image || !a.operations || !b.operations) return '';
   const differing: string[] = [];
-  for (let i = 0; i < words && differing.length < MAX_NAMED; i++) if (a[i] !== b[i]) differing.push(x.nameOfWhere(i));
+  for (let i = 0; i < a.image.words.length && differing.length < MAX_NAMED; i++) if (a.image.words[i] !== b.image.words[i]) differing.push(x.nameOfWhere(i));
   if (differing.length > 0) return `: afterwards ${differing.join(', ')} differ`;
-  for (let t = 0; t < x.nrThreads; t++) {
-    const at = words + t * FIELDS;
-    if (a[at] !== b[at] || a[at + 1] !== b[at + 1]) return `: afterwards ${x.nameOfThread(t)} is about to ${nameOfKind(a[at] as number)} ${x.nameOfWhere(a[at + 1] as number)}, or to ${nameOfKind(b[at] as number)} ${x.nameOfWhere(b[at + 1] as number)}`;
-  }
+  const nextOf = ({ operations }: FramesPlace, t: number): string => `${nameOfKind(operations?.[t * OPERATION_WORDS] ?? 0)} ${x.nameOfWhere(operations?.[t * OPERATION_WORDS + 1] ?? 0)}`;
+  for (let t = 0; t < x.nrThreads; t++) if (nextOf(a, t) !== nextOf(b, t)) return `: afterwards ${x.nameOfThread(t)} is about to ${nextOf(a, t)}, or to ${nextOf(b, t)}`;
   return ': afterwards the variables of a thread differ';
 }
 
 const MAX_NAMED = 4;
-/** Of each thread, behind the words: its operation and its word come first. */
-const FIELDS = 6;

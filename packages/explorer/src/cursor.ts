@@ -120,7 +120,7 @@ abstract class Stepper implements Driver {
   }
 }
 
-interface FramesPlace extends Place {
+export interface FramesPlace extends Place {
   /** The machine's words; null: to be reached by its way. */
   readonly image: Image | null;
   readonly operations: Int32Array | null;

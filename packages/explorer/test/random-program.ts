@@ -11,10 +11,10 @@ import {
 import type { LockingMachine, RcuMachine } from '@mmun/locking';
 import type { Program, Thread } from '../src/index.js';
 
-/** `add` and `read` are atomic; `plain` needs the lock around it. `reach` and `mark` look at or change the other word in the step that finds this one to be 0. */
+/** `add` and `read` are atomic; `plain` needs the lock around it. `reach` and `mark` look at or change the other word in the step that finds this one to be 0; `peek` does not say so, which is wrong. */
 export type Op =
   | { readonly do: 'add' | 'set' | 'wait'; readonly word: number; readonly value: number }
-  | { readonly do: 'read' | 'choose' | 'unless' | 'reach' | 'mark'; readonly word: number }
+  | { readonly do: 'read' | 'choose' | 'unless' | 'reach' | 'mark' | 'peek'; readonly word: number }
   | { readonly do: 'yield' | 'sync' | 'call' | 'seqWrite' | 'seqRead' }
   | { readonly do: 'expect'; readonly word: number; readonly value: number }
   | { readonly do: 'spin' | 'spinTry' | 'mutex' | 'mutexTry' | 'down' | 'downTry' | 'downRead' | 'downReadTry' | 'downgrade' | 'rcu'; readonly lock: number; readonly body: readonly Op[] };
@@ -88,11 +88,11 @@ function* runOp(m: RandomMachine, op: Op, local: number): Task<Step, number> {
       m.cells.word[1 - op.word] += 4;
       return observe(local, 7);
     }
-    case 'reach': case 'mark': {
+    case 'reach': case 'mark': case 'peek': {
       yield* point(m, READ, whereOf(m.cells.word, op.word));
       if (m.cells.word[op.word] !== 0) return observe(local, 5);
       const other = 1 - op.word;
-      touch(m, op.do === 'mark' ? WRITE : READ, whereOf(m.cells.word, other));
+      if (op.do !== 'peek') touch(m, op.do === 'mark' ? WRITE : READ, whereOf(m.cells.word, other));
       if (op.do === 'mark') m.cells.word[other] = m.cells.word[other] * 2 + 8;
       return observe(local, m.cells.word[other]);
     }

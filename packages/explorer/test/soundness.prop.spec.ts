@@ -146,3 +146,12 @@ describe('against every interleaving', () => {
     });
   });
 });
+
+describe('an audit of what steps name', () => {
+  const audited = (op: Op): readonly string[] => framed.auditSteps(framed.toProgram([[op], [{ do: 'set', word: 1, value: 1 }]]) as unknown as Program<never>, 1000).faults;
+
+  it('tells of a word that a step reads and does not name, and where it shows', () => {
+    expect(audited({ do: 'reach', word: 0 })).toEqual([]);
+    expect(audited({ do: 'peek', word: 0 })).toEqual([expect.stringMatching(/^t0: read word\[\d+\], and t1: \w+ word\[\d+\]: their order matters, and they name nothing in common: afterwards word\[\d+\] differ$/)]);
+  });
+});
