@@ -29,7 +29,7 @@ export async function runCommandLine(program: Program, argv: readonly string[], 
   try {
     await parser.parseAsync(argv, { from: 'user' });
   } catch (error) {
-    return explain(error, program.commands.find((command) => command.name === argv[0]), terminal);
+    return explain(unknownTopic(error, argv, program) ?? error, program.commands.find((command) => command.name === argv[0]), terminal);
   }
   return exitCode;
 }
@@ -83,6 +83,12 @@ function examplesText({ examples }: Command): string {
   const width = Math.max(...examples.map(({ line }) => line.length));
   const lines = examples.map(({ line, shows }) => (width > 50 ? `  ${line}\n      ${shows}` : `  ${line.padEnd(width)}  ${shows}`));
   return `\nExamples:\n${lines.join('\n')}`;
+}
+
+/** `mmun help rnu`: commander prints its help instead, and says nothing of the name. */
+function unknownTopic(error: unknown, [first, topic = '']: readonly string[], { commands }: Program): UsageError | null {
+  if (first !== 'help' || !(error instanceof CommanderError) || error.exitCode === 0) return null;
+  return new UsageError(`unknown command '${topic}'${didYouMean(topic, commands.map(({ name }) => name))}`);
 }
 
 /** One line for whatever went wrong, and the exit code. */

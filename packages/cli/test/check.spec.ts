@@ -55,6 +55,11 @@ describe('mmun check', () => {
     expect(out).toMatch(/again: mmun check cow-read --variant buggy \\?\s+--replay '\S+'/);
   });
 
+  it('looks at no more preemptions than it was told', async () => {
+    const { code, json } = await document<CheckReport>(['check', 'munmap-read', '--preemptions', '0']);
+    expect([code, json.strategy, json.preemptions, json.findings, json.notes]).toEqual([0, 'bounded', 0, [], expect.arrayContaining(['proved up to 0 preemptions'])]);
+  });
+
   it('says plainly that a search that was stopped is not exhaustive', async () => {
     const { code, out } = await mmun(['check', 'dontneed-write', '--variant', 'fixed', '--strategy', 'dpor', '--max-executions', '2']);
     expect(code).toBe(0);
@@ -80,14 +85,21 @@ describe('mmun check', () => {
   });
 
   it.each(([
+    ['a task that nobody runs', (text) => text.replace('yield* t.madvise(a)', 't.madvise(a)'), /lazy-free\.race\.ts:17: `t\.madvise\(\.\.\)` without `yield\*` does nothing$/],
     ['a name that does not exist', (text) => text.replace('t.madvise(a)', 't.madvise(b)'), /lazy-free\.race\.ts:17: b is not defined$/],
     ['a call that does not exist', (text) => text.replace('t.mmap(1)', 't.mnap(1)'), /lazy-free\.race\.ts:11: t\.mnap is not a function$/],
     ['a syntax error', (text) => text.replace('t.madvise(a);', 't.madvise(a;'), /lazy-free\.race\.ts:17:\d+: /],
     ['a module that does not exist', (text) => text.replace('@mmun/races', '@mmun/rases'), /lazy-free\.race\.ts:2: Could not resolve "@mmun\/rases"$/],
     ['a missing part', (text) => text.replace('setup:', 'setap:'), /lazy-free\.race\.ts: `setup` is a function of `t`$/],
     ['no twin', (text) => text.replace('fixed:', 'other:'), /`variants` needs `buggy` and `fixed`: no race without its twin$/],
+    ['an actor that returns no task', (text) => text.replace('=> t.dev.read(a)', '=> { t.dev.read(a); }'), /lazy-free\.race\.ts:20: `t\.dev\.read\(\.\.\)` without `yield\*` does nothing$/],
+    ['an actor that returns something else', (text) => text.replace('=> t.dev.read(a)', '=> a'), /lazy-free\.race\.ts:?\d*: actor `dev0` returned no task: write `\* dev0\(t, s\) \{ yield\* \.\. \}`, or return what it calls$/],
+    ['a call of an actor that does not exist', (text) => text.replace('t.madvise(a)', 't.madvize(a)'), /lazy-free\.race\.ts:17: t\.madvize is not a function$/],
+    ['a call without a process', (text) => text.replace('* cpu0', '* cpux'), /a thread without a process makes a call of one: /],
+    ['memory that does not fit', (text) => text.replace('t.mmap(1)', 't.mmap(100)'), /lazy-free\.race\.ts:11: t\.mmap\(\) fails in `setup`: ENOMEM$/],
+    ['a size that no machine has', (text) => text.replace('setup:', 'config: { nrFrmaes: 3 }, setup:'), /`config` has nrFrmaes: expected nrCpus, /],
     ['no race at all', () => 'export default 3;\n', /the default export is no race: write `export default defineRace\(\{ \.\. \}\)`$/],
-  ] as readonly (readonly [string, (text: string) => string, RegExp])[]).slice(0, effort(1, 7)))('answers %s in the race with one line', async (_what, edit, line) => {
+  ] as readonly (readonly [string, (text: string) => string, RegExp])[]).slice(0, effort(2, 14)))('answers %s in the race with one line', async (_what, edit, line) => {
     expect(refusal(await mmun(['check', documentedRace(edit)]))).toMatch(line);
   });
 

@@ -7,6 +7,11 @@ import { mmun, mmunProcess, refusal, TRUE } from './mmun.js';
 describe('wrong usage is one line and exit code 2', () => {
   const cases: readonly (readonly [string, readonly string[], RegExp])[] = [
     ['an unknown command', ['rnu'], /^mmun: unknown command 'rnu' \(Did you mean run\?\)$/],
+    ['help of an unknown command', ['help', 'rnu'], /^mmun: unknown command 'rnu' \(Did you mean run\?\)$/],
+    ['no operations to compare', ['fuzz-kernel', '--ops', '0'], /^mmun fuzz-kernel: --ops 0: expected a whole number from 1 to 2\^53 - 1$/],
+    ['an option that only a plugin has', ['check', 'munmap-read', '--scenario', 'range'], /^mmun check: --scenario: munmap-read is a race: this is an option of plugins$/],
+    ['a bound that the search does not know', ['check', 'munmap-read', '--preemptions', '1', '--strategy', 'dpor'], /^mmun check: --preemptions 1: --strategy dpor does not count them: expected bounded$/],
+    ['a folder in place of a module', ['check', TRUE], /true: is a directory: expected a module, \.ts or \.mjs$/],
     ['an unknown option', ['run', '--jsn', TRUE], /^mmun run: unknown option '--jsn' \(Did you mean --json\?\)$/],
     ['an option of another command', ['run', TRUE, '--strategy', 'dpor'], /^mmun run: unknown option '--strategy'/],
     ['nothing to run', ['run'], /^mmun run: missing required argument 'recording', as in mmun run samples\/demo$/],
@@ -15,7 +20,7 @@ describe('wrong usage is one line and exit code 2', () => {
     ['a rate that is no number', ['run', TRUE, '--plugin', 'kvm', '--device-rate', 'often'], /^mmun run: --device-rate often: expected a number from 0 to 1000$/],
     ['a rate without a device', ['run', TRUE, '--device-rate', '1'], /^mmun run: --device-rate needs a --plugin/],
     ['a seed that is no number', ['run', TRUE, '--seed', '-1'], /^mmun run: --seed -1: expected a whole number/],
-    ['an unknown plugin', ['run', TRUE, '--plugin', 'kvm,tpu'], /^mmun run: --plugin kvm,tpu: no secondary MMU "tpu" yet: there is kvm\b/],
+    ['an unknown plugin', ['run', TRUE, '--plugin', 'kvm,tpu'], /^mmun run: --plugin kvm,tpu: no secondary MMU is called "tpu": there are kvm\b/],
     ['a plugin under a design that it does not know', ['run', TRUE, '--plugin', 'kvm', '--design', 'off'], /^mmun run: --plugin kvm: .*off/],
     ['a path that is not there', ['run', TRUE, join(TRUE, 'nowhere')], /^mmun run: .*nowhere: missing: expected a recording's folder or a strace log$/],
     ['a recording that is misspelt', ['run', TRUE.replace('true', 'tru')], /expected a recording's folder or a strace log \(Did you mean .*samples\/true\?\)$/],

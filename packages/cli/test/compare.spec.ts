@@ -58,7 +58,7 @@ describe('mmun compare', () => {
   });
 
   it('takes one plugin and numbers that are numbers', async () => {
-    expect(refusal(await mmun(['compare', TRUE, '--plugin', 'vax']))).toMatch(/^mmun compare: --plugin vax: no secondary MMU "vax" yet/);
+    expect(refusal(await mmun(['compare', TRUE, '--plugin', 'vax']))).toMatch(/^mmun compare: --plugin vax: no secondary MMU is called "vax"/);
     expect(refusal(await mmun(['compare', TRUE, '--seed', 'x']))).toMatch(/^mmun compare: --seed x: expected a whole number/);
   });
 });

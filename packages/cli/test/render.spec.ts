@@ -68,12 +68,23 @@ describe('a check', () => {
     const max = CHECK_OPTIONS.find(({ flags }) => flags.startsWith('--max-executions'));
     expect(max?.parse?.('1000', undefined)).toBe(1000);
     expect(() => max?.parse?.('many', undefined)).toThrow('--max-executions many: expected a whole number');
+    expect(() => max?.parse?.('0', undefined)).toThrow('--max-executions 0: expected a whole number from 1 on');
+  });
+});
+
+describe('a livelock', () => {
+  it('is read from its beginning and its end', () => {
+    const [finding] = FOUND.findings;
+    const steps = Array.from({ length: 20_000 }, (_, i) => ({ actor: 'device', text: `tries for the ${i}th time` }));
+    const lines = renderFinding({ ...finding, steps }, screen);
+    expect(lines.length).toBeLessThan(200);
+    expect(lines).toEqual(expect.arrayContaining(['      .. 19,820 steps are left out here: --json has them', '19941  tries for the 19940th time', '20000  tries for the 19999th time']));
   });
 });
 
 describe('the races', () => {
   const row = { buggy: { found: true, code: 'stale-translation', executions: 3, preemptions: 0, elapsedMs: 1.23, replay: '' }, fixed: { clean: true, exhaustive: true, executions: 154, elapsedMs: 1500 } };
-  const report: RacesReport = { schema: 'mmun.races/1', ok: true, races: [{ id: 'unmap-fault', title: '', ...row }] };
+  const report: RacesReport = { schema: 'mmun.races/1', ok: true, asked: 1, interrupted: false, races: [{ id: 'unmap-fault', title: '', ...row }] };
 
   it('are a table of one row a race with its twin beside it', () => {
     expect(renderRaces(report, screen)).toEqual([
@@ -89,6 +100,10 @@ describe('the races', () => {
     const lines = renderRaces({ ...report, races, ok: false }, screen);
     expect(lines[1]).toMatch(/blind +not found +-/);
     expect(lines.at(-1)).toBe('1 of 1 race not as expected');
+  });
+
+  it('say how far they came where they were interrupted', () => {
+    expect(renderRaces({ ...report, asked: 85, interrupted: true, ok: false }, screen).at(-1)).toBe('interrupted: 1 of 85 races checked, all as expected');
   });
 });
 

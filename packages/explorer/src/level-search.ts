@@ -93,7 +93,7 @@ export class LevelSearch implements Search {
   }
 
   notes(): string[] {
-    return [this.isExhaustive ? 'no schedule needs more preemptions' : `proved up to ${Math.max(this.proved, 0)} preemptions`, ...(this.cut > 0 ? [`${this.cut} schedules were cut at ${this.limits.maxSteps} steps`] : [])];
+    return [this.isExhaustive ? 'no schedule needs more preemptions' : this.proved < 0 ? 'not even the schedules without a preemption are through' : `proved up to ${this.proved} preemption${this.proved === 1 ? '' : 's'}`, ...(this.cut > 0 ? [`${this.cut} schedules were cut at ${this.limits.maxSteps} steps`] : [])];
   }
 
   /** Runs one item as far as its thread goes. @returns steps taken */

@@ -65,23 +65,37 @@ const KINDS: Readonly<Record<string, Kind>> = {
 export interface RandomFinding {
   readonly finding: Finding;
   readonly program: string;
-  /** Programs that were run until it was found. */
-  readonly after: number;
 }
 
-/** @returns the first of `count` programs that goes wrong, cut down; null: none does */
-export async function randomPrograms(plugin: SecondaryMmu, design: DesignName, count: number, seed: number, calls: readonly DeviceCall[] = [], signal?: AbortSignal): Promise<RandomFinding | null> {
+/** What became of them: how many were run, and the first that goes wrong, cut down. */
+export interface ProgramsRun {
+  readonly played: number;
+  readonly found: RandomFinding | null;
+}
+
+/** `count` programs at most, until one goes wrong or `signal` says so: it is heard between them. */
+export async function randomPrograms(plugin: SecondaryMmu, design: DesignName, count: number, seed: number, calls: readonly DeviceCall[] = [], signal?: AbortSignal): Promise<ProgramsRun> {
   const random = new Random(seed);
-  for (let i = 0; i < count && signal?.aborted !== true; i++) {
+  let played = 0;
+  for (; played < count; played++) {
+    if (signal !== undefined && played % PROGRAMS_A_TURN === 0) await aTurn();
+    if (signal?.aborted === true) break;
     const program = draw(random, design, calls);
     const finding = await play(plugin, design, program, calls);
     if (finding === null) continue;
     const short = await cutDown(plugin, design, program, finding.code, calls);
     const text = encode(short);
     const found = (await play(plugin, design, short, calls)) ?? finding;
-    return { finding: { ...found, replay: text, steps: short.map(stepOf) }, program: text, after: i + 1 };
+    return { played: played + 1, found: { finding: { ...found, replay: text, steps: short.map(stepOf) }, program: text } };
   }
-  return null;
+  return { played, found: null };
+}
+
+const PROGRAMS_A_TURN = 8;
+
+/** Signals and timers have theirs: nothing else here waits for anything. */
+export function aTurn(): Promise<void> {
+  return new Promise((done) => { setImmediate(done); });
 }
 
 /** @throws RangeError for a text that is no program */

@@ -12,7 +12,7 @@ import type { SecondaryMmu } from '@mmun/include';
 import { rulesOf } from './conduct.js';
 import type { Rule } from './conduct.js';
 import { checkShape } from './guard.js';
-import { randomPrograms, replayProgram, isProgram } from './random-programs.js';
+import { aTurn, randomPrograms, replayProgram, isProgram } from './random-programs.js';
 import { findingIn, findingText } from './report.js';
 import type { TortureFinding, TortureReport, TortureRow } from './report.js';
 import { scenariosOf } from './scenarios.js';
@@ -94,6 +94,7 @@ export async function runTorture(plugin: SecondaryMmu, options: TortureOptions =
   const trials = trialsOf(plugin, options);
   const rows: TortureRow[] = [];
   for (const [i, trial] of trials.entries()) {
+    if (options.signal !== undefined) await aTurn();
     if (options.signal?.aborted === true) break;
     options.onProgress?.(trial.id, i / trials.length);
     const row = await trial.run();
@@ -171,8 +172,8 @@ function programsTrial(plugin: SecondaryMmu, design: DesignName, { count, seed, 
     id, design,
     run: async () => {
       const started = performance.now();
-      const found = await randomPrograms(plugin, design, count, seed, calls, signal);
-      return rowOf(id, design, started, found?.after ?? count, found === null ? [] : [findingIn(id, design, found.finding)]);
+      const { played, found } = await randomPrograms(plugin, design, count, seed, calls, signal);
+      return rowOf(id, design, started, played, found === null ? [] : [findingIn(id, design, found.finding)]);
     },
   };
 }

@@ -55,9 +55,11 @@ export class RaceContext {
     this.dev = this.devs[0] ?? new RaceDevice(this, null, 0, 0);
   }
 
-  /** The current thread's address space. */
+  /** The current thread's address space. @throws Error for a thread beside the process: its call would fail, and the race be clean */
   get mm(): Mm {
-    return this.image.mmOf(this.m, this.current);
+    const mm = this.image.mmOf(this.m, this.current);
+    if (mm === 0) throw new Error('a thread without a process makes a call of one: the actors cpu0, cpu1, .. are threads of the first, `{ as, run }` is one of another');
+    return mm;
   }
 
   get current(): TaskStruct {

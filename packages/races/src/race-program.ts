@@ -1,5 +1,5 @@
 /** A race, one of its variants and an image, as a program for the explorer. */
-import { CLONE_VM } from '@mmun/include';
+import { CLONE_VM, ERRNO_NAMES, MAX_ERRNO } from '@mmun/include';
 import type { MachineConfig, SecondaryMmu, Task, TaskStruct } from '@mmun/include';
 import type { Program, Report, Thread } from '@mmun/explorer';
 import { Oracle, Violation } from '@mmun/oracle';
@@ -42,7 +42,7 @@ export function raceProgram<S>(race: Race<S>, variant: Variant, image: RaceImage
       name, isDaemon, handle: handles[i] as number,
       run: (m): Task<string, unknown> => {
         const { t, s } = stages.get(m) as Stage<S>;
-        return run(t, s);
+        return taskOf(name, run(t, s));
       },
     };
   });
@@ -59,6 +59,15 @@ export function raceProgram<S>(race: Race<S>, variant: Variant, image: RaceImage
       judge(race, stages.get(m) as Stage<S>, report);
     },
   };
+}
+
+/** A function that makes a task and does not return it would be an actor that does nothing, and a race that is clean. */
+function taskOf(name: string, task: Task<string, unknown> | undefined): Task<string, unknown> {
+  return typeof task?.next === 'function' ? task : noTask(name);
+}
+
+function* noTask(name: string): Task<never, never> {
+  throw new Error(`actor \`${name}\` returned no task: write \`* ${name}(t, s) { yield* .. }\`, or return what it calls`);
 }
 
 function judge<S>({ atEnd }: Race<S>, { t, s }: Stage<S>, report: (found: Report) => void): void {
@@ -113,6 +122,8 @@ function cpuOf(name: string): number {
 
 function configOf<S>({ actors, config }: Race<S>, { toyConfig }: RaceImage): MachineConfig {
   const nrActors = Object.keys(actors).length;
+  const unknown = Object.keys(config ?? {}).find((key) => key !== 'faultInjection' && !(key in toyConfig));
+  if (unknown !== undefined) throw new RangeError(`\`config\` has ${unknown}: expected ${Object.keys(toyConfig).join(', ')} or faultInjection`);
   const nrCpus = Math.max(2, ...Object.keys(actors).map((name) => cpuOf(name) + 1));
   return { ...toyConfig, nrCpus, nrTasks: Math.max(toyConfig.nrTasks, nrActors + 2), ...config };
 }
@@ -121,16 +132,20 @@ export function actorOf<S>(given: ActorTask<S> | Actor<S>): Actor<S> {
   return typeof given === 'function' ? { run: given } : given;
 }
 
-/** Tasks run to their end as soon as they are called. */
+/** Tasks run to their end as soon as they are called. Other calls may fail on purpose; without its memory no race is what was meant. */
 function inSetup(t: RaceContext): Setup {
-  const run = (value: unknown): unknown => t.image.run(t.m, value as Task<string, unknown>);
+  const run = (name: string | symbol, value: unknown): unknown => {
+    const result: unknown = t.image.run(t.m, value as Task<string, unknown>);
+    if (name === 'mmap' && typeof result === 'number' && result < 0 && result >= -MAX_ERRNO) throw new Error(`t.mmap() fails in \`setup\`: ${ERRNO_NAMES[-result] ?? String(result)}`);
+    return result;
+  };
   const view = (target: object): object => new Proxy(target, {
     get(object, key): unknown {
       const value: unknown = Reflect.get(object, key, object);
       if (key === 'dev') return view(value as object);
       if (key === 'devs') return (value as object[]).map(view);
       if (typeof value !== 'function') return value;
-      return (...args: unknown[]): unknown => run((value as (...args: unknown[]) => unknown).apply(object, args));
+      return (...args: unknown[]): unknown => run(key, (value as (...args: unknown[]) => unknown).apply(object, args));
     },
   });
   return view(t) as Setup;

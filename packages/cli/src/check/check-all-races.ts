@@ -29,7 +29,7 @@ export async function checkAllRaces(filter: string, pool: RacePool, { signal, on
   };
   const pairs = await Promise.all(chosen.map(async (race) => ({ race, reports: await Promise.all([ask(race, 'buggy'), ask(race, 'fixed')]) })));
   const rows = pairs.flatMap(({ race: { id, title, finds }, reports: [buggy, fixed] }) => (buggy === null || fixed === null ? [] : rowOf(id, title, finds, buggy, fixed)));
-  return { schema: 'mmun.races/1', races: rows, ok: rows.length === chosen.length && rows.every(({ buggy, fixed }) => buggy.found && fixed.clean) };
+  return { schema: 'mmun.races/1', races: rows, asked: chosen.length, interrupted: signal.aborted, ok: rows.length === chosen.length && rows.every(({ buggy, fixed }) => buggy.found && fixed.clean) };
 }
 
 function rowOf(id: string, title: string, finds: readonly string[], buggy: CheckReport, fixed: CheckReport): RaceRow {

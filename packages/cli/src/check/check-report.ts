@@ -16,5 +16,8 @@ export interface RaceRow {
 export interface RacesReport {
   readonly schema: 'mmun.races/1';
   readonly races: readonly RaceRow[];
+  /** Of so many that were asked for; fewer were checked where it was interrupted. */
+  readonly asked: number;
+  readonly interrupted: boolean;
   readonly ok: boolean;
 }

@@ -1,5 +1,5 @@
 /** From what the command line says to a race that is linked with its image, and checked by whoever has time. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import type { RacePool, RaceTask } from '@mmun/build/race-pool';
 import { allRaces } from '@mmun/races';
@@ -7,6 +7,7 @@ import type { Progress } from '@mmun/explorer';
 import type { Checkable, CheckOptions, CheckReport, Race, VariantPlan } from '@mmun/races';
 import { didYouMean, didYouMeanPath } from '../nearest.js';
 import { UsageError } from '../usage-error.js';
+import { droppedCalls } from './dropped-tasks.js';
 
 /** What a linked bundle holds; its code is a copy of its own of everything. */
 interface Linked {
@@ -35,6 +36,7 @@ export async function openRace(name: string, pool: RacePool): Promise<OpenRace> 
   if (known !== undefined) return { race: known, check: (options) => checkKnown(known, options, pool) };
   if (!MODULE.test(name) && !existsSync(name)) throw new UsageError(`no race is called ${JSON.stringify(name)}${didYouMean(name, allRaces.map(({ id }) => id))}: \`mmun races\` lists them; a race of your own is a path that ends in .ts or .mjs`);
   if (!existsSync(name)) throw new UsageError(`${name}: no such file${didYouMeanPath(name)}`);
+  if (statSync(name).isDirectory()) throw new UsageError(`${name}: is a directory: expected a module, .ts or .mjs`);
   if (!MODULE.test(name)) throw new UsageError(`${name}: a race is a module: expected .ts or .mjs${extname(name) === '' ? '' : `, not ${extname(name)}`}`);
   return openModule(name, pool);
 }
@@ -47,6 +49,8 @@ export async function checkKnown(race: Checkable, options: CheckOptions, pool: R
 
 async function openModule(name: string, pool: RacePool): Promise<OpenRace> {
   const path = resolve(name);
+  const [dropped] = await droppedCalls(path);
+  if (dropped !== undefined) throw new UsageError(`${dropped.place}: \`${dropped.text}\` without \`yield*\` does nothing`);
   const { linkRace } = await linker();
   const race = await guarded(path, async () => {
     const { checkableOf, validateRace, user } = await linkRace({ race: path });
@@ -84,8 +88,17 @@ async function guarded<T>(race: string, act: () => Promise<T>): Promise<T> {
     if (LinkError.prototype.isPrototypeOf(error)) throw new UsageError(error.message);
     const place = MODULE.test(race) ? placeIn(race, error.stack ?? '') : race;
     const hint = MODULE.test(race) && !/:\d+$/.test(place) && error instanceof TypeError ? ': is a `yield*` missing before a call of `t`?' : '';
-    throw new UsageError(`${place}: ${error.message}${hint}`);
+    throw new UsageError(`${place}: ${asWritten(error.message, race, place)}${hint}`);
   }
+}
+
+/** `$v[1].mnap is not a function` is `t.mnap` in the source: local variables lie in an array once a task is linked. */
+function asWritten(message: string, race: string, place: string): string {
+  const [, member] = /^\$v\[\d+\]\.(\w+) /.exec(message) ?? [];
+  const [, line] = /:(\d+)$/.exec(place) ?? [];
+  if (member === undefined || line === undefined) return message;
+  const [owner = '..'] = new RegExp(`[\\w.]+(?=\\.${member}\\b)`).exec(readFileSync(race, 'utf8').split('\n')[Number(line) - 1] ?? '') ?? [];
+  return message.replace(/^\$v\[\d+\]/, owner);
 }
 
 /** Loaded when it is needed: it brings compilers. */

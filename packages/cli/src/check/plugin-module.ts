@@ -1,5 +1,5 @@
 /** A module that holds a plugin: bundled as it is written, with maps, so that whatever is found names its lines. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -25,7 +25,7 @@ const MODULE = /\.[cm]?[jt]s$/;
 
 /** By its text: a race says `defineRace` or `actors`, a plugin what a plugin is made of, or where it stands. */
 export function looksLikePlugin(name: string): boolean {
-  if (!MODULE.test(name) || !existsSync(name)) return false;
+  if (!MODULE.test(name) || !existsSync(name) || statSync(name).isDirectory()) return false;
   const text = readFileSync(name, 'utf8');
   return !/\bdefineRace\b|\bactors\b/.test(text) && /\bSecondaryMmu\b|\bdesigns\b|\battach\b|plugin|^export \{[^}]*\} from/m.test(text);
 }

@@ -2,8 +2,8 @@ import type { ExploreProgress } from '../check/search-progress.js';
 import { searchLine } from '../check/search-progress.js';
 import { checkInParts } from '../check/check-in-parts.js';
 import { checkPlugin } from '../check/check-plugin.js';
-import { CHECK_OPTIONS } from '../check/check-options.js';
-import type { Settings } from '../check/check-options.js';
+import { CHECK_OPTIONS, refuseForPlugin, refuseForRace } from '../check/check-options.js';
+import type { Given, Settings } from '../check/check-options.js';
 import type { CheckReport } from '@mmun/races';
 import { openRace } from '../check/open-race.js';
 import { looksLikePlugin } from '../check/plugin-module.js';
@@ -49,14 +49,17 @@ export const check: Command = {
   ],
 
   async run([name]: readonly [string], { json = false, report: page, variant, set = {}, scenario, effort, jobs, ...search }: CheckOptions, terminal: Terminal): Promise<ExitCode> {
+    const given = { variant, set, scenario, effort, report: page, ...search } as Given;
+    const isPlugin = looksLikePlugin(name);
+    (isPlugin ? refuseForPlugin : refuseForRace)(name, given);
     mustBeWritable('--report', page);
     const isSampled = search.replay === undefined && (search.strategy === 'pct' || search.strategy === 'random');
     if (jobs !== undefined && !isSampled) throw new UsageError(`--jobs ${jobs}: expected --strategy pct or random with it: what another search does next depends on what it has seen`);
-    if (looksLikePlugin(name)) return pluginVerdict(name, { json, effort, seed: search.seed, scenario, replay: search.replay }, terminal);
+    if (isPlugin) return pluginVerdict(name, { json, effort, seed: search.seed, scenario, replay: search.replay }, terminal);
     const status = startStatus(terminal);
     try {
       const onProgress = (progress: ExploreProgress): void => { status.update(searchLine(name, progress)); };
-      const options = { ...search, variant, set, wantsScenes: page !== undefined, signal: terminal.interrupt, onProgress, ...patience(search) };
+      const options = { ...search, strategy: strategyOf(search), variant, set, wantsScenes: page !== undefined, signal: terminal.interrupt, onProgress, ...patience(search) };
       const report = await withPool(isSampled ? jobs : 1, async (pool) => {
         const { check: checkOpened } = await openRace(name, pool);
         return isSampled ? checkInParts(checkOpened, options, pool.jobs) : checkOpened(options);
@@ -76,6 +79,11 @@ export const check: Command = {
     }
   },
 };
+
+/** Who bounds the preemptions wants the search that counts them. */
+function strategyOf({ strategy, preemptions, replay }: Pick<CheckOptions, 'strategy' | 'preemptions' | 'replay'>): CheckOptions['strategy'] {
+  return strategy === 'auto' && preemptions !== undefined && replay === undefined ? 'bounded' : strategy;
+}
 
 function noteInterrupt({ interrupt, note, notePaint }: Terminal): void {
   if (interrupt.aborted) note(`${notePaint.yellow('interrupted')}: the result holds what was explored so far`);

@@ -56,7 +56,7 @@ export const fuzzKernel: Command = {
   summary: 'make random mm operations on the model and on the running kernel, and compare',
   args: '',
   options: [
-    { flags: '--ops <number>', description: `operations to compare (default: ${DEFAULT_OPS}, with --kvm ${DEFAULT_RANGES} ranges for each of ${NR_KVM_KINDS} kinds)`, parse: (text) => parseCount('--ops', text) },
+    { flags: '--ops <number>', description: `operations to compare (default: ${DEFAULT_OPS}, with --kvm ${DEFAULT_RANGES} ranges for each of ${NR_KVM_KINDS} kinds)`, parse: (text) => parseCount('--ops', text, 1) },
     { flags: '--seed <number>', description: 'what random choices are made from', defaultValue: 1, parse: (text) => parseCount('--seed', text) },
     { flags: '--build <build>', description: 'without assertions, or with', choices: BUILDS },
     { flags: '--kvm', description: 'compare what the running kernel\'s KVM drops of a guest with what the model\'s does' },
@@ -121,8 +121,8 @@ async function orUsageError<T>(promise: Promise<T>): Promise<T> {
   }
 }
 
-function parseCount(flag: string, text: string): number {
+function parseCount(flag: string, text: string, least = 0): number {
   const count = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(count)) throw new UsageError(`${flag} ${text}: expected a whole number from 0 to 2^53 - 1`);
+  if (!/^\d+$/.test(text) || count < least || !Number.isSafeInteger(count)) throw new UsageError(`${flag} ${text}: expected a whole number from ${least} to 2^53 - 1`);
   return count;
 }

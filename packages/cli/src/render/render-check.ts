@@ -13,7 +13,7 @@ export function renderCheck(report: CheckReport, screen: Screen, asked?: Asked):
     `${paint.bold(report.race)}, ${report.variant}  ${paint.dim(arch === 'none' ? 'primitives only, no kernel' : `${arch}, notifier ${design}, ${build} build`)}${settings(report)}`,
     ...report.findings.flatMap((finding) => ['', ...renderFinding(finding, screen), ...howToRepeat(report, finding.replay, screen, asked)]),
     '',
-    (report.ok ? paint.green : report.interrupted === true && report.findings.length === 0 ? paint.yellow : paint.red)(checkVerdict(report)),
+    (report.ok ? paint.green : report.interrupted && report.findings.length === 0 ? paint.yellow : paint.red)(checkVerdict(report)),
     ...worth(report).flatMap((note) => wrap(note, screen.width - 2).map((line) => paint.dim(`  ${line}`))),
   ];
 }
@@ -74,14 +74,21 @@ const COLUMNS: readonly Column[] = [
   { title: 'time', align: 'right' },
 ];
 
-export function renderRaces({ races, ok }: RacesReport, { paint, width }: Screen): string[] {
-  const wrong = races.filter((race) => !isSettled(race)).length;
-  const verdict = ok ? `settled: ${plural(races.length, 'race')}, each found and each twin clean` : `${grouped(wrong)} of ${plural(races.length, 'race')} not as expected`;
+export function renderRaces(report: RacesReport, { paint, width }: Screen): string[] {
+  const { races, ok } = report;
+  const verdict = racesVerdict(report);
   return [
     ...textTable(COLUMNS, races.map((race) => raceRow(race, paint)), { width, title: paint.dim }),
     '',
     (ok ? paint.green : paint.red)(verdict),
   ];
+}
+
+function racesVerdict({ races, asked, interrupted, ok }: RacesReport): string {
+  if (ok) return `settled: ${plural(races.length, 'race')}, each found and each twin clean`;
+  const wrong = races.filter((race) => !isSettled(race)).length;
+  const sofar = wrong === 0 ? 'all as expected' : `${grouped(wrong)} not as expected`;
+  return interrupted ? `interrupted: ${grouped(races.length)} of ${plural(asked, 'race')} checked, ${sofar}` : `${grouped(wrong)} of ${plural(races.length, 'race')} not as expected`;
 }
 
 function raceRow({ id, buggy, fixed }: RaceRow, paint: Screen['paint']): Cell[] {

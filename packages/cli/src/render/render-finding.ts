@@ -1,10 +1,14 @@
 /** A finding: what, why, how to see it again, and the steps as one column per actor with time downwards. */
 import type { Finding, FindingStep } from '@mmun/include';
 import type { Screen } from './screen.js';
-import { wrap } from './text-table.js';
+import { grouped, wrap } from './text-table.js';
 
 const NUMBER_WIDTH = 4;
 const MIN_COLUMN = 14;
+/** A livelock is as long as it was let run, and says the same again and again: its beginning and its end are read. */
+const MOST_STEPS = 400;
+const FIRST_STEPS = 120;
+const LAST_STEPS = 60;
 
 /** `why` is one sentence more, where there is one. */
 export function renderFinding(finding: Finding & { readonly why?: string }, screen: Screen): string[] {
@@ -31,10 +35,13 @@ export function renderSteps(steps: readonly LockedStep[], { paint, width }: Scre
   const header = actors.map((actor) => actor.padEnd(columnWidth + 2)).join('').trimEnd();
   const lines = [`${' '.repeat(NUMBER_WIDTH + 2)}${paint.bold(header)}`];
   const held = new Map<string, string>();
+  const nrLeftOut = steps.length > MOST_STEPS ? steps.length - FIRST_STEPS - LAST_STEPS : 0;
   for (const [index, step] of steps.entries()) {
+    if (nrLeftOut > 0 && index === FIRST_STEPS) lines.push('', paint.dim(`${' '.repeat(NUMBER_WIDTH + 2)}.. ${grouped(nrLeftOut)} steps are left out here: --json has them`), '');
     const locks = (step.held ?? []).join(', ');
     const isOther = locks !== (held.get(step.actor) ?? '');
     held.set(step.actor, locks);
+    if (nrLeftOut > 0 && index >= FIRST_STEPS && index < FIRST_STEPS + nrLeftOut) continue;
     const column = actors.indexOf(step.actor);
     const place = step.file === undefined ? [] : wrap(`${step.file.replace(/^(?:.*[\\/])?(?:packages|@mmun)[\\/]/, '').replace('/src/', '/')}${step.line === undefined ? '' : `:${step.line}`}`, columnWidth);
     const number = String(index + 1).padStart(NUMBER_WIDTH);

@@ -28,7 +28,8 @@ function summary({ scenarios }: PluginCheckReport, of: string): string[] {
   const rest = beside.filter(({ exhaustive }) => !exhaustive);
   const programs = alone.reduce((sum, { executions }) => sum + executions, 0);
   return [
-    `${of}: alone, ${plural(programs, 'program')}; beside mm, ${whole.length} of ${plural(beside.length, 'scenario')} in every interleaving`
+    `${of}: alone, ${plural(programs, 'program')}`
+      + (beside.length === 0 ? '' : `; beside mm, ${whole.length} of ${plural(beside.length, 'scenario')} in every interleaving`)
       + (rest.length === 0 ? '' : `, ${grouped(rest.reduce((sum, { executions }) => sum + executions, 0))} executions of ${rest.map(({ scenario }) => scenario.slice(of.length + 1)).join(', ')}`),
   ];
 }

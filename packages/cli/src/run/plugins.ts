@@ -26,7 +26,7 @@ const PLUGINS: Readonly<Record<string, Load>> = {
 export function parsePluginNames(text: string, previous: readonly string[]): string[] {
   const names = text.split(',').map((name) => name.trim());
   for (const name of names) {
-    if (!Object.hasOwn(PLUGINS, name)) throw new UsageError(`--plugin ${text}: no secondary MMU ${JSON.stringify(name)} yet: there is ${Object.keys(PLUGINS).join(', ')}${didYouMean(name, Object.keys(PLUGINS))}`);
+    if (!Object.hasOwn(PLUGINS, name)) throw new UsageError(`--plugin ${text}: no secondary MMU is called ${JSON.stringify(name)}: there are ${Object.keys(PLUGINS).join(', ')}${didYouMean(name, Object.keys(PLUGINS))}`);
   }
   return [...new Set([...previous, ...names])];
 }
