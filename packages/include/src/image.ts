@@ -32,6 +32,10 @@ export interface InodeSpec {
   readonly size: number;
   /** The file system asks for huge-page aligned mappings (ext4 does). */
   readonly thpAligned: boolean;
+  /** Mounted noexec, or of a file system that holds no programs: its mappings are never executable. */
+  readonly isNoexec?: boolean;
+  /** VM_ bits that the driver's own mmap adds. */
+  readonly driverVmFlags?: number;
 }
 
 /** One mapping that execve itself makes, in the order in which it makes them. */

@@ -15,6 +15,8 @@ export function newInode(m: Machine, spec: InodeSpec): Inode {
   t.kind[inode] = KINDS[spec.kind];
   t.isThpAligned[inode] = spec.thpAligned ? 1 : 0;
   t.seals[inode] = 0;
+  t.isNoexec[inode] = spec.isNoexec === true ? 1 : 0;
+  t.driverVmFlags[inode] = spec.driverVmFlags ?? 0;
   t.major[inode] = spec.major;
   t.minor[inode] = spec.minor;
   t.ino[inode] = spec.ino;

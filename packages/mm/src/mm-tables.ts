@@ -115,7 +115,7 @@ export const pageSpec = {
 export const inodeSpec = {
   kind: 'u8', isThpAligned: 'u8',
   /** F_SEAL_ bits of a memfd. */
-  seals: 'u8',
+  seals: 'u8', isNoexec: 'u8', driverVmFlags: 'u32',
   major: 'u32', minor: 'u32', ino: 'f64', size: 'f64',
   refcount: 'i32', nrPages: 'u32',
   /** Guards the tree of VMAs that map the file: i_mmap_lock. */

@@ -160,6 +160,7 @@ function* newVma(m: Machine, mm: Mm, start: Vaddr, end: Vaddr, vmFlags: number, 
   if (file !== 0 && !((vmFlags & VM_SHARED) !== 0 && isDevZero(m, file))) {
     getFile(m, file);
     v.vmFile[vma] = file;
+    v.vmFlags[vma] |= m.inode.driverVmFlags[m.file.inode[file]];
     v.vmOps[vma] = (vmFlags & VM_HUGETLB) !== 0 ? VM_OPS_HUGETLB : m.inode.kind[m.file.inode[file]] === INODE_REGULAR ? VM_OPS_FILE : VM_OPS_SHMEM;
     const error = (vmFlags & VM_HUGETLB) !== 0 ? yield* hugetlbfsFileMmap(m, vma) : 0;
     if (error !== 0) {
@@ -256,6 +257,10 @@ function fileFlags(m: Machine, vmFlags: number, prot: number, flags: number, fil
     if (!isWritable) result &= ~(VM_MAYWRITE | VM_SHARED);
   }
   if (m.file.isReadable[file] === 0) return -EACCES;
+  if (m.inode.isNoexec[m.file.inode[file]] === 1) {
+    if ((prot & PROT_EXEC) !== 0) return -EPERM;
+    result &= ~VM_MAYEXEC;
+  }
   if (isHugetlbInode(m, m.file.inode[file] as Inode)) result |= VM_HUGETLB | VM_DONTEXPAND;
   return (result & VM_GROWSDOWN) !== 0 ? -EINVAL : memfdCheckSealsMmap(m, m.file.inode[file] as Inode, result);
 }

@@ -1,6 +1,6 @@
 /** mseal, remap_file_pages, sealed memfds and /dev/zero, as a running 6.18 answered them. */
 import * as image from '@mmun/image';
-import { EACCES, EINVAL, ENOMEM, EPERM, F_SEAL_FUTURE_WRITE, MADV_DONTNEED, MADV_FREE, MADV_RANDOM, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, MREMAP_MAYMOVE, PAGE_SIZE, PROT_READ, VM_MAYWRITE, VM_SEALED, VM_SHARED } from '@mmun/include';
+import { EACCES, EINVAL, ENOMEM, EPERM, F_SEAL_FUTURE_WRITE, MADV_DONTNEED, MADV_FREE, MADV_RANDOM, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, MREMAP_MAYMOVE, PAGE_SIZE, PROT_EXEC, PROT_READ, VM_DONTEXPAND, VM_MAYEXEC, VM_MAYWRITE, VM_MIXEDMAP, VM_SEALED, VM_SHARED } from '@mmun/include';
 import type { Vaddr } from '@mmun/include';
 import { RW, world } from './page-world.js';
 import type { World } from './page-world.js';
@@ -65,6 +65,21 @@ describe('a memfd that is sealed against writing', () => {
     const own = w.mmap(4, { file, flags: MAP_PRIVATE });
     expect([mprotect(w, shared, 1, RW), w.row(shared).vmFlags & (VM_SHARED | VM_MAYWRITE)]).toEqual([-EACCES, VM_SHARED]);
     expect([mprotect(w, before, 1, RW), mprotect(w, own, 1, RW)]).toEqual([0, 0]);
+  });
+});
+
+describe('a file where nothing may be executed', () => {
+  it('is never mapped executable, and a driver adds what it likes', () => {
+    const w = world();
+    const spec = { kind: 'regular', major: 0, minor: 16, ino: 4, size: 0, thpAligned: false } as const;
+    const open = (path: string, driverVmFlags: number): number =>
+      image.filpOpen(w.m, image.newInode(w.m, { ...spec, path, isNoexec: true, driverVmFlags }), { isReadable: true, isWritable: true });
+    const file = open('/run/f', 0);
+    expect(w.mmap(1, { file, flags: MAP_SHARED, prot: PROT_READ | PROT_EXEC })).toBe(-EPERM);
+    const at = w.mmap(1, { file, flags: MAP_SHARED });
+    expect([mprotect(w, at, 1, PROT_EXEC), w.row(at).vmFlags & VM_MAYEXEC]).toEqual([-EACCES, 0]);
+    const ring = w.mmap(1, { file: open('anon_inode:[io_uring]', VM_DONTEXPAND | VM_MIXEDMAP), flags: MAP_SHARED });
+    expect(w.row(ring).vmFlags & (VM_DONTEXPAND | VM_MIXEDMAP | VM_MAYEXEC)).toBe(VM_DONTEXPAND | VM_MIXEDMAP);
   });
 });
 

@@ -50,6 +50,8 @@ export interface MappedFile {
   readonly inode: number;
   /** Path, or `//anon`, `[stack]`, `[vdso]`, `/dev/zero (deleted)`. */
   readonly name: string;
+  /** Of the inode; 0 or absent where unknown. */
+  readonly generation?: number;
   /** Of the whole VMA; absent where no event said it. */
   readonly lenBytes?: number;
 }

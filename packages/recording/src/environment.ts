@@ -19,6 +19,8 @@ export interface Environment {
   readonly capIpcLock: boolean | null;
   /** Memory and swap together: what the heuristic of overcommit lets one mapping ask for. */
   readonly totalRamPages: number | null;
+  /** `MAJ:MIN` of what is mounted noexec. */
+  readonly noexecDevices: ReadonlySet<string>;
   /** When the .end files of each process were read, in ns on the recording's clock. */
   readonly readTimes: ReadonlyMap<number, number>;
 }
@@ -74,6 +76,7 @@ function settings(values: ReadonlyMap<string, string>): Omit<Environment, 'readT
     rlimitAs: limit('rlimit_as'),
     rlimitMemlock: limit('rlimit_memlock'),
     capIpcLock: cap === null ? null : cap !== 0,
+    noexecDevices: new Set(values.get('noexec')?.split(' ')),
     totalRamPages: memoryKb === null ? null : (memoryKb + (number('swap_total_kb') ?? 0)) / KB_PER_PAGE,
   };
 }

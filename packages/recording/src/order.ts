@@ -301,7 +301,7 @@ export class EffectOrder {
       pending.place = this.#queue.push(pending);
       thread.waiting = null;
     }
-    pending.call.mapped = { device: event.device, inode: event.inode, name: event.name, lenBytes: event.lenBytes };
+    pending.call.mapped = { device: event.device, inode: event.inode, generation: event.generation, name: event.name, lenBytes: event.lenBytes };
     this.#release(thread, pending);
   }
 

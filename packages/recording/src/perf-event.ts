@@ -32,6 +32,8 @@ export interface MmapEvent extends PerfBase {
   /** `MAJ:MIN`, hexadecimal, two digits at least. */
   readonly device: string;
   readonly inode: number;
+  /** Tells a file from an earlier one with the same inode number; 0 where the event has none. */
+  readonly generation: number;
   /** PROT_READ | PROT_WRITE | PROT_EXEC. */
   readonly prot: number;
   readonly isShared: boolean;

@@ -62,6 +62,8 @@ export class PerfRecordScanner {
     const device = hasDevice ? cursor.text(deviceStart, cursor.pos) : '00:00';
     cursor.skipBlanks();
     const inode = hasDevice ? cursor.decimal() : 0;
+    cursor.skipBlanks();
+    const generation = cursor.decimal();
     while (cursor.pos < end && buf[cursor.pos] !== CLOSE_BRACKET) cursor.pos++;
     const pos = cursor.pos + 3;
     if (pos + 6 > end || !(startVaddr >= 0 && lenBytes > 0 && offsetBytes >= 0 && inode >= 0)) return 'malformed';
@@ -69,7 +71,7 @@ export class PerfRecordScanner {
       (buf[pos] === 114 ? PROT_READ : 0) | (buf[pos + 1] === 119 ? PROT_WRITE : 0) | (buf[pos + 2] === 120 ? PROT_EXEC : 0);
     return {
       kind: 'mmap', time: at.time, line: at.line, pid: at.pid, tid: at.tid, startVaddr, lenBytes, offsetBytes,
-      device, inode, prot, isShared: buf[pos + 3] === 115, name: cursor.text(pos + 5, end),
+      device, inode, generation: generation > 0 ? generation : 0, prot, isShared: buf[pos + 3] === 115, name: cursor.text(pos + 5, end),
     };
   }
 

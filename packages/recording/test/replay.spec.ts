@@ -70,7 +70,10 @@ describe('a replay', () => {
     }]);
     expect(machine.log).toEqual(['mmap /tmp/b 777 rw', 'mmap ', 'mmap ', 'rlimit 1 9 1048576']);
     expect(machine.bootConfig.settings).toEqual({ rlimitStack: 4096, mmapMinAddr: 65536 });
-    expect(machine.inodes[1]).toMatchObject({ kind: 'regular', major: 0xfe, minor: 1, ino: 55, thpAligned: true });
+    expect(machine.inodes[1]).toMatchObject({ kind: 'regular', major: 0xfe, minor: 1, ino: 55, thpAligned: true, isNoexec: false });
+    const noexec = await replay({ ...WHOLE, environment: `${WHOLE.environment}noexec 00:1b fe:01\nmem_total_kb 8000\nswap_total_kb 4\n` });
+    expect(noexec.machine.inodes[1]).toMatchObject({ isNoexec: true });
+    expect(noexec.machine.bootConfig.settings).toMatchObject({ totalRamPages: 2001 });
   });
 
   it('takes a stack that was shown before its move for no mapping of its own', async () => {
@@ -92,6 +95,14 @@ describe('a replay', () => {
     expect(result.skipped).toEqual([]);
     expect(result.processes[0]).toMatchObject({ addresses: { asked: 5, equal: 5 }, errnos: { checked: 9, equal: 9 }, maps: { equal: false } });
     expect(machine.log.slice(3)).toEqual(['rlimit 1 9 1048576', 'mmap /SYSV00000000 (deleted) 8192 rw', 'mmap /SYSV00000000 (deleted) 8192']);
+  });
+
+  it('knows a file from an earlier one that had its inode number', async () => {
+    const { machine } = await replay({
+      ...WHOLE, 'trace.strace': TRACE.replace('7 1700000000.000060000', '7 1700000000.000056000 openat(-100</>, "c", 0x2) = 4</tmp/c>\n7 1700000000.000057000 mmap(NULL, 4096, 0x1, 0x2, 4</tmp/c>, 0) = 0x7effffffe000\n7 1700000000.000060000'),
+      'events.perf': `${PERF}sh 7/7 1700000000.000057100: ${LOCK}\nsh 7/7 1700000000.000057200: PERF_RECORD_MMAP2 7/7: [0x7effffffe000(0x1000) @ 0 fe:01 55 9]: r--p /tmp/c\n`,
+    });
+    expect(machine.inodes.slice(1)).toMatchObject([{ path: '/tmp/b', ino: 55 }, { path: '/tmp/c', ino: 55 }]);
   });
 
   it('takes the recording\'s word for an address that MAP_32BIT made random', async () => {
@@ -149,6 +160,7 @@ describe('a replay', () => {
     expect(await reasonOf('process_madvise(5<anon_inode:[pidfd]>, [{iov_base=0x7f0000001000, iov_len=4096}], 1, 0x19, 0) = 4096')).toEqual(['9 a recording does not tell whose pages process_madvise collapsed']);
     expect(await reasonOf('process_madvise(5<anon_inode:[pidfd]>, 0x7f0000001000, 1, 0x4, 0) = 4096')).toEqual(['9 cannot read the arguments of process_madvise']);
     expect(await reasonOf('shmat(8, NULL, 0) = 0x7f0000000000')).toEqual(['9 nothing shows how large the segment is']);
+    expect(await reasonOf('mmap(NULL, 4096, 0x1, 0x1, 0</dev/null>, 0) = -1 ENODEV (No such device)')).toEqual([]);
     expect(await reasonOf('personality(0xffffffff) = 0')).toEqual([]);
     expect(await reasonOf('personality(0x400000) = 0')).toEqual(['9 the model does not do personality(2)']);
     expect(await reasonOf('mmap(NULL, 2097152, 0x3, 0x40022, -1, 0) = 0x7f0000200000')).toEqual(['9 a recording does not tell how many huge pages there were']);

@@ -2,6 +2,8 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const POLL_MS = 4;
+/** Other threads go on while one is held in exit_group: what changed while it was read is no state that ever was. */
+const MAX_ATTEMPTS = 6;
 const NR_EXIT_GROUP = '231';
 
 /**
@@ -43,11 +45,16 @@ export class EndWatcher {
   }
 
   #readEnd(pid: number, tid: string): void {
-    const timeNs = process.hrtime.bigint() + this.#offsetNs;
-    const texts = ['maps', 'smaps', 'stat'].map((name) => [name, read(`/proc/${pid}/${name}`)] as const);
-    if (!isExiting(pid, tid) || texts.some(([, text]) => text === null || text === '')) return;
-    for (const [name, text] of texts) writeFileSync(join(this.#folder, `${name}.${pid}.end`), text as string);
-    this.readTimes.set(pid, timeNs);
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const smaps = read(`/proc/${pid}/smaps`);
+      const timeNs = process.hrtime.bigint() + this.#offsetNs;
+      const texts = [['maps', read(`/proc/${pid}/maps`)], ['smaps', smaps], ['stat', read(`/proc/${pid}/stat`)]] as const;
+      const isSteady = read(`/proc/${pid}/smaps`) === smaps;
+      if (!isExiting(pid, tid) || texts.some(([, text]) => text === null || text === '')) return;
+      for (const [name, text] of texts) writeFileSync(join(this.#folder, `${name}.${pid}.end`), text as string);
+      this.readTimes.set(pid, timeNs);
+      if (isSteady) return;
+    }
   }
 }
 

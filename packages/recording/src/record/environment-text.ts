@@ -27,10 +27,20 @@ export function environmentText(driftNs: bigint, readTimes: ReadonlyMap<number, 
     `cap_ipc_lock ${(capEff >> BigInt(CAP_IPC_LOCK)) & 1n}`,
     `mem_total_kb ${meminfo('MemTotal')}`,
     `swap_total_kb ${meminfo('SwapTotal')}`,
+    `noexec ${noexecDevices()}`,
     `clock_drift_ns ${driftNs}`,
     ...[...readTimes].sort(([a], [b]) => a - b).map(([pid, ns]) => `read_${pid} ${ns / 1000000000n}.${String(ns % 1000000000n).padStart(9, '0')}`),
   ];
   return `${lines.filter((line) => !line.endsWith(' ')).join('\n')}\n`;
+}
+
+/** What every mount of it forbids to execute. proc_pid_mountinfo(5) */
+function noexecDevices(): string {
+  const mounts = read('/proc/self/mountinfo').split('\n').map((line) => line.split(' '));
+  const hex = (device: string): string => device.split(':').map((part) => Number(part).toString(16).padStart(2, '0')).join(':');
+  const executable = new Set(mounts.filter(([, , , , , options]) => options?.split(',').includes('noexec') !== true).map(([, , device]) => device));
+  const devices = new Set(mounts.map(([, , device]) => device ?? '').filter((device) => device !== '' && !executable.has(device)));
+  return [...devices].map(hex).join(' ');
 }
 
 function read(path: string): string {

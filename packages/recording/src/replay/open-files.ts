@@ -1,3 +1,4 @@
+import { VM_DONTEXPAND, VM_MIXEDMAP } from '@mmun/include';
 import type { BootedMachine, File, Inode, InodeKind } from '@mmun/include';
 import type { Call, MappedFile } from '../call.js';
 import { fileKey } from '../files.js';
@@ -8,11 +9,14 @@ import type { Driven } from './machine.js';
 const O_ACCMODE = 3;
 const O_WRONLY = 1;
 const O_RDWR = 2;
+const O_CREAT_EXCL = 0x40 | 0x80;
 const O_TRUNC = 0x200;
 const MFD_HUGETLB = 4;
 /** Where huge pages are mounted by custom. */
 const HUGETLBFS = '/dev/hugepages/';
 const DEV_ZERO = '/dev/zero';
+/** Of file systems that hold no programs: SB_I_NOEXEC. */
+const NOEXEC_PATH = /^(?:anon_inode:|\/proc\/|\/sys\/)/;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_ANY_HOLE = 2 | 8 | 16 | 32;
 /** Bytes of a file whose size the recording does not say: more than any program maps. */
@@ -38,6 +42,7 @@ type FdTable = Map<number, OpenFile>;
 export class OpenFiles<M extends BootedMachine> {
   readonly #driven: Driven<M>;
   readonly #recorded: ReadonlyMap<string, RecordedFile>;
+  readonly #noexecDevices: ReadonlySet<string>;
   readonly #inodes: Map<string, Inode> = new Map();
   /** By path, for calls that name one: what the last mapping of that path found. */
   readonly #inodeOfPath: Map<string, Inode> = new Map();
@@ -47,8 +52,9 @@ export class OpenFiles<M extends BootedMachine> {
   readonly #fallbacks: Map<string, File> = new Map();
   #nextUnknownIno = 1;
 
-  constructor(driven: Driven<M>, recorded: ReadonlyMap<string, RecordedFile>) {
+  constructor(driven: Driven<M>, recorded: ReadonlyMap<string, RecordedFile>, noexecDevices: ReadonlySet<string>) {
     this.#driven = driven;
+    this.#noexecDevices = noexecDevices;
     this.#recorded = recorded;
   }
 
@@ -67,7 +73,7 @@ export class OpenFiles<M extends BootedMachine> {
     this.#drop(table.get(call.result));
     table.set(call.result, open);
     this.#lastOpen.set(path, open);
-    if (isMemfd) this.#sizeOfPath.set(path, 0);
+    if (isMemfd || (flags & O_CREAT_EXCL) === O_CREAT_EXCL) this.#begun(path);
     else if ((flags & O_TRUNC) !== 0 && open.isWritable) this.#emptied(path);
   }
 
@@ -144,14 +150,16 @@ export class OpenFiles<M extends BootedMachine> {
   /** The inode that the recording names; made when first met. `path` is the name under which its size may be known. */
   inodeOf(mapped: MappedFile, path: string): Inode {
     const key = fileKey(mapped.device, mapped.inode);
-    let inode = this.#inodes.get(key);
+    // A number is used again when its file is gone: a linker that tries what the file system can do, say.
+    const ownKey = `${key} ${mapped.generation ?? 0}`;
+    let inode = this.#inodes.get(ownKey);
     if (inode === undefined) {
       const recordedSize = this.#recorded.get(key)?.size;
       const lastSize = this.#sizeOfPath.get(path);
       // A size of 0 that `files` contradicts was followed by writes, which no recording shows.
       const size = lastSize === undefined || (lastSize === 0 && recordedSize !== undefined) ? recordedSize ?? UNKNOWN_SIZE : lastSize;
       inode = this.#newInode(mapped, size);
-      this.#inodes.set(key, inode);
+      this.#inodes.set(ownKey, inode);
     }
     this.#inodeOfPath.set(path, inode);
     return inode;
@@ -164,6 +172,7 @@ export class OpenFiles<M extends BootedMachine> {
       path: mapped.name, kind: inodeKind(mapped.name), major, minor, ino: mapped.inode, size,
       // Unnamed devices (major 0) are tmpfs, overlay and the like; a disk is taken for ext4 or xfs, which ask for alignment.
       thpAligned: major !== 0,
+      isNoexec: this.#noexecDevices.has(mapped.device) || NOEXEC_PATH.test(mapped.name), driverVmFlags: driverVmFlags(mapped.name),
     });
   }
 
@@ -205,6 +214,12 @@ export class OpenFiles<M extends BootedMachine> {
     return file;
   }
 
+  /** A file that was not there before, whatever had its name. */
+  #begun(path: string): void {
+    this.#sizeOfPath.set(path, 0);
+    this.#inodeOfPath.delete(path);
+  }
+
   #emptied(path: string): void {
     const inode = this.#inodeOfPath.get(path);
     if (inode === undefined) {
@@ -243,6 +258,11 @@ export class OpenFiles<M extends BootedMachine> {
     if (open.file !== 0) this.close(open.file);
     open.file = 0 as File;
   }
+}
+
+/** io_uring_mmap() inserts the ring's pages at once. Other drivers' mappings are as if they added nothing. */
+function driverVmFlags(path: string): number {
+  return path === 'anon_inode:[io_uring]' ? VM_DONTEXPAND | VM_MIXEDMAP : 0;
 }
 
 function openFlags(call: Call): number {

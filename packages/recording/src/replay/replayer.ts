@@ -1,5 +1,5 @@
 import {
-  EFAULT, ENOMEM, MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_SHARED, MREMAP_FIXED, PF_USER, PF_WRITE, VM_FAULT_OOM, VM_FAULT_SIGSEGV,
+  EFAULT, ENODEV, ENOMEM, MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_SHARED, MREMAP_FIXED, PF_USER, PF_WRITE, VM_FAULT_OOM, VM_FAULT_SIGSEGV,
 } from '@mmun/include';
 import type { BootedMachine, File, MapsRow, TaskStruct, Vaddr } from '@mmun/include';
 import type { Call } from '../call.js';
@@ -43,7 +43,7 @@ export class Replayer<M extends BootedMachine> {
     this.#driven = driven;
     this.#recording = recording;
     this.#threads = new ReplayThreads(driven);
-    this.#files = new OpenFiles(driven, recording.files);
+    this.#files = new OpenFiles(driven, recording.files, recording.environment.noexecDevices);
     this.#shm = new SysvShm(driven);
     this.#ends = new EndComparison(recording);
   }
@@ -119,6 +119,8 @@ export class Replayer<M extends BootedMachine> {
       if (call.result >= 0) this.#skip(call, 'a recording does not tell how many huge pages there were');
       return NONE;
     }
+    // Whether a file can be mapped at all (a directory, a pipe, /dev/null) is known to the recording alone.
+    if (call.name === 'mmap' && call.result === -ENODEV) return NONE;
     const task = this.#enter(call.tid, call.pid);
     if (task === NONE) return NONE;
     const learned = this.#bare.size > 0 && this.#learnBase(call, task);
