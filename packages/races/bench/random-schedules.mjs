@@ -5,10 +5,9 @@
 //
 // Exits with 1 where an oracle fired, and prints how to see it again.
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { linkRace } from '@mmun/build/link-race';
+import { RacePool } from '@mmun/build/race-pool';
 
 /** Variants that are right, by name; the others of a race are wrong, or wrong in part. */
 const RIGHT = ['fixed', 'range', 'v5-gru', 'range-gru', 'range-xpmem'];
@@ -17,14 +16,10 @@ const FORGOTTEN = { race: /^fork-/, variant: 'v5-gru' };
 /** Of one task: each variant gets the same time, and as many schedules as fit into it. */
 const SLICE_MILLIS = 2000;
 
-/** Linked once, whatever becomes of the sources meanwhile. @type {Map<string, Promise<any>>} */
-const linked = new Map();
+/** @typedef {{ race: string, variant: string, plan: { image: string | null, edits: readonly any[] } }} Pair */
+/** @typedef {{ executions: number, findings: { code: string, message: string, replay: string }[] }} Report */
 
-/** @typedef {{ race: string, variant: string, seed: number }} Task */
-/** @typedef {{ task: Task, executions: number, findings: { code: string, message: string, replay: string }[], failure?: string }} Done */
-
-if (isMainThread) await main();
-else parentPort?.on('message', (/** @type {Task} */ task) => { void serve(task); });
+await main();
 
 async function main() {
   const { values } = parseArgs({ options: { schedules: { type: 'string', default: '100000' }, seconds: { type: 'string' }, filter: { type: 'string', default: '' }, seed: { type: 'string', default: '1' }, workers: { type: 'string' } } });
@@ -32,10 +27,10 @@ async function main() {
   const until = Date.now() + Number(values.seconds ?? Infinity) * 1000;
   const pairs = await rightVariants(values.filter);
   process.stderr.write(`${pairs.length} right variants of ${new Set(pairs.map(({ race }) => race)).size} races\n`);
-  const nrWorkers = Math.min(Number(values.workers ?? availableParallelism()), pairs.length);
+  const pool = new RacePool(Math.min(Number(values.workers ?? availableParallelism()), pairs.length));
   /** @type {Map<string, number>} */
   const counts = new Map();
-  /** @type {Done['findings']} */
+  /** @type {Report['findings']} */
   const fired = [];
   /** Variants that do not run: they are left out from then on. @type {Set<string>} */
   const failed = new Set();
@@ -46,24 +41,29 @@ async function main() {
     if (done >= wanted || Date.now() >= until || fired.length > 0) return null;
     const able = pairs.filter(({ race, variant }) => !failed.has(`${race} ${variant}`));
     if (able.length === 0) return null;
-    const { race, variant } = able[rounds % able.length];
-    return { race, variant, seed: Number(values.seed) + rounds++ };
+    return { ...able[rounds % able.length], seed: Number(values.seed) + rounds++ };
   };
   const ticker = setInterval(() => { process.stderr.write(`${status(done, started)}\n`); }, 10_000);
-  await Promise.all(Array.from({ length: nrWorkers }, () => run(next, ({ task, executions, findings, failure }) => {
-    done += executions;
-    if (failure !== undefined) {
-      failed.add(`${task.race} ${task.variant}`);
-      process.stderr.write(`${task.race}, ${task.variant}: ${failure}\n`);
-      return;
+  await Promise.all(Array.from({ length: pool.jobs }, async () => {
+    for (let task = next(); task !== null; task = next()) {
+      const { race, variant, plan: { image, edits }, seed } = task;
+      const key = `${race} ${variant}`;
+      try {
+        const options = { variant, strategy: 'random', maxMillis: SLICE_MILLIS, seed, keepsLong: true };
+        const { executions, findings } = /** @type {Report} */ (await pool.check({ link: { image: image ?? 'toy', edits }, race, isBare: image === null, options }));
+        done += executions;
+        counts.set(key, (counts.get(key) ?? 0) + executions);
+        for (const { code, message, replay } of findings) {
+          fired.push({ code, message, replay });
+          process.stdout.write(`${code}: ${message}\n  npx mmun check ${race} --variant ${variant} --replay '${replay}'  (seed ${seed})\n`);
+        }
+      } catch (error) {
+        failed.add(key);
+        process.stderr.write(`${race}, ${variant}: ${error instanceof Error ? error.message : String(error)}\n`);
+      }
     }
-    const key = `${task.race} ${task.variant}`;
-    counts.set(key, (counts.get(key) ?? 0) + executions);
-    for (const { code, message, replay } of findings) {
-      fired.push({ code, message, replay });
-      process.stdout.write(`${code}: ${message}\n  npx mmun check ${task.race} --variant ${task.variant} --replay '${replay}'  (seed ${task.seed})\n`);
-    }
-  })));
+  }));
+  await pool.close();
   clearInterval(ticker);
   const ran = pairs.filter(({ race, variant }) => !failed.has(`${race} ${variant}`)).map(({ race, variant }) => `${race} ${variant}`);
   const fewest = Math.min(...ran.map((pair) => counts.get(pair) ?? 0));
@@ -78,49 +78,9 @@ function status(done, started) {
   return `${done.toLocaleString('en-US')} schedules, ${Math.round(done / seconds).toLocaleString('en-US')} a second`;
 }
 
-/** One worker, until nothing is left to do. @param {() => Task | null} next @param {(done: Done) => void} take @returns {Promise<void>} */
-function run(next, take) {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(fileURLToPath(import.meta.url));
-    const give = () => {
-      const task = next();
-      if (task === null) void worker.terminate().then(() => { resolve(); });
-      else worker.postMessage(task);
-    };
-    worker.on('message', (done) => {
-      take(done);
-      give();
-    });
-    worker.on('error', reject);
-    give();
-  });
-}
-
-/** @param {string} filter @returns {Promise<{ race: string, variant: string }[]>} */
+/** @param {string} filter @returns {Promise<Pair[]>} */
 async function rightVariants(filter) {
-  const { allRaces } = await link('toy', []);
-  return allRaces.filter((/** @type {{ id: string }} */ { id }) => id.includes(filter)).flatMap((/** @type {{ id: string, variants: Map<string, unknown> }} */ { id, variants }) =>
-    RIGHT.filter((variant) => variants.has(variant) && !(FORGOTTEN.race.test(id) && variant === FORGOTTEN.variant)).map((variant) => ({ race: id, variant })));
-}
-
-/** @param {string} image @param {readonly unknown[]} edits @returns {Promise<any>} */
-function link(image, edits) {
-  const key = JSON.stringify([image, edits]);
-  const known = linked.get(key) ?? linkRace({ image, edits: /** @type {any} */ (edits) });
-  linked.set(key, known);
-  return known;
-}
-
-/** @param {Task} task */
-async function serve(task) {
-  const { race, variant, seed } = task;
-  try {
-    const named = (/** @type {{ id: string }} */ { id }) => id === race;
-    const plan = (await link('toy', [])).allRaces.find(named).variants.get(variant);
-    const { allRaces, image, checkRace } = await link(plan.image ?? 'toy', plan.edits);
-    const { executions, findings } = await checkRace(allRaces.find(named), plan.image === null ? null : image, { variant, strategy: 'random', maxMillis: SLICE_MILLIS, seed, keepsLong: true });
-    parentPort?.postMessage({ task, executions, findings: findings.map((/** @type {{ code: string, message: string, replay: string }} */ { code, message, replay }) => ({ code, message, replay })) });
-  } catch (error) {
-    parentPort?.postMessage({ task, executions: 0, findings: [], failure: error instanceof Error ? error.message : String(error) });
-  }
+  const { allRaces } = /** @type {{ allRaces: readonly { id: string, variants: Map<string, Pair['plan']> }[] }} */ (await linkRace({ image: 'toy', edits: [] }));
+  return allRaces.filter(({ id }) => id.includes(filter)).flatMap(({ id, variants }) =>
+    [...variants].filter(([variant]) => RIGHT.includes(variant) && !(FORGOTTEN.race.test(id) && variant === FORGOTTEN.variant)).map(([variant, { image, edits }]) => ({ race: id, variant, plan: { image, edits } })));
 }
