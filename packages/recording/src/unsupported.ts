@@ -1,4 +1,4 @@
-import { MADV_COLLAPSE, MAP_HUGETLB } from '@mmun/include';
+import { MADV_COLLAPSE } from '@mmun/include';
 import type { Call } from './call.js';
 
 const READ_IMPLIES_EXEC = 0x400000;
@@ -26,7 +26,6 @@ export function unsupportedReason(call: Call): string | null {
   if (!(call.result >= 0)) return null;
   const [first, , third, fourth] = call.args;
   switch (call.name) {
-    case 'mmap': return (fourth & MAP_HUGETLB) !== 0 ? 'a recording does not tell how many huge pages there were' : null;
     case 'madvise': return madviseReason(third);
     case 'process_madvise':
       return fourth === MADV_COLLAPSE ? 'a recording does not tell whose pages process_madvise collapsed' : madviseReason(fourth);

@@ -105,6 +105,15 @@ describe('a replay', () => {
     expect(machine.inodes.slice(1)).toMatchObject([{ path: '/tmp/b', ino: 55 }, { path: '/tmp/c', ino: 55 }]);
   });
 
+  it('takes no size from a file that had the name before', async () => {
+    const again = '7 1700000000.000055500 truncate("/tmp/c", 1) = 0\n7 1700000000.000056000 openat(-100</>, "c", 0xc2) = 4</tmp/c>\n7 1700000000.000057000 mmap(NULL, 4096, 0x1, 0x2, 4</tmp/c>, 0) = 0x7effffffe000\n';
+    const { machine } = await replay({
+      ...WHOLE, 'trace.strace': TRACE.replace('7 1700000000.000060000', `${again}7 1700000000.000060000`), files: `${WHOLE.files}fe:01 56 888 /tmp/c\n`,
+      'events.perf': `${PERF}sh 7/7 1700000000.000057100: ${LOCK}\nsh 7/7 1700000000.000057200: PERF_RECORD_MMAP2 7/7: [0x7effffffe000(0x1000) @ 0 fe:01 56 9]: r--p /tmp/c\n`,
+    });
+    expect(machine.inodes[2]).toMatchObject({ path: '/tmp/c', ino: 56, size: 888 });
+  });
+
   it('takes the recording\'s word for an address that MAP_32BIT made random', async () => {
     const { result } = await replay({ ...WHOLE, 'trace.strace': TRACE.replace('7 1700000000.000060000', '7 1700000000.000056000 mmap(NULL, 4096, 0x3, 0x62, -1, 0) = 0x415d0000\n7 1700000000.000060000') });
     expect(result.processes[0]?.addresses).toEqual({ asked: 5, equal: 5 });
@@ -160,6 +169,7 @@ describe('a replay', () => {
     expect(await reasonOf('process_madvise(5<anon_inode:[pidfd]>, [{iov_base=0x7f0000001000, iov_len=4096}], 1, 0x19, 0) = 4096')).toEqual(['9 a recording does not tell whose pages process_madvise collapsed']);
     expect(await reasonOf('process_madvise(5<anon_inode:[pidfd]>, 0x7f0000001000, 1, 0x4, 0) = 4096')).toEqual(['9 cannot read the arguments of process_madvise']);
     expect(await reasonOf('shmat(8, NULL, 0) = 0x7f0000000000')).toEqual(['9 nothing shows how large the segment is']);
+    expect(await reasonOf('mmap(NULL, 2097152, 0x3, 0x40022, -1, 0) = -1 ENOMEM (Cannot allocate memory)')).toEqual([]);
     expect(await reasonOf('mmap(NULL, 4096, 0x1, 0x1, 0</dev/null>, 0) = -1 ENODEV (No such device)')).toEqual([]);
     expect(await reasonOf('personality(0xffffffff) = 0')).toEqual([]);
     expect(await reasonOf('personality(0x400000) = 0')).toEqual(['9 the model does not do personality(2)']);

@@ -1,4 +1,4 @@
-import { VM_DONTEXPAND, VM_MIXEDMAP } from '@mmun/include';
+import { MAP_ANONYMOUS, MAP_HUGETLB, VM_DONTEXPAND, VM_MIXEDMAP } from '@mmun/include';
 import type { BootedMachine, File, Inode, InodeKind } from '@mmun/include';
 import type { Call, MappedFile } from '../call.js';
 import { fileKey } from '../files.js';
@@ -99,8 +99,9 @@ export class OpenFiles<M extends BootedMachine> {
     this.#seal(open);
   }
 
-  /** Is this mmap one of a file whose pages are huge? */
+  /** Does this mmap ask for huge pages? */
   isHugetlb(call: Call): boolean {
+    if ((call.args[3] & (MAP_HUGETLB | MAP_ANONYMOUS)) === (MAP_HUGETLB | MAP_ANONYMOUS)) return true;
     if (!(call.args[4] >= 0)) return false;
     return this.#openOf(call, call.args[4])?.isHugetlb === true || (call.fdPath ?? '').startsWith(HUGETLBFS);
   }

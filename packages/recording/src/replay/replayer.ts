@@ -115,7 +115,7 @@ export class Replayer<M extends BootedMachine> {
       this.#skip(call, `cannot read the arguments of ${call.name}`);
       return NONE;
     }
-    if (call.name === 'mmap' && this.#files.isHugetlb(call)) {
+    if (call.name === 'mmap' && (call.result >= 0 || call.result === -ENOMEM) && this.#files.isHugetlb(call)) {
       if (call.result >= 0) this.#skip(call, 'a recording does not tell how many huge pages there were');
       return NONE;
     }
