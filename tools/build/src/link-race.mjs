@@ -2,7 +2,7 @@
 //
 // A race may change a line of real code: that edit is made here, on the source, when it is linked. So there is no copy of
 // the kernel anywhere, and what is checked is what is shipped but for that line.
-import { build } from 'esbuild';
+import { build, stop } from 'esbuild';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,9 +23,23 @@ const OWN_FILES = ['link-race.mjs', 'esbuild-tasks.mjs', 'eager.mjs', 'frames.mj
 export async function linkRace(options) {
   const outfile = outfileOf(options);
   try {
-    return load(options, freshFirst(outfile) ?? (await link(options, outfile)));
+    return load(options, freshFirst(outfile) ?? (await unstopped(() => link(options, outfile))));
   } catch (error) {
     throw error instanceof LinkError ? error : new LinkError(describe(error, options.race));
+  }
+}
+
+/**
+ * Ctrl-C on a terminal reaches esbuild's own process too, and ends it; this one is to say what it has, so the next esbuild does the work.
+ * @template T @param {() => Promise<T>} act @returns {Promise<T>}
+ */
+async function unstopped(act) {
+  try {
+    return await act();
+  } catch (error) {
+    if (!/The service (?:was stopped|is no longer running)/.test(/** @type {Error} */ (error).message)) throw error;
+    await stop();
+    return act();
   }
 }
 

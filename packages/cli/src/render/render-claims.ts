@@ -12,7 +12,8 @@ export function renderClaims(report: ClaimsReport, screen: Screen): string[] {
   const { paint } = screen;
   const refuted = claims.filter(({ verdict }) => verdict === 'refuted').length;
   const open = claims.filter(({ verdict }) => verdict === 'open').length;
-  const verdict = open === 0 ? `settled: ${plural(claims.length, 'claim')}, ${refuted} refuted` : `${open} of ${plural(claims.length, 'claim')} not settled`;
+  const isInterrupted = !ok && open === 0 && table.every((cell) => cell.open === '');
+  const verdict = isInterrupted ? `interrupted: ${plural(claims.length, 'claim')} settled, ${refuted} refuted` : open === 0 ? `settled: ${plural(claims.length, 'claim')}, ${refuted} refuted` : `${open} of ${plural(claims.length, 'claim')} not settled`;
   return [
     ...claims.flatMap((row) => [...renderClaim(row, screen), '']),
     ...renderTable(table, screen),

@@ -26,7 +26,12 @@ const CONDITIONS: Readonly<Record<'v5' | 'range' | 'off', readonly string[]>> = 
 
 /** @param signal ends the search that is under way */
 export function openLab({ linkRace, typeErrors, evaluate, checkRace, folder }: LabTools, signal?: AbortSignal): Lab {
-  const link = async (image: string, edits: readonly SourceEdit[] = []): Promise<Linked> => await linkRace({ image, edits }) as Linked;
+  /** What takes seconds is not begun any more. */
+  const goOn = (): void => { if (signal?.aborted === true) throw new Error('interrupted'); };
+  const link = async (image: string, edits: readonly SourceEdit[] = []): Promise<Linked> => {
+    goOn();
+    return await linkRace({ image, edits }) as Linked;
+  };
   const check = checkRace ?? ((race, options): Promise<CheckReport> => checkLinked(link, race, options));
   const known = new Map<string, Promise<CheckReport>>();
   return {
@@ -38,8 +43,14 @@ export function openLab({ linkRace, typeErrors, evaluate, checkRace, folder }: L
       return run;
     },
     image: async (name) => (await link(name)).image as LabImage,
-    typeErrors: async (source, design) => typeErrors(source, folder, CONDITIONS[design]).map(({ message }) => message.split('\n')[0] as string),
-    evaluate,
+    typeErrors: async (source, design) => {
+      goOn();
+      return typeErrors(source, folder, CONDITIONS[design]).map(({ message }) => message.split('\n')[0] as string);
+    },
+    evaluate: async (source, image) => {
+      goOn();
+      return evaluate(source, image);
+    },
   };
 }
 

@@ -42,6 +42,8 @@ export interface ClaimsOptions {
 /** What the table weighs in a progress bar, in claims. */
 const TABLE_WEIGHT = 12;
 
+const TURN_MILLIS = 20;
+
 export async function settleClaims(lab: Lab, { only, isDeep = false, atOnce = 1, signal, onProgress = (): void => undefined }: ClaimsOptions = {}): Promise<ClaimsReport> {
   const chosen = only === undefined ? claims : claims.filter(({ id }) => only.includes(id));
   const isTabled = only === undefined;
@@ -54,6 +56,8 @@ export async function settleClaims(lab: Lab, { only, isDeep = false, atOnce = 1,
     tell(`${claim.id}: ${claim.means}`);
     const row = await settle(lab, claim);
     done++;
+    // what was ended with this process tells first, and the signal waits for its turn
+    if (row.verdict === 'open') await new Promise((turn) => { setTimeout(turn, TURN_MILLIS); });
     return row.verdict === 'open' && isInterrupted() ? null : row;
   });
   if (atOnce === 1) await settling;
