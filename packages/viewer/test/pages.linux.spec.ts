@@ -116,6 +116,38 @@ if (why !== '') process.stderr.write(`SKIPPED: pages in a browser: ${why}\n`);
       await page.close();
     });
 
+    it('fits its screen, whatever the screen: no text leaves its box, and nothing scrolls sideways', async () => {
+      // "the page is in frame 2 now" is the longest that a breach says of itself in the catalogue
+      const long = make(['check', 'cow-read']);
+      for (const size of [{ width: 1400, height: 900 }, { width: 800, height: 600 }, { width: 390, height: 844 }]) {
+        for (const made of [file, long]) {
+          const { page } = await open(browser, made, size);
+          const wrong = await page.evaluate(() => {
+            const texts = [...document.querySelectorAll<SVGTextElement>('.holder text, .frame text')].map((text) => ({ said: text.textContent, ends: text.getBBox().x + text.getBBox().width, box: (text.parentElement as Element).querySelector('rect') as SVGRectElement }));
+            return [...texts.filter(({ ends, box }) => ends > box.x.baseVal.value + box.width.baseVal.value).map(({ said }) => said), ...(document.documentElement.scrollWidth > document.documentElement.clientWidth ? ['sideways'] : [])];
+          });
+          expect([size.width, wrong]).toEqual([size.width, []]);
+          expect(await misplaced(page, '.legend > span')).toEqual([]);
+          await page.close();
+        }
+      }
+    }, 60_000);
+
+    it('tells locks apart: none of those of one schedule looks like another', async () => {
+      const { page } = await open(browser, file);
+      const looks = await page.locator('.legend .swatch').evaluateAll((swatches) => swatches.map((swatch) => { const { background, border } = getComputedStyle(swatch); return `${background} ${border}`; }));
+      expect(looks.length).toBeGreaterThan(4);
+      expect(new Set(looks).size).toBe(looks.length);
+      await page.close();
+    });
+
+    it('prints on white paper, in the dark too', async () => {
+      const { page } = await open(browser, file);
+      await page.emulateMedia({ colorScheme: 'dark', media: 'print' });
+      expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe('rgb(255, 255, 255)');
+      await page.close();
+    });
+
     it('is readable when narrow, and in the dark', async () => {
       const { page, errors } = await open(browser, file, { width: 420, height: 800 });
       await page.emulateMedia({ colorScheme: 'dark' });

@@ -16,7 +16,12 @@ function groupCard({ title, unit, rows }: ComparisonGroup, designs: readonly str
     h('h2', {}, title), h('p', { class: 'unit' }, unit),
     h('table', {},
       h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, ''), ...designs.map((design) => h('th', { scope: 'col' }, design)))),
-      h('tbody', {}, ...rows.map(({ label, values }) => h('tr', {}, h('th', { scope: 'row' }, label), ...values.map((value, i) => valueCell(value, most, i)))))));
+      h('tbody', {}, ...rows.map(({ label, values }) => h('tr', {}, h('th', { scope: 'row' }, ...breakable(label)), ...values.map((value, i) => valueCell(value, most, i)))))));
+}
+
+/** `invalidate_range_start` may end a line behind each of its parts. */
+function breakable(label: string): (Node | string)[] {
+  return label.split(/(?<=_)/).flatMap((part, i) => (i === 0 ? [part] : [document.createElement('wbr'), part]));
 }
 
 function valueCell(value: number | null, most: number, design: number): HTMLElement {

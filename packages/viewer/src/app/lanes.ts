@@ -28,7 +28,7 @@ export function lanes(steps: readonly PageStep[], onSelect: (step: number) => vo
     columns.set(actor, column);
     column += (depth.get(actor) as Placed).nrBars + 1;
   }
-  const template = ['2.4em', ...actors.flatMap((actor) => [...Array.from({ length: (depth.get(actor) as Placed).nrBars }, () => '9px'), 'minmax(9em, 1fr)'])].join(' ');
+  const template = ['2.4em', ...actors.flatMap((actor) => [...Array.from({ length: (depth.get(actor) as Placed).nrBars }, () => '9px'), 'minmax(7.5em, 1fr)'])].join(' ');
   const grid = h('div', { class: 'lanes', style: `grid-template-columns: ${template}`, role: 'listbox', 'aria-label': 'schedule', tabindex: 0 });
   for (const actor of actors) {
     const first = columns.get(actor) as number;
@@ -67,7 +67,7 @@ export function lanes(steps: readonly PageStep[], onSelect: (step: number) => vo
 }
 
 /** Bars that look different without colour. */
-const NR_PATTERNS = 4;
+const NR_PATTERNS = 8;
 
 function stepCell({ fn, text, file, line, isBreach }: PageStep, number: number): HTMLElement {
   const what = fn !== '' && text.startsWith(`${fn}: `) ? text.slice(fn.length + 2) : text;
@@ -81,7 +81,7 @@ function stepCell({ fn, text, file, line, isBreach }: PageStep, number: number):
 }
 
 function legend(locks: readonly string[]): HTMLElement {
-  return h('p', { class: 'legend' }, 'bars: locks held  ', ...locks.flatMap((lock, i) => [h('span', { class: `swatch lock-${i % NR_PATTERNS}` }), h('code', {}, lock), ' ']));
+  return h('p', { class: 'legend' }, 'bars: locks held  ', ...locks.flatMap((lock, i) => [h('span', {}, h('span', { class: `swatch lock-${i % NR_PATTERNS}` }), h('code', {}, lock)), ' ']));
 }
 
 function lockSpans(steps: readonly PageStep[]): LockSpan[] {

@@ -60,6 +60,7 @@ export function showRun(page: HTMLElement, data: RunData): void {
   });
   window.addEventListener('resize', redraw);
   window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
+  window.matchMedia('print').addEventListener('change', draw); // paper is white, and waits for no frame
 
   page.append(
     h('header', { class: 'plain' }, h('p', { class: 'race' }, h('b', {}, data.name), ` · ${data.config}`), h('h1', {}, h('code', {}, data.command)), h('p', { class: 'why' }, data.verdict)),

@@ -8,11 +8,12 @@ import { groupsOf, staleness, viewOf } from './staleness.js';
 import type { PageGroup } from './staleness.js';
 
 const WIDTH = 470;
-const BOX_WIDTH = 176;
+/** What is said of a stale entry fits: `the page table allows no write`. */
+const BOX_WIDTH = 228;
 const BOX_HEIGHT = 40;
 const GAP = 10;
 const TITLE = 26;
-const FRAME_WIDTH = 122;
+const FRAME_WIDTH = 104;
 const FRAME_X = WIDTH - FRAME_WIDTH - 2;
 
 export interface Translations {
