@@ -173,6 +173,8 @@ export interface NewerCalls<M extends BootedMachine = BootedMachine> {
   sysMseal(m: M, addr: Vaddr, lenBytes: number, flags: number): Task<MaySleep, number>;
   /** @param pgoff pages into the file */
   sysRemapFilePages(m: M, addr: Vaddr, lenBytes: number, prot: number, pgoff: number, flags: number): Task<MaySleep, number>;
+  /** @param policy equal words are equal policies, 0 is the default */
+  sysMbind(m: M, addr: Vaddr, lenBytes: number, policy: number): Task<MaySleep, number>;
   /** fcntl(F_ADD_SEALS) that succeeded. @param seals F_SEAL_ bits; what was sealed stays so */
   memfdAddSeals(m: M, inode: Inode, seals: number): void;
 }

@@ -70,7 +70,7 @@ export function* doBrkFlags(m: Machine, mm: Mm, prev: Vma, addr: Vaddr, len: num
   const end = addr + len;
   const merged = yield* vmaMergeNewRange(m, {
     mm, prev, middle: NONE, next: NONE, start: addr, end, pgoff: addr / PAGE_SIZE,
-    vmFlags, file: 0 as File, anonVma: 0 as AnonVma, copiedFrom: NONE, isJustExpand: true,
+    vmFlags, file: 0 as File, policy: 0, anonVma: 0 as AnonVma, copiedFrom: NONE, isJustExpand: true,
   });
   if (merged === 0) {
     const vma = vmAreaAlloc(m, mm);

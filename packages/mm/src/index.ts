@@ -9,6 +9,7 @@ export { sysMremap } from './mremap-vma.js';
 export { sysBrk } from './brk.js';
 export { sysMadvise } from './madvise.js';
 export { memfdAddSeals } from './memfd.js';
+export { sysMbind } from './mempolicy.js';
 export { sysMseal } from './mseal.js';
 export { sysRemapFilePages } from './remap-file-pages.js';
 export { sysMlock, sysMlock2, sysMlockall, sysMunlock, sysMunlockall } from './mlock.js';

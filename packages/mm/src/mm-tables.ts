@@ -48,6 +48,8 @@ export const vmaSpec = {
   vmFile: 'u32',
   /** @guardedBy iMmapLock of the file. Neighbours in its i_mmap, and whether the VMA is in it at all. */
   sharedNext: 'u32', sharedPrev: 'u32', isInIMmap: 'u8',
+  /** What mbind gave it, 0 nothing (mempolicy.ts). */
+  vmPolicy: 'u32',
   /** VM_OPS_ kind. */
   vmOps: 'u8',
   /** What the driver whose area it is knows it by. */

@@ -127,7 +127,7 @@ export function* mmapRegion(m: Machine, mm: Mm, addr: Vaddr, len: number, wanted
   const adjoins = (prev !== 0 && vmEnd[prev] === addr) || (next !== 0 && vmStart[next] === end);
   const merged = !adjoins ? NONE : yield* vmaMergeNewRange(m, {
     mm, prev, middle: NONE, next, start: addr, end, pgoff, vmFlags, file,
-    anonVma: 0 as AnonVma, copiedFrom: NONE, isJustExpand: false,
+    policy: 0, anonVma: 0 as AnonVma, copiedFrom: NONE, isJustExpand: false,
   });
   const vma = merged !== 0 ? merged : yield* newVma(m, mm, addr, end, vmFlags, pgoff, file);
   if (vma < 0) return vma;

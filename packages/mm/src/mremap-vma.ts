@@ -191,7 +191,7 @@ function* expandInPlace(m: Machine, vrm: Remap, delta: number): Task<MaySleep, n
   const grown = yield* vmaMergeNewRange(m, {
     mm, prev: vma, middle: NONE, next: v.vmNext[vma] as Vma, start, end: start + delta,
     pgoff: v.vmPgoff[vma] + (start - v.vmStart[vma]) / PAGE_SIZE, vmFlags, file: v.vmFile[vma] as File,
-    anonVma: v.anonVma[vma] as AnonVma, copiedFrom: NONE, isJustExpand: false,
+    policy: v.vmPolicy[vma], anonVma: v.anonVma[vma] as AnonVma, copiedFrom: NONE, isJustExpand: false,
   });
   if (grown === 0) return -ENOMEM;
   accountRemap(m, mm, vmFlags, nrPages);
@@ -256,7 +256,8 @@ function* copyVma(m: Machine, vrm: Remap): Task<MaySleep, Vma | number> {
   const end = newAddr + vrm.newLen;
   const merged = yield* vmaMergeNewRange(m, {
     mm, prev: findVmaPrev(m, mm, newAddr as Vaddr), middle: NONE, next: findVma(m, mm, newAddr as Vaddr), start: newAddr, end, pgoff,
-    vmFlags: v.vmFlags[vma], file: v.vmFile[vma] as File, anonVma: v.anonVma[vma] as AnonVma, copiedFrom: vma, isJustExpand: false,
+    vmFlags: v.vmFlags[vma], file: v.vmFile[vma] as File, policy: v.vmPolicy[vma], anonVma: v.anonVma[vma] as AnonVma, copiedFrom: vma,
+    isJustExpand: false,
   });
   if (merged !== 0) return merged;
   const fresh = vmAreaDup(m, vma);

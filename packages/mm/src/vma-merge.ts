@@ -34,6 +34,8 @@ export interface VmaMerge {
   pgoff: number;
   readonly vmFlags: number;
   readonly file: File;
+  /** Of mbind; 0 the default. */
+  readonly policy: number;
   readonly anonVma: AnonVma;
   /** mremap: the VMA whose pages will move into the range. */
   readonly copiedFrom: Vma;
@@ -116,10 +118,20 @@ function detachVma(m: Machine, mm: Mm, vma: Vma): void {
  * @returns the VMA that holds just the range or the neighbour that took it in, or -ENOMEM
  */
 export function* vmaModifyFlags(m: Machine, mm: Mm, vma: Vma, start: number, end: number, newFlags: number): Task<MaySleep, Vma | number> {
+  return yield* vmaModify(m, mm, vma, start, end, newFlags, m.vma.vmPolicy[vma]);
+}
+
+/** The same for a policy, which the caller sets. vma_modify_policy() */
+export function* vmaModifyPolicy(m: Machine, mm: Mm, vma: Vma, start: number, end: number, policy: number): Task<MaySleep, Vma | number> {
+  return yield* vmaModify(m, mm, vma, start, end, m.vma.vmFlags[vma], policy);
+}
+
+/** vma_modify() */
+function* vmaModify(m: Machine, mm: Mm, vma: Vma, start: number, end: number, newFlags: number, policy: number): Task<MaySleep, Vma | number> {
   const v = m.vma;
   const merged = yield* vmaMergeExistingRange(m, {
     mm, prev: v.vmPrev[vma] as Vma, middle: vma, next: end === v.vmEnd[vma] ? v.vmNext[vma] as Vma : NONE, start, end,
-    pgoff: v.vmPgoff[vma] + (start - v.vmStart[vma]) / PAGE_SIZE, vmFlags: newFlags, file: v.vmFile[vma] as File,
+    pgoff: v.vmPgoff[vma] + (start - v.vmStart[vma]) / PAGE_SIZE, vmFlags: newFlags, file: v.vmFile[vma] as File, policy,
     anonVma: v.anonVma[vma] as AnonVma, copiedFrom: NONE, isJustExpand: false,
   });
   if (merged !== 0) return merged;
@@ -163,7 +175,7 @@ function canMergeRight(m: Machine, vmg: VmaMerge, isLeft: boolean): boolean {
 }
 
 function isMergeableVma(m: Machine, vmg: VmaMerge, vma: Vma): boolean {
-  return ((m.vma.vmFlags[vma] ^ vmg.vmFlags) & ~VM_STICKY) === 0 && m.vma.vmFile[vma] === vmg.file;
+  return ((m.vma.vmFlags[vma] ^ vmg.vmFlags) & ~VM_STICKY) === 0 && m.vma.vmFile[vma] === vmg.file && m.vma.vmPolicy[vma] === vmg.policy;
 }
 
 /**

@@ -26,6 +26,7 @@ export function vmAreaAlloc(m: Machine, mm: Mm): Vma {
   v.isInIMmap[vma] = 0;
   v.vmOps[vma] = 0;
   v.vmPrivateData[vma] = 0;
+  v.vmPolicy[vma] = 0;
   v.vmName[vma] = 0;
   v.resvMap[vma] = 0;
   v.anonVma[vma] = 0;
@@ -44,6 +45,7 @@ export function vmAreaDup(m: Machine, orig: Vma): Vma {
   v.vmPgoff[vma] = v.vmPgoff[orig];
   v.vmFile[vma] = v.vmFile[orig];
   v.vmOps[vma] = v.vmOps[orig];
+  v.vmPolicy[vma] = v.vmPolicy[orig];
   v.vmPrivateData[vma] = v.vmPrivateData[orig];
   v.vmName[vma] = v.vmName[orig];
   v.resvMap[vma] = v.resvMap[orig];

@@ -1,6 +1,6 @@
-/** mseal, remap_file_pages, sealed memfds and /dev/zero, as a running 6.18 answered them. */
+/** mseal, remap_file_pages, sealed memfds, mbind and /dev/zero, as a running 6.18 answered them. */
 import * as image from '@mmun/image';
-import { EACCES, EINVAL, ENOMEM, EPERM, F_SEAL_FUTURE_WRITE, MADV_DONTNEED, MADV_FREE, MADV_RANDOM, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, MREMAP_MAYMOVE, PAGE_SIZE, PROT_EXEC, PROT_READ, VM_DONTEXPAND, VM_MAYEXEC, VM_MAYWRITE, VM_MIXEDMAP, VM_SEALED, VM_SHARED } from '@mmun/include';
+import { EACCES, EFAULT, EINVAL, ENOMEM, EPERM, F_SEAL_FUTURE_WRITE, MADV_DONTNEED, MADV_FREE, MADV_RANDOM, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, MREMAP_MAYMOVE, PAGE_SIZE, PROT_EXEC, PROT_READ, VM_DONTEXPAND, VM_MAYEXEC, VM_MAYWRITE, VM_MIXEDMAP, VM_SEALED, VM_SHARED } from '@mmun/include';
 import type { Vaddr } from '@mmun/include';
 import { RW, world } from './page-world.js';
 import type { World } from './page-world.js';
@@ -65,6 +65,31 @@ describe('a memfd that is sealed against writing', () => {
     const own = w.mmap(4, { file, flags: MAP_PRIVATE });
     expect([mprotect(w, shared, 1, RW), w.row(shared).vmFlags & (VM_SHARED | VM_MAYWRITE)]).toEqual([-EACCES, VM_SHARED]);
     expect([mprotect(w, before, 1, RW), mprotect(w, own, 1, RW)]).toEqual([0, 0]);
+  });
+});
+
+describe('mbind', () => {
+  const bind = (w: World, at: number, pages: number, policy: number): number => w.run(image.sysMbind(w.m, at as Vaddr, pages * P, policy));
+
+  it('keeps apart what has another policy, and joins what has the same', () => {
+    const w = world();
+    const at = w.mmap(8);
+    expect([bind(w, at + 2 * P, 2, 1), starts(w, at, 8)]).toEqual([0, [0, 2, 4]]);
+    expect([bind(w, at + 4 * P, 2, 1), starts(w, at, 8)]).toEqual([0, [0, 2, 6]]);
+    expect([bind(w, at + 3 * P, 1, 2), starts(w, at, 8)]).toEqual([0, [0, 2, 3, 4, 6]]);
+    expect([mprotect(w, at, 8, PROT_READ), starts(w, at, 8)]).toEqual([0, [0, 2, 3, 4, 6]]);
+    w.as(w.fork(), () => { expect([bind(w, at, 8, 0), starts(w, at, 8)]).toEqual([0, [0]]); });
+    // what is mapped anew has no policy
+    expect([w.mmap(1, { at: at + 3 * P, prot: PROT_READ, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED }), starts(w, at, 8)]).toEqual([at + 3 * P, [0, 2, 3, 4, 6]]);
+    expect([bind(w, at, 8, 0), starts(w, at, 8)]).toEqual([0, [0]]);
+  });
+
+  it('wants a range without a hole, but for the default', () => {
+    const w = world();
+    const at = w.mmap(4);
+    munmap(w, at + P, 1);
+    expect([bind(w, at, 4, 1), bind(w, at, 4, 0), bind(w, at + P, 1, 0), bind(w, at + 1, 1, 0), bind(w, at, 0, 1)]).toEqual([-EFAULT, 0, -EFAULT, -EINVAL, 0]);
+    expect(starts(w, at, 4)).toEqual([0, 2]);
   });
 });
 

@@ -25,7 +25,7 @@ export interface Call {
   hasReturned: boolean;
   /** Path of the fd argument as the kernel names it (`/memfd:x (deleted)`); null without one or without -y. */
   readonly fdPath: string | null;
-  /** The first string argument: execve's program, open's path, memfd_create's name. Escapes are resolved, "..." cuts it. */
+  /** The first string argument: execve's program, open's path, memfd_create's name; mbind's nodes. Escapes are resolved, "..." cuts it. */
   readonly text: string | null;
   /** Path of the fd that the call returned. */
   resultPath: string | null;

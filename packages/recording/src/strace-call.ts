@@ -302,7 +302,7 @@ export class StraceCallScanner {
     return {
       kind: 'call', name, point: syscall.point, time: at.time, line, tid: at.tid, pid: at.tid,
       args: isClone ? this.#cloneArgs(name) : copyArgs(this.#args, this.#nrArgs),
-      result: this.result, hasReturned: this.hasReturned, fdPath: this.#fdPath, text: this.#text,
+      result: this.result, hasReturned: this.hasReturned, fdPath: this.#fdPath, text: name === 'mbind' ? this.#arrayText() : this.#text,
       resultPath: this.resultPath, limits: this.#limits(name), mapped: null, ranges: name === 'process_madvise' ? this.#ranges() : null,
     };
   }
@@ -314,11 +314,14 @@ export class StraceCallScanner {
     return [fieldValue(struct, 'flags'), fieldValue(struct, 'stack')];
   }
 
+  #arrayText(): string | null {
+    return this.#array === null ? null : this.#cursor.text(...this.#array);
+  }
+
   /** `[{iov_base=0x7f.., iov_len=4096}, ...]`; null where strace left some out, or printed no array. */
   #ranges(): Range[] | null {
-    if (this.#array === null) return null;
-    const text = this.#cursor.text(...this.#array);
-    if (text.includes('...')) return null;
+    const text = this.#arrayText();
+    if (text === null || text.includes('...')) return null;
     return [...text.matchAll(/iov_base=(\w+), iov_len=(\w+)/g)].map(([, start, len]) =>
       ({ startVaddr: start === 'NULL' ? 0 : Number(start), lenBytes: Number(len) }));
   }

@@ -34,7 +34,7 @@ export function unsupportedReason(call: Call): string | null {
     case 'personality':
       return first < PERSONALITY_QUERY && (first & PERSONALITY_EFFECTS) !== 0 ? 'the model does not do personality(2)' : null;
     case 'pkey_mprotect': return fourth === -1 ? null : 'the model has no protection keys';
-    case 'mbind': case 'userfaultfd': case 'pkey_alloc':
+    case 'userfaultfd': case 'pkey_alloc':
     case 'map_shadow_stack': case 'io_setup':
       return `the model does not do ${call.name}(2)`;
     default: return null;

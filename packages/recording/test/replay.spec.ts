@@ -168,6 +168,8 @@ describe('a replay', () => {
     expect(await reasonOf('process_madvise(5<anon_inode:[pidfd]>, [{iov_base=0x7f0000001000, iov_len=4096}], 1, 0x4, 0) = 4096')).toEqual([]);
     expect(await reasonOf('process_madvise(5<anon_inode:[pidfd]>, [{iov_base=0x7f0000001000, iov_len=4096}], 1, 0x19, 0) = 4096')).toEqual(['9 a recording does not tell whose pages process_madvise collapsed']);
     expect(await reasonOf('process_madvise(5<anon_inode:[pidfd]>, 0x7f0000001000, 1, 0x4, 0) = 4096')).toEqual(['9 cannot read the arguments of process_madvise']);
+    expect(await reasonOf('mbind(0x7f0000001000, 4096, 0x1, NULL, 0, 0) = 0')).toEqual(['9 the image does not do mbind(2)']);
+    expect(await reasonOf('mbind(0x7f0000001000, 4096, 0x2, [0x8], 64, 0) = -1 EINVAL (Invalid argument)')).toEqual([]);
     expect(await reasonOf('shmat(8, NULL, 0) = 0x7f0000000000')).toEqual(['9 nothing shows how large the segment is']);
     expect(await reasonOf('mmap(NULL, 2097152, 0x3, 0x40022, -1, 0) = -1 ENOMEM (Cannot allocate memory)')).toEqual([]);
     expect(await reasonOf('mmap(NULL, 4096, 0x1, 0x1, 0</dev/null>, 0) = -1 ENODEV (No such device)')).toEqual([]);

@@ -69,10 +69,11 @@ function foldLayout(layout: ExecLayout): ExecLayout {
 }
 
 function folded<M extends BootedMachine>(image: ReplayImage<M>): ReplayImage<M> {
-  const { sysMseal, sysRemapFilePages } = image;
+  const { sysMbind, sysMseal, sysRemapFilePages } = image;
   return {
     ...image,
     ...(sysMseal === undefined ? {} : { sysMseal: (m: M, addr: Vaddr, len: number, flags: number) => sysMseal(m, fold(addr), len, flags) }),
+    ...(sysMbind === undefined ? {} : { sysMbind: (m: M, addr: Vaddr, len: number, policy: number) => sysMbind(m, fold(addr), len, policy) }),
     ...(sysRemapFilePages === undefined ? {} : {
       sysRemapFilePages: (m: M, addr: Vaddr, len: number, prot: number, pgoff: number, flags: number) =>
         sysRemapFilePages(m, fold(addr), len, prot, pgoff, flags),

@@ -71,5 +71,5 @@ export function hasUnreadableArgs(call: Call): boolean {
 
 const NEEDED: Readonly<Record<string, number>> = {
   mmap: 6, munmap: 2, mprotect: 3, pkey_mprotect: 4, mremap: 4, brk: 1, madvise: 3, mlock: 2, mlock2: 3, munlock: 2,
-  mlockall: 1, msync: 3, mincore: 2, mseal: 3, remap_file_pages: 5, shmat: 3, shmdt: 1,
+  mlockall: 1, msync: 3, mincore: 2, mseal: 3, remap_file_pages: 5, shmat: 3, shmdt: 1, mbind: 3,
 };

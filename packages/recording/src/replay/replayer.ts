@@ -15,6 +15,7 @@ import { run } from './machine.js';
 import type { Driven } from './machine.js';
 import { OpenFiles } from './open-files.js';
 import { hasUnreadableArgs, perform } from './perform.js';
+import { Policies } from './policies.js';
 import { ProcessTally } from './process-tally.js';
 import { SysvShm } from './sysv-shm.js';
 import { ReplayThreads } from './threads.js';
@@ -32,6 +33,7 @@ export class Replayer<M extends BootedMachine> {
   readonly #threads: ReplayThreads<M>;
   readonly #files: OpenFiles<M>;
   readonly #shm: SysvShm<M>;
+  readonly #policies = new Policies();
   readonly #ends: EndComparison;
   readonly #tallies: Map<number, ProcessTally> = new Map();
   /** Processes whose exec showed no rows: where mmap begins is learned from its first answer. */
@@ -143,8 +145,16 @@ export class Replayer<M extends BootedMachine> {
     switch (call.name) {
       case 'shmat': return this.#shm.attach(call);
       case 'shmdt': return this.#shm.detach(call.args[0]);
+      case 'mbind': return this.#mbind(call);
       default: return perform(this.#driven, withRandomBase(call), file);
     }
+  }
+
+  /** Which nodes there were decides a refusal. */
+  #mbind(call: Call): number | null {
+    const { image, machine } = this.#driven;
+    if (image.sysMbind === undefined || call.result < 0) return null;
+    return run(this.#driven, image.sysMbind(machine, call.args[0] as Vaddr, call.args[1], this.#policies.word(call)));
   }
 
   /** Where nothing shows what execve mapped, a call on the program's own image finds nothing: that says nothing of the model. */
