@@ -1,5 +1,5 @@
 /** How long this thread has worked: other threads of the process may search too, each in its own time. */
-import { openSync, readSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 
 type Usage = () => { readonly user: number; readonly system: number };
@@ -27,12 +27,10 @@ function millisOf({ user, system }: ReturnType<Usage>): number {
   return (user + system) / 1000;
 }
 
-/** Nanoseconds on a CPU are the first number of the file, which stays that of the thread that opened it. */
+/** Nanoseconds on a CPU are the first number of the file. */
 function ofScheduler(): (() => number) | null {
+  const read = (): number => Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[0]) / 1e6;
   try {
-    const file = openSync('/proc/thread-self/schedstat', 'r');
-    const text = Buffer.alloc(64);
-    const read = (): number => Number(text.toString('latin1', 0, readSync(file, text, 0, text.length, 0)).split(' ')[0]) / 1e6;
     return read() > 0 ? read : null;
   } catch {
     return null;

@@ -25,9 +25,16 @@ export const MARK = '// ';
 /** First line of what this thread has loaded, by file. @type {Map<string, string>} */
 const loaded = new Map();
 
-/** What is there already; null where it was never linked, or from other sources. @param {LinkOptions} options @returns {any} */
-export function openLinked(options) {
-  const first = freshFirst(outfileOf(options));
+/**
+ * What is there already; null where it was never linked, or from other sources.
+ * @param {LinkOptions} options @param {Map<string, string>} digests of sources that were looked at before @returns {any}
+ */
+export function openLinked(options, digests) {
+  const first = freshFirst(outfileOf(options), (path) => {
+    const known = digests.get(path) ?? digestOf(path);
+    digests.set(path, known);
+    return known;
+  });
   return first === null ? null : load(options, first);
 }
 
@@ -48,14 +55,15 @@ export function load(options, first) {
   return linked;
 }
 
-/** The first line of what was linked before; null where an input is another by now. @param {string} outfile */
-export function freshFirst(outfile) {
+/** The first line of what was linked before; null where an input is another by now. @param {string} outfile @param {(path: string) => string} [digestNow] */
+export function freshFirst(outfile, digestNow = digestOf) {
   if (!existsSync(outfile)) return null;
-  const text = readFileSync(outfile, 'utf8');
-  const first = text.slice(0, text.indexOf('\n'));
+  // a part of a string would keep the whole, which is megabytes
+  const text = readFileSync(outfile);
+  const first = text.toString('utf8', 0, text.indexOf('\n'));
   if (!first.startsWith(`${MARK}{`)) return null;
   const inputs = /** @type {[string, string][]} */ (Object.entries(JSON.parse(first.slice(MARK.length))));
-  return inputs.every(([path, was]) => was !== '' && digestOf(path) === was) ? first : null;
+  return inputs.every(([path, was]) => was !== '' && digestNow(path) === was) ? first : null;
 }
 
 /** @param {string | Buffer} text */

@@ -7,6 +7,8 @@ import { openLinked } from './linked-race.mjs';
 export class RaceRunner {
   /** @type {Map<string, any>} */
   #linked = new Map();
+  /** @type {Map<string, string>} */
+  #digests = new Map();
 
   /**
    * @param {RaceTask} task @param {object} watcher `signal` and `onProgress`, as checkRace takes them
@@ -25,22 +27,22 @@ export class RaceRunner {
     const key = keyOf(link);
     const known = this.#linked.get(key);
     if (known !== undefined) return known;
-    const linked = openQuietly(link) ?? (await (await import('./link-race.mjs')).linkRace(link));
+    const linked = this.#openQuietly(link) ?? (await (await import('./link-race.mjs')).linkRace(link));
     if ((link.edits ?? []).length === 0) this.#linked.set(key, linked);
     return linked;
+  }
+
+  /** What goes wrong is said by linkRace, which knows the place. @param {RaceTask['link']} link */
+  #openQuietly(link) {
+    try {
+      return openLinked(link, this.#digests);
+    } catch {
+      return null;
+    }
   }
 }
 
 /** @param {RaceTask['link']} link */
 export function keyOf({ race, image, edits = [] }) {
   return JSON.stringify([race, image, edits]);
-}
-
-/** What goes wrong is said by linkRace, which knows the place. @param {RaceTask['link']} link */
-function openQuietly(link) {
-  try {
-    return openLinked(link);
-  } catch {
-    return null;
-  }
 }
