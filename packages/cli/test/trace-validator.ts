@@ -11,6 +11,9 @@ interface Raw {
   readonly args?: unknown;
 }
 
+/** Times are nanoseconds, divided. */
+const ROUNDING_US = 1e-4;
+
 const PHASES: ReadonlySet<unknown> = new Set(['X', 'M', 's', 'f']);
 
 export function traceFaults(text: string): string[] {
@@ -35,7 +38,9 @@ export function traceFaults(text: string): string[] {
   for (const [track, own] of slices) {
     own.forEach((slice, i) => {
       const before = own[i - 1];
-      if (before !== undefined && (slice.ts as number) < (before.ts as number)) out.push(`track ${track}: slice ${i} begins before the one ahead of it`);
+      if (before === undefined) return;
+      if ((slice.ts as number) < (before.ts as number)) out.push(`track ${track}: slice ${i} begins before the one ahead of it`);
+      else if ((before.ts as number) + (before.dur as number) > (slice.ts as number) + ROUNDING_US) out.push(`track ${track}: slice ${i} begins within the one ahead of it`);
     });
   }
   return [...out, ...flowFaults(traceEvents, slices)];
