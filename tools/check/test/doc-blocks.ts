@@ -43,9 +43,9 @@ export function mentions(page: string, text: string = textOf(page)): Mention[] {
     }));
 }
 
-/** Lines of a block with what differs from run to run and from machine to machine made equal: times, and how wide a column is. */
+/** Lines of a block with what differs from run to run, from machine to machine and with every line of the kernel made equal: times, how wide a column is, digests of replay strings. */
 export function normalized(text: string): string[] {
-  return text.split('\n').map((line) => line.replaceAll(/\b\d+(?:\.\d+)? m?s\b/g, 'TIME').replaceAll(/\s+/g, ' ').trim()).filter((line) => line !== '');
+  return text.split('\n').map((line) => line.replaceAll(/\b\d+(?:\.\d+)? m?s\b/g, 'TIME').replaceAll(/~[\w-]{4}'/g, "~DIGEST'").replaceAll(/\s+/g, ' ').trim()).filter((line) => line !== '');
 }
 
 /**
