@@ -5,7 +5,7 @@ import { DEAD, EffectQueue, UNDECIDED } from './effect-queue.js';
 import type { PendingCall, PendingExec } from './effect-queue.js';
 import { CLONE_THREAD, cloneFlags, isClone, isExecve, needsMmapEvent, takesWriteLock } from './effect-point.js';
 import type { CompareEffect, Effect } from './effect.js';
-import type { CommEvent, FaultEvent, ForkEvent, LockEvent, MmapEvent, PerfEvent } from './perf-event.js';
+import type { CommEvent, ExitEvent, FaultEvent, ForkEvent, LockEvent, MmapEvent, PerfEvent } from './perf-event.js';
 import { SortedAhead } from './sorted-ahead.js';
 import { ThreadTable } from './thread-table.js';
 import type { Thread } from './thread-table.js';
@@ -44,6 +44,8 @@ export class EffectOrder {
   hasForkEvents = false;
   hasExecEvents = false;
   hasMmapEvents = false;
+  /** Processes that perf left: by the exec of a program with rights of its own (setuid, setgid), and all their children. */
+  readonly unwatched: Set<number> = new Set();
   readonly #sources: OrderSources;
   readonly #strace: SortedAhead<StraceRecord>;
   readonly #perf: SortedAhead<PerfEvent> | null;
@@ -200,11 +202,12 @@ export class EffectOrder {
   /** clone and execve came back: where perf shows no event of its own, this is what says so. */
   #onReturn(thread: Thread, call: Call): void {
     if (!call.hasReturned) return;
-    if (isClone(call) && call.result > 0 && !this.hasForkEvents) {
+    const isUnwatched = this.unwatched.has(thread.pid);
+    if (isClone(call) && call.result > 0 && (!this.hasForkEvents || isUnwatched)) {
       const child = call.result;
       if (this.threads.get(child) === undefined) this.#born(thread, { childTid: child, time: call.time, line: call.line });
     }
-    if (isExecve(call) && call.result === 0 && this.#perf === null) this.#beginExec(thread, call.time, { line: call.line, comm: null });
+    if (isExecve(call) && call.result === 0 && (this.#perf === null || isUnwatched)) this.#beginExec(thread, call.time, { line: call.line, comm: null });
   }
 
   #onEnded(ended: Ended): void {
@@ -225,7 +228,7 @@ export class EffectOrder {
   /** A thread that no event announced: a child of who is cloning, else a process of its own. */
   #unannounced(call: Call): Thread {
     const parent = this.threads.cloning();
-    if (parent === null || this.hasForkEvents) return this.threads.add(call.tid, call.tid);
+    if (parent === null || (this.hasForkEvents && !this.unwatched.has(parent.pid))) return this.threads.add(call.tid, call.tid);
     return this.#born(parent, { childTid: call.tid, time: call.time, line: call.line });
   }
 
@@ -233,6 +236,7 @@ export class EffectOrder {
     const flags = cloneFlags(parent.clone);
     const isThread = (flags & CLONE_THREAD) !== 0;
     const childPid = isThread ? parent.pid : child.childTid;
+    if (this.unwatched.has(parent.pid)) this.unwatched.add(childPid);
     this.#queue.push({
       kind: 'fork', time: child.time, line: child.line, pid: parent.pid, tid: parent.tid, childPid, childTid: child.childTid,
       cloneFlags: flags,
@@ -258,7 +262,7 @@ export class EffectOrder {
       case 'lock': this.#onLock(thread, event); break;
       case 'mmap': this.#onMmap(thread, event); break;
       case 'comm': this.#onComm(thread, event); break;
-      case 'exit': this.#end(thread, event.time, event.line); break;
+      case 'exit': this.#onExit(thread, event); break;
       case 'lost':
         this.#onLost(event.line, event.nrLost);
         this.#queue.push({ ...event, pid: thread.pid });
@@ -323,6 +327,16 @@ export class EffectOrder {
     if (!event.isExec) return;
     this.hasExecEvents = true;
     this.#beginExec(thread, event.time, { line: event.line, comm: event.comm });
+  }
+
+  #onExit(thread: Thread, event: ExitEvent): void {
+    // Right after COMM it is perf that goes: begin_new_exec() takes its events off a task that may not be dumped.
+    if (thread.exec === null || thread.exec.isRunning || thread.exec.effect.rows.length > 0) {
+      this.#end(thread, event.time, event.line);
+      return;
+    }
+    this.unwatched.add(thread.pid);
+    this.#sources.skipped.add(this.#sources.perfFile, event.line, `perf leaves process ${thread.pid}, which execs a program with rights of its own: its faults are unknown`);
   }
 
   #onLost(line: number, nrLost: number): void {

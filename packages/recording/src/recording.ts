@@ -102,6 +102,11 @@ export class Recording {
   }
 
   /** perf's events are there and can be merged with the trace. */
+  /** Are the faults of this process in it? */
+  isWatched(pid: number): boolean {
+    return this.hasFaults && !this.#order.unwatched.has(pid);
+  }
+
   get hasFaults(): boolean {
     return this.#perf !== null;
   }

@@ -92,7 +92,7 @@ export function fakeImage(wrong: FakeFaults = {}): KernelImage<FakeMachine> {
     },
     sysExecve: (m, layout: ExecLayout) => {
       m.tasks[m.current] = {
-        rows: layout.rows.map((r) => row(r.start, r.end, 'rw-p', { name: r.kind === 'stack' ? '[stack]' : r.name })),
+        rows: layout.rows.map((r) => row(r.start, r.end, `${(r.prot & 1) !== 0 ? 'r' : '-'}${(r.prot & 2) !== 0 ? 'w' : '-'}${(r.prot & 4) !== 0 ? 'x' : '-'}p`, { name: r.kind === 'stack' ? '[stack]' : r.name })),
         // Right below the vdso, which the tests put at the top.
         base: layout.rows.find((r) => r.kind === 'vdso')?.start ?? layout.mmapBase, brk: layout.startBrk, startBrk: layout.startBrk,
       };

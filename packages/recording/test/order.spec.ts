@@ -41,6 +41,30 @@ function describeEffect(effect: Effect): string {
 }
 
 describe('the order of effects', () => {
+  it('follows a process that perf leaves at the exec of a program with rights of its own, and its children', () => {
+    const folder = writeFolder({
+      'trace.strace': `7 1700000000.000001000 execve("./a", ["a"], 0x1) = 0
+7 1700000000.000004000 brk(NULL) = 0x9000
+7 1700000000.000005000 clone(child_stack=NULL, flags=0x1200000|17, child_tidptr=0x7f0000000000) = 8
+8 1700000000.000006000 execve("./b", ["b"], 0x1) = 0
+8 1700000000.000007000 brk(NULL) = 0x8000
+7 1700000000.000008000 +++ exited with 0 +++
+`,
+      'events.perf': `sh 7/7 1700000000.000001500: PERF_RECORD_FORK(7:7):(1:1)
+a 7/7 1700000000.000002000: PERF_RECORD_COMM exec: a:7/7
+a 7/7 1700000000.000003000: PERF_RECORD_EXIT(7:7):(1:1)
+c 9/9 1700000000.000004000: PERF_RECORD_FORK(10:10):(9:9)
+`,
+      environment: 'overcommit_memory 0\n',
+    });
+    const { effects, recording } = read(folder);
+    expect(recording.skipped.map(({ line, reason }) => `${line} ${reason}`)).toEqual([
+      '3 perf leaves process 7, which execs a program with rights of its own: its faults are unknown']);
+    expect(effects.map(describeEffect)).toEqual([
+      '7 execve=0', '7 exec ./a a [] brk 9000', '7 brk=9000', '7 clone=8', '7 fork 8:8 0x1200011', '8 execve=0', '8 exec ./b null [] brk 8000', '8 brk=8000', '7 exit']);
+    expect([recording.isWatched(7), recording.isWatched(8)]).toEqual([false, false]);
+  });
+
   it('is that of the locks, not of the entries', () => {
     expect(order(`
       7 @10 munmap(0x1000, 4096 <unfinished ...>

@@ -105,6 +105,17 @@ describe('a replay', () => {
     expect(machine.inodes.slice(1)).toMatchObject([{ path: '/tmp/b', ino: 55 }, { path: '/tmp/c', ino: 55 }]);
   });
 
+  it('without the rows of exec, gives each the protection of its segment: the loader takes writing away later', async () => {
+    const rows = '7f0000010000-7f0000011000 r--p 00000000 fe:01 56                         /a\n7f0000011000-7f0000012000 r--p 00001000 fe:01 56                         /a\n';
+    const { 'events.perf': _, ...poor } = WHOLE;
+    const { result } = await replay({
+      ...poor, 'trace.strace': '7 1700000000.000010000 execve("/a", ["a"], 0x1) = 0\n7 1700000000.000060000 exit_group(0) = ?\n', elf: '/a 0 0 1000 1000 4 1000\n/a 1900 1900 300 300 6 1000\n',
+      'maps.7.end': `${rows}${MAPS.split('\n').slice(3).join('\n')}`,
+    });
+    expect(result.processes[0]?.maps.firstDifference).toMatchObject({ model: expect.stringMatching(/^7f0000010000-7f0000011000 r--p/) });
+    expect(result.processes[0]?.maps.firstDifference?.diff.join('\n')).toMatch(/\+ 7f0000011000-7f0000012000 rw-p/);
+  });
+
   it('takes no size from a file that had the name before', async () => {
     const again = '7 1700000000.000055500 truncate("/tmp/c", 1) = 0\n7 1700000000.000056000 openat(-100</>, "c", 0xc2) = 4</tmp/c>\n7 1700000000.000057000 mmap(NULL, 4096, 0x1, 0x2, 4</tmp/c>, 0) = 0x7effffffe000\n';
     const { machine } = await replay({

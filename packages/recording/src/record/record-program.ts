@@ -94,6 +94,7 @@ function writeFiles(folder: string): void {
   const paths = new Set<string>();
   for (let effect = recording.next(); effect !== null; effect = recording.next()) {
     if (effect.kind !== 'exec') continue;
+    if (effect.rows.length === 0 && effect.path?.startsWith('/') === true) paths.add(effect.path);
     for (const row of effect.rows) if (row.name.startsWith('/') && row.name !== '//anon') paths.add(row.name);
   }
   recording.close();

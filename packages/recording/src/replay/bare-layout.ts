@@ -2,6 +2,7 @@
 import { PAGE_SIZE } from '@mmun/include';
 import type { ExecLayout, ExecRow, File, Vaddr } from '@mmun/include';
 import type { MappedFile } from '../call.js';
+import type { ElfSegment } from '../elf.js';
 import type { RecordedRow } from '../maps.js';
 import type { ProcStat } from '../stat.js';
 
@@ -24,12 +25,13 @@ export function bareLayout(startBrk: number, mmapBase: number | null): ExecLayou
 
 /**
  * The rows of the end that execve must have made: stack, program, interpreter,
- * vdso and vvar, with the permissions that they have at the end.
+ * vdso and vvar. What `elf` does not know has the permissions that it has at the end.
  * @returns null where the maps show no stack
  */
 export function layoutFromMaps(
-  maps: readonly RecordedRow[], stat: ProcStat | null, fileOf: (row: MappedFile) => File,
+  maps: readonly RecordedRow[], sources: { stat: ProcStat | null; elf: ReadonlyMap<string, readonly ElfSegment[]>; fileOf(row: MappedFile): File },
 ): ExecLayout | null {
+  const { stat } = sources;
   const stack = maps.find((row) => row.name === '[stack]');
   const program = maps.find((row) => row.inode !== 0)?.name ?? '';
   if (stack === undefined) return null;
@@ -39,7 +41,7 @@ export function layoutFromMaps(
   const above = maps.filter((row) => row.name !== '[stack]' && row.name !== '[vsyscall]' && row.end < stack.start);
   const heap = maps.find((row) => row.name === '[heap]');
   return {
-    rows: rows.map((row) => execRow(row, fileOf)),
+    rows: rows.map((row) => execRow(row, rows.find(({ name }) => name === row.name) ?? row, sources)),
     mmapBase: (above.at(-1)?.end ?? DEFAULT_MMAP_BASE) as Vaddr,
     startBrk: (stat?.startBrk || heap?.start || DEFAULT_START_BRK) as Vaddr,
     startStack: (stat?.startStack || stack.end - PAGE_SIZE) as Vaddr,
@@ -53,12 +55,27 @@ function isBss(maps: readonly RecordedRow[], index: number, program: string): bo
   return before !== undefined && before.name === program && before.end === maps[index].start;
 }
 
-function execRow(row: RecordedRow, fileOf: (row: MappedFile) => File): ExecRow {
+/** Of the segment that the row lies in: the loader takes writing away later, and the trace shows it. @param first the file's first row */
+function segmentProt(row: RecordedRow, first: RecordedRow, segments: readonly ElfSegment[] | undefined): number | null {
+  if (segments?.[0] === undefined) return null;
+  const vaddr = row.start - first.start + pageFloor(segments[0].vaddr);
+  const segment = segments.find((s) => pageFloor(s.vaddr) <= vaddr && vaddr < s.vaddr + s.memsz);
+  return segment === undefined ? null : (segment.flags & 2) | ((segment.flags & 4) >> 2) | ((segment.flags & 1) << 2);
+}
+
+function pageFloor(vaddr: number): number {
+  return vaddr - (vaddr % PAGE_SIZE);
+}
+
+function execRow(
+  row: RecordedRow, first: RecordedRow, sources: { elf: ReadonlyMap<string, readonly ElfSegment[]>; fileOf(row: MappedFile): File },
+): ExecRow {
   const isFile = row.inode !== 0;
   const kind = row.name === '[stack]' ? 'stack' : row.name === '[vdso]' ? 'vdso' : row.name.startsWith('[v') ? 'vvar' : isFile ? 'file' : 'bss';
-  const prot = (row.perms[0] === 'r' ? 1 : 0) | (row.perms[1] === 'w' ? 2 : 0) | (row.perms[2] === 'x' ? 4 : 0);
+  const known = isFile ? segmentProt(row, first, sources.elf.get(row.name)) : null;
+  const prot = known ?? ((row.perms[0] === 'r' ? 1 : 0) | (row.perms[1] === 'w' ? 2 : 0) | (row.perms[2] === 'x' ? 4 : 0));
   return {
-    kind, start: row.start as Vaddr, end: row.end as Vaddr, prot, file: isFile ? fileOf(row) : (0 as File),
+    kind, start: row.start as Vaddr, end: row.end as Vaddr, prot, file: isFile ? sources.fileOf(row) : (0 as File),
     pgoff: isFile ? row.offset / PAGE_SIZE : kind === 'stack' ? row.start / PAGE_SIZE : 0, name: kind === 'vdso' || kind === 'vvar' ? row.name : '',
   };
 }

@@ -39,7 +39,7 @@ export class EndComparison {
       tally.mapsDifference = compareMaps(end.maps, model.map((row) => this.#translated(row)));
     }
     // Without faults no page is known: Anonymous and what follows from it would only show that they are missing.
-    if (end.smaps !== null && this.#recording.hasFaults && this.#isOwn(`smaps.${tally.pid}.end`, tally.pid, end.smaps, model)) {
+    if (end.smaps !== null && this.#recording.isWatched(tally.pid) && this.#isOwn(`smaps.${tally.pid}.end`, tally.pid, end.smaps, model)) {
       const lines = new Map((end.maps ?? []).map((row) => [row.start, formatMapsRow(row)]));
       tally.smaps = compareSmaps(end.smaps, model, (row) => lines.get(row.start) ?? `${row.start.toString(16)}-${row.end.toString(16)} ${row.name}`);
     }

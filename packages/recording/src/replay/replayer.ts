@@ -253,10 +253,13 @@ export class Replayer<M extends BootedMachine> {
   /** No MMAP2: from the process' maps at its end, else nothing but what its first calls show. */
   #layoutWithoutRows(effect: ExecEffect, opened: Map<string, File>): ReturnType<typeof bareLayout> {
     const maps = this.#recording.ends.read(effect.pid)?.maps ?? null;
-    const layout = maps === null ? null : layoutFromMaps(maps, this.#recording.ends.stat(effect.pid), (row) => {
-      const file = opened.get(row.name) ?? this.#files.openForExec(row);
-      opened.set(row.name, file);
-      return file;
+    const layout = maps === null ? null : layoutFromMaps(maps, {
+      stat: this.#recording.ends.stat(effect.pid), elf: this.#recording.elf,
+      fileOf: (row) => {
+        const file = opened.get(row.name) ?? this.#files.openForExec(row);
+        opened.set(row.name, file);
+        return file;
+      },
     });
     if (layout !== null) return layout;
     const startBrk = effect.firstBrk ?? 0;
