@@ -16,12 +16,9 @@ import { welcome } from './welcome.js';
 
 const COMMANDS = [run, compare, check, races, claims, record, fuzzKernel, bench, create];
 
-// counterexamples and errors of a race name lines of its source
-process.setSourceMapsEnabled(true);
-
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
 
 /** @param argv without node and script */
 export function main(argv: readonly string[], terminal: Terminal = openTerminal()): Promise<ExitCode> {
-  return runCommandLine({ version: manifest.version, commands: COMMANDS, welcome: welcome(COMMANDS) }, argv, terminal);
+  return runCommandLine({ version: manifest.version, commands: COMMANDS, welcome: welcome(COMMANDS, terminal.width) }, argv, terminal);
 }

@@ -47,6 +47,7 @@ describe('mmun check PLUGIN.ts', () => {
     const [finding] = json.findings;
     expect([code, json.race, finding?.code]).toEqual([1, 'range-dontneed-read', expect.stringMatching(/^stale|^incoherent/)]);
     expect(finding?.steps.some(({ file }) => file === path)).toBe(true);
+    expect(finding?.steps.filter(({ file = '' }) => /\bdist\b|\.js$/.test(file))).toEqual([]);
     const { code: again, json: replayed } = await document([path, '--scenario', json.race, '--replay', finding?.replay ?? '']);
     expect([again, replayed.findings[0]?.code, replayed.findings[0]?.steps]).toEqual([1, finding?.code, finding?.steps]);
     if (!isFull) return;

@@ -49,6 +49,7 @@ describe('what is said without being asked for a run', () => {
     const { code, out, err } = await mmunProcess([]);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out).toMatch(/Start here:\n {2}mmun run samples\/demo/);
+    expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
   it('help teaches by example, the version is the package\'s', async () => {

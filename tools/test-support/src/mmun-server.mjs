@@ -1,6 +1,9 @@
 // The built command, loaded once: runs one command line after the other, each as a process of its own would see it that
 // writes into a pipe. What concerns the process itself (signals, the environment, a terminal) is not asked of it.
 
+// as packages/cli/bin/mmun.mjs does it: before anything is loaded
+process.setSourceMapsEnabled(true);
+
 /** @type {Promise<{ main(argv: readonly string[], terminal: object): Promise<number> }>} */
 const program = import(new URL('../../../packages/cli/dist/main.js', import.meta.url).href);
 /** Every colour is none. */
