@@ -1,12 +1,13 @@
 // The transform as an esbuild plugin. Rewritten sources are kept for the life of the process: images share most files.
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eager } from './eager.mjs';
 import { RUNTIME, RUNTIME_FILE, toFrames } from './frames.mjs';
 import { straighten, StraightenError } from './straighten.mjs';
 import { MODULES } from './workspace.mjs';
+import { writeWhole } from './write-whole.mjs';
 
 /** @typedef {import('./straighten.mjs').Form | 'frames'} BundledForm `frames` is the explore form with tasks that can be copied */
 
@@ -54,11 +55,7 @@ async function kept(written, path) {
   } catch {
     const fresh = rewrite(written, path, 'frames');
     if (fresh.errors) return fresh;
-    await mkdir(CACHE, { recursive: true });
-    // whole or not at all, whoever else is at it
-    const own = `${file}.${process.pid}`;
-    await writeFile(own, JSON.stringify(fresh));
-    await rename(own, file);
+    await writeWhole(file, JSON.stringify(fresh));
     return fresh;
   }
 }

@@ -6,14 +6,14 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { build, version } from 'esbuild';
 import { tasks } from './esbuild-tasks.mjs';
 import { conditionsOf, formOf, VARIANTS } from './variants.mjs';
 import { filesUnder, layerOf, ROOT, workspace } from './workspace.mjs';
+import { writeWhole } from './write-whole.mjs';
 
 /** @typedef {import('./variants.mjs').Variant} Variant */
 /** @typedef {import('./workspace.mjs').Package} Package */
@@ -73,13 +73,8 @@ function isLinked(variant, sources) {
 /** @param {Variant} variant @param {string} sources */
 async function link(variant, sources) {
   const files = await bundle(variant, linkedFile(variant.name), keyOf(variant, sources), LINKED, '');
-  await mkdir(CACHE, { recursive: true });
-  // whole or not at all, whoever else is at it; the map first
-  for (const { path, text } of files.sort((a, b) => b.path.length - a.path.length)) {
-    const own = join(dirname(path), `${process.pid}-${basename(path)}`);
-    await writeFile(own, path.endsWith('.map') ? byLines(text) : text);
-    await rename(own, path);
-  }
+  // the map first
+  for (const { path, text } of files.sort((a, b) => b.path.length - a.path.length)) await writeWhole(path, path.endsWith('.map') ? byLines(text) : text);
 }
 
 /** Every spec that looks at a stack reads the map anew: of each line it keeps the first place alone. @param {string} map @returns {string} */

@@ -3,13 +3,14 @@
 // A race may change a line of real code: that edit is made here, on the source, when it is linked. So there is no copy of
 // the kernel anywhere, and what is checked is what is shipped but for that line.
 import { build, stop } from 'esbuild';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tasks } from './esbuild-tasks.mjs';
 import { CACHE, digest, digestOf, freshFirst, LinkError, load, MARK, outfileOf } from './linked-race.mjs';
 import { conditionsOf, VARIANTS } from './variants.mjs';
 import { MODULES, PACKAGES, ROOT, workspace } from './workspace.mjs';
+import { writeWhole } from './write-whole.mjs';
 
 export { LinkError, PACKAGES, ROOT };
 
@@ -63,12 +64,8 @@ async function link({ race, image = 'toy', edits = [] }, outfile) {
     inputs.set(path, statSync(path).mtimeMs < startMs - CLOCK_MS ? digestOf(path) : '');
   }
   const first = `${MARK}${JSON.stringify(Object.fromEntries(inputs))}`;
-  mkdirSync(CACHE, { recursive: true });
+  await writeWhole(outfile, `${first}${outputFiles[0].text.slice(MARK.length)}`);
   removeOld(startMs);
-  // several processes may link at once: each writes its own, whole, and the last rename wins
-  const own = `${outfile}.${process.pid}`;
-  writeFileSync(own, `${first}${outputFiles[0].text.slice(MARK.length)}`);
-  renameSync(own, outfile);
   return first;
 }
 
