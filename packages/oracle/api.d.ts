@@ -48,10 +48,11 @@ class LockGraph {
     private readonly edges;
     private readonly gatesOf;
     private readonly nameOf;
+    readonly orders: OrderSeen[];
     readonly circles: Map<string, readonly OrderSeen[]>;
     constructor(nameOf: (where: Where) => string);
     waits(lock: Where, held: readonly Where[], gates: readonly Where[], thread: () => string): void;
-    private add;
+    see(order: OrderSeen): void;
     private path;
 }
 interface Moment {
@@ -74,11 +75,17 @@ class Oracle<M extends WatchedMachine> {
     atEnd(m: M, report: (found: Report) => void): void;
     fromOutside(m: M, look: () => void): void;
     private judgeAtRest;
-    standing(): Finding[];
+    orders(): readonly OrderSeen[];
     private auditSpaces;
     private waits;
     private cpuName;
     private cpuReach;
+}
+interface OrderSeen {
+    readonly held: string;
+    readonly taken: string;
+    readonly thread: string;
+    readonly gates: readonly string[];
 }
 interface SeenEntry {
     readonly who: string;
@@ -104,6 +111,7 @@ interface WatchedMachine extends BootedMachine, ExplorableMachine, SecondaryMach
     readonly thread: LockingMachine['thread'];
 }
 type WatchedObjects = Readonly<Record<string, string>>;
+function beginAlso(m: WatchedMachine, call: CallName, mm: Mm, start: Vaddr, end: Vaddr): void;
 function beginCall(m: WatchedMachine, call: CallName, mm: Mm, start: Vaddr, end: Vaddr): Task<Step>;
 function beginOnSpace(m: WatchedMachine, call: 'fork' | 'exit', mm: Mm): Task<Step>;
 function codeOf(raw: string, message?: string): Code;
@@ -120,6 +128,7 @@ function leaveUntracked(m: WatchedMachine, mm: Mm, start: Vaddr, end: Vaddr): vo
 const livelock: (who: string, address: Vaddr, tries: number) => Report;
 function playedBy<E extends string, R>(m: WatchedMachine, instance: number, access: () => Task<E, R>): Task<E, R>;
 function spaceOfInstance(m: WatchedMachine, driver: number, instance: number): Mm;
+function standing(orders: readonly OrderSeen[]): Finding[];
 function tapScheduler(m: WatchedMachine, listener: Listener): void;
 function watchPlugin<M extends WatchedMachine>(image: WatchedImage<M>, plugin: SecondaryMmu, index: number, machine: () => M): SecondaryMmu;
 
@@ -140,11 +149,6 @@ const CALLS: readonly [
     'writeback',
     'the OOM reaper'
 ];
-interface OrderSeen {
-    readonly held: string;
-    readonly taken: string;
-    readonly thread: string;
-}
 interface Place {
     readonly who: string;
     readonly mm: Mm;

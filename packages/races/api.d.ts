@@ -36,6 +36,7 @@ interface CheckOptions extends Omit<ExploreOptions, 'replay'> {
     readonly set?: Parameters;
     readonly replay?: string;
     readonly wantsScenes?: boolean;
+    readonly isPart?: boolean;
 }
 interface CheckReport {
     readonly schema: 'mmun.check/1';
@@ -62,6 +63,10 @@ interface CheckReport {
     } | null;
     readonly notes: readonly string[];
     readonly interrupted: boolean;
+    readonly part?: {
+        readonly orders: readonly OrderSeen[];
+        readonly sampled: Sampled | null;
+    };
     readonly ok: boolean;
 }
 interface CheckStep extends FindingStep {
@@ -99,6 +104,7 @@ interface ClaimRow {
 interface ClaimsOptions {
     readonly only?: readonly string[];
     readonly isDeep?: boolean;
+    readonly atOnce?: number;
     readonly signal?: AbortSignal;
     readonly onProgress?: (fraction: number, label: string) => void;
 }
@@ -157,6 +163,7 @@ interface LabTools {
         readonly message: string;
     }[];
     evaluate(source: string, image: string): Promise<unknown>;
+    checkRace?(race: Checkable, options: CheckOptions): Promise<CheckReport>;
     readonly folder: string;
 }
 interface MapOptions {
@@ -201,10 +208,13 @@ class RaceContext {
     readonly parameters: Parameters;
     readonly dev: RaceDevice;
     readonly devs: readonly RaceDevice[];
-    isRunning: boolean;
+    private mapped;
     private nextPage;
     private nextIno;
     constructor(oracle: Oracle<WatchedMachine>, m: WatchedMachine, drivers: readonly SecondaryDriver[], instances: readonly number[], parameters: Parameters);
+    get isRunning(): boolean;
+    start(): void;
+    get mappedFiles(): readonly FileSpan[];
     get mm(): Mm;
     get current(): TaskStruct;
     number(name: string): number;
@@ -305,7 +315,7 @@ interface SourceEdit {
 }
 interface Subject {
     readonly program: Program<ExplorableMachine>;
-    standing(): Finding[];
+    orders(): readonly OrderSeen[];
     readonly image: WatchedImage<WatchedMachine> | null;
     readonly needsWholeRuns: boolean;
 }
@@ -373,6 +383,10 @@ function entryRow(instance: number, address: Vaddr): number;
 function faultWithRetry(t: Tiny, instance: number, address: Vaddr, isWrite: boolean): Task<MaySleep, number>;
 function freeInstance(t: Tiny, instance: number): void;
 function install({ s, entry }: Tiny, instance: number, address: Vaddr, pfn: Pfn, isWritable: boolean): Task<Step>;
+function joinReports(parts: readonly [
+    CheckReport,
+    ...CheckReport[]
+], elapsedMs: number): CheckReport;
 function kernelAssert(isTrue: boolean, code: Code, message: string): void;
 // kvm: of @mmun/plugin-kvm
 function lockOf({ s, dev }: Tiny, instance: number): Spinlock;
@@ -382,24 +396,28 @@ function mutexOf({ s, dev }: Tiny, instance: number): Mutex;
 function newInstance(t: Tiny, mm: Mm): number;
 function notifierOf({ dev }: Tiny, instance: number): MmuNotifier;
 function onePage(t: Setup): Page;
-function openLab({ linkRace, typeErrors, evaluate, folder }: LabTools, signal?: AbortSignal): Lab;
+function openLab({ linkRace, typeErrors, evaluate, checkRace, folder }: LabTools, signal?: AbortSignal): Lab;
 function openTiny(t: Tiny, mm: Mm): Task<MaySleep, number>;
 function raceProgram<S>(race: Race<S>, variant: Variant, image: RaceImage, parameters: Parameters): RaceProgram;
 function rangeOps(t: Tiny): TinyRangeOps;
 function replayOf({ verdict, evidence }: Settled): Counterexample | null;
 function sampleSeq({ s, dev }: Tiny, instance: number): Task<Step, number>;
-function settleClaims(lab: Lab, { only, isDeep, signal, onProgress }?: ClaimsOptions): Promise<ClaimsReport>;
+function settleClaims(lab: Lab, { only, isDeep, atOnce, signal, onProgress }?: ClaimsOptions): Promise<ClaimsReport>;
 function settleParameters({ id, parameters, variants }: Checkable, variant: string, given: Parameters): Parameters;
 function sharedPage(t: Setup): Page;
 function tinyMmu<const O extends TableSpec, D extends SecondaryDriver = SecondaryDriver>(name: string, { designs, own, rows, drive }: TinyParts<O, D>): TinyMmu<D>;
 function unmapFault(options: UnmapFaultOptions): Program<UnmapFaultMachine>;
-function v5Table(lab: Lab, isDeep: boolean, onProgress?: (done: number, of: number, cell: string) => void): Promise<readonly Cell[]>;
+function v5Table(lab: Lab, { isDeep, atOnce, isInterrupted, onProgress }?: TableOptions): Promise<readonly Cell[]>;
 function validateRace(value: unknown): Race;
 function zap({ s, entry }: Tiny, instance: number, start: Vaddr, end: Vaddr): Task<Step>;
 function zapLocked(t: Tiny, instance: number, start: Vaddr, end: Vaddr): Task<Step>;
 
 // Not exported, but named above.
 type CellDesign = 'v5' | 'range';
+interface FileSpan extends Span {
+    readonly ino: number;
+    readonly pgoff: number;
+}
 interface KernelCalls {
     newInode(m: WatchedMachine, spec: InodeSpec): Inode;
     truncatePageRange(m: WatchedMachine, inode: Inode, from: number, to: number): Task<MaySleep>;
@@ -427,6 +445,17 @@ type LitmusSpec = {
     readonly active: 'u32';
     readonly seq: 'u32';
 };
+interface Span {
+    readonly mm: Mm;
+    readonly start: Vaddr;
+    readonly end: Vaddr;
+}
+interface TableOptions {
+    readonly isDeep?: boolean;
+    readonly atOnce?: number;
+    readonly isInterrupted?: () => boolean;
+    readonly onProgress?: (fraction: number, cell: string) => void;
+}
 type TinyRangeOps = Required<Pick<RangeNotifierOps, 'release' | 'invalidateRangeStart' | 'invalidateRangeEnd' | 'invalidatePage'>>;
 const devSpec: {
     readonly mm: 'u32';

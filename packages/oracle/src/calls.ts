@@ -16,9 +16,19 @@ const PROMISES: ReadonlySet<CallName> = new Set<CallName>(['munmap', 'mprotect',
 /** A call on `[start, end)` begins: one step, because from here on the outcome of an access is open. */
 export function* beginCall(m: WatchedMachine, call: CallName, mm: Mm, start: Vaddr, end: Vaddr): Task<Step> {
   if (m.sched.point(ACQUIRE_SHARED, busyWhere(ghostOf(m), pageRow(mm, start)))) yield 'step';
+  open(m, call, mm, start, end, 1);
+}
+
+/** The same call on further pages: part of the step in which it has begun. */
+export function beginAlso(m: WatchedMachine, call: CallName, mm: Mm, start: Vaddr, end: Vaddr): void {
+  open(m, call, mm, start, end, 0);
+}
+
+/** @param named pages at the beginning that the step is about already */
+function open(m: WatchedMachine, call: CallName, mm: Mm, start: Vaddr, end: Vaddr, named: number): void {
   const ghost = ghostOf(m);
   forEachPage(mm, start, end, (row, i) => {
-    if (i > 0) m.sched.touch(ACQUIRE_SHARED, busyWhere(ghost, row));
+    if (i >= named) m.sched.touch(ACQUIRE_SHARED, busyWhere(ghost, row));
     ghost.page.busy[row] += 1;
     if (!DISCARDS.has(call)) return;
     ghost.page.discarding[row] += 1;

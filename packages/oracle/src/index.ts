@@ -3,7 +3,7 @@ export type { Booted } from './oracle.js';
 export { CODES, codeOf, isCode } from './codes.js';
 export type { Code } from './codes.js';
 export { Violation, livelock } from './reports.js';
-export { beginCall, beginOnSpace, endCall, endOnSpace, inheritContents, isSettled, leaveUntracked } from './calls.js';
+export { beginAlso, beginCall, beginOnSpace, endCall, endOnSpace, inheritContents, isSettled, leaveUntracked } from './calls.js';
 export type { CallName } from './calls.js';
 export { discardFilePages } from './files.js';
 export type { WatchedObjects } from './objects.js';

@@ -10,8 +10,8 @@ import { beginCall, beginOnSpace, endCall, endOnSpace, inheritContents, leaveUnt
 import type { CallName, Code, Oracle, WatchedMachine } from '@mmun/oracle';
 import { kernelAssert } from './assertion.js';
 import { RaceDevice } from './race-device.js';
-import { everywhere, frameAt, newFile, onFile, onSpace } from './race-files.js';
-import type { RaceFile } from './race-files.js';
+import { everywhere, frameAt, mappedFiles, newFile, onFile, onSpace } from './race-files.js';
+import type { FileSpan, RaceFile } from './race-files.js';
 import type { RaceImage } from './race-image.js';
 
 /** Parameters of a race by name: from its definition, or from `--set`. */
@@ -40,8 +40,8 @@ export class RaceContext {
   readonly dev: RaceDevice;
   /** One for each plugin. */
   readonly devs: readonly RaceDevice[];
-  /** The set-up is over; set once, before the machine is explored. */
-  isRunning = false;
+  /** Where the set-up has mapped files; null while it runs. */
+  private mapped: readonly FileSpan[] | null = null;
   private nextPage = FIRST_PAGE;
   private nextIno = FIRST_INO;
 
@@ -53,6 +53,19 @@ export class RaceContext {
     this.parameters = parameters;
     this.devs = drivers.map((driver, i) => new RaceDevice(this, driver, i, instances[i] ?? 0));
     this.dev = this.devs[0] ?? new RaceDevice(this, null, 0, 0);
+  }
+
+  get isRunning(): boolean {
+    return this.mapped !== null;
+  }
+
+  /** The set-up is over. Called once, before the machine is explored. */
+  start(): void {
+    this.mapped = mappedFiles(this);
+  }
+
+  get mappedFiles(): readonly FileSpan[] {
+    return this.mapped ?? mappedFiles(this);
   }
 
   /** The current thread's address space. @throws Error for a thread beside the process: its call would fail, and the race be clean */

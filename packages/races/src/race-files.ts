@@ -1,7 +1,7 @@
 /** Calls that change mappings of more than one process: files, reclaim. Each tells the oracles which pages are in the open meanwhile. */
 import { PAGE_SIZE, READ } from '@mmun/include';
-import type { File, Inode, MaySleep, Mm, Pfn, Task, Vaddr } from '@mmun/include';
-import { beginCall, discardFilePages, endCall } from '@mmun/oracle';
+import type { File, Inode, MaySleep, Mm, Pfn, Step, Task, Vaddr } from '@mmun/include';
+import { beginAlso, beginCall, discardFilePages, endCall } from '@mmun/oracle';
 import type { CallName } from '@mmun/oracle';
 import type { RaceContext } from './race-context.js';
 
@@ -16,11 +16,18 @@ export interface RaceFile {
 /** Pages of an address space of arch toy. */
 const NR_PAGES = 16;
 
-/** Where something is mapped. */
+/** Pages of an address space. */
 interface Span {
   readonly mm: Mm;
   readonly start: Vaddr;
   readonly end: Vaddr;
+}
+
+/** Where a file is mapped. */
+export interface FileSpan extends Span {
+  readonly ino: number;
+  /** The first page of the file that is. */
+  readonly pgoff: number;
 }
 
 /** For set-ups. */
@@ -34,7 +41,7 @@ export function newFile({ image, m }: RaceContext, ino: number, pages: number, k
 /** `run` with every page of every address space in the open. `isDone` where it returns what it promises. */
 export function* everywhere<R>(t: RaceContext, call: CallName, isDone: boolean, run: () => Task<MaySleep, R>): Task<MaySleep, R> {
   const spans = allSpans(t);
-  for (const { mm, start, end } of spans) yield* beginCall(t.m, call, mm, start, end);
+  yield* beginEverywhere(t, call, spans);
   const result = yield* run();
   for (const { mm, start, end } of spans) endCall(t.m, call, mm, start, end, isDone);
   return result;
@@ -49,15 +56,28 @@ export function* onSpace<R>(t: RaceContext, call: CallName, mm: Mm, run: () => T
   return result;
 }
 
-/** The same for the pages of a file that are mapped somewhere when the call begins. */
+/**
+ * Every page of every address space in the open, because others may map and move the file meanwhile. What the call throws away, and what it
+ * promises when it returns, is about the pages where the set-up has mapped the file: to look for them later would be to read what no step names.
+ */
 export function* onFile<R>(t: RaceContext, call: CallName, file: RaceFile, from: number, to: number, run: () => Task<MaySleep, R>): Task<MaySleep, R> {
+  const all = allSpans(t);
   const spans = spansOfFile(t, file, from, to);
-  for (const { mm, start, end } of spans) yield* beginCall(t.m, call, mm, start, end);
+  yield* beginEverywhere(t, 'writeback', all);
+  for (const { mm, start, end } of spans) beginAlso(t.m, call, mm, start, end);
   if (call === 'truncate') discardFilePages(t.m, file.inode, from, to);
   const result = yield* run();
   if (call === 'truncate') discardFilePages(t.m, file.inode, from, to);
   for (const { mm, start, end } of spans) endCall(t.m, call, mm, start, end, true);
+  for (const { mm, start, end } of all) endCall(t.m, 'writeback', mm, start, end, false);
   return result;
+}
+
+/** One step. */
+function* beginEverywhere(t: RaceContext, call: CallName, [first, ...rest]: readonly Span[]): Task<Step> {
+  if (first === undefined) return;
+  yield* beginCall(t.m, call, first.mm, first.start, first.end);
+  for (const { mm, start, end } of rest) beginAlso(t.m, call, mm, start, end);
 }
 
 /** What a process of the race has at an address, also while it is ending. */
@@ -66,17 +86,21 @@ export function frameAt({ image, m }: RaceContext, mm: Mm, address: Vaddr): Pfn 
   return Math.floor(image.pagemapEntry(m, mm, address) / 4) as Pfn;
 }
 
-function allSpans({ image, m }: RaceContext): Span[] {
-  const mms = Array.from({ length: m.bootConfig.nrMms }, (_, i) => (i + 1) as Mm).filter((mm) => image.isMmAlive(m, mm));
-  return mms.map((mm) => ({ mm, start: 0 as Vaddr, end: (NR_PAGES * PAGE_SIZE) as Vaddr }));
+/** Where files are mapped now, by /proc/PID/maps. */
+export function mappedFiles(t: RaceContext): FileSpan[] {
+  const { image, m } = t;
+  return allSpans(t).filter(({ mm }) => image.isMmAlive(m, mm)).flatMap(({ mm }) => image.procMaps(m, mm).map((row): FileSpan => ({
+    mm, start: row.start as Vaddr, end: row.end as Vaddr, ino: row.ino, pgoff: row.offset / PAGE_SIZE,
+  })));
 }
 
-/** By /proc/PID/maps. */
+/** All that there can be, whether there is one or not: so it need not be asked. */
+function allSpans({ m }: RaceContext): Span[] {
+  return Array.from({ length: m.bootConfig.nrMms }, (_, i) => ({ mm: (i + 1) as Mm, start: 0 as Vaddr, end: (NR_PAGES * PAGE_SIZE) as Vaddr }));
+}
+
 function spansOfFile(t: RaceContext, { ino }: RaceFile, from: number, to: number): Span[] {
-  const { image, m } = t;
-  return allSpans(t).flatMap(({ mm }) => image.procMaps(m, mm).filter((row) => row.ino === ino).map((row): Span => {
-    const first = row.offset / PAGE_SIZE;
-    const start = row.start + Math.max(from - first, 0) * PAGE_SIZE;
-    return { mm, start: start as Vaddr, end: Math.min(row.start + (to - first) * PAGE_SIZE, row.end) as Vaddr };
+  return t.mappedFiles.filter((span) => span.ino === ino).map(({ mm, start, end, pgoff }): Span => ({
+    mm, start: (start + Math.max(from - pgoff, 0) * PAGE_SIZE) as Vaddr, end: Math.min(start + (to - pgoff) * PAGE_SIZE, end) as Vaddr,
   })).filter(({ start, end }) => start < end);
 }

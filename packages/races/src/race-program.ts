@@ -95,7 +95,7 @@ function bootRace<S>(race: Race<S>, variant: Variant, oracle: Oracle<WatchedMach
   image.setCurrent(m, leader);
   const threads = Object.entries(race.actors).map(([name, given]) => threadOf(t, leader, name, actorOf(given), s));
   image.setCurrent(m, 0 as TaskStruct);
-  t.isRunning = true;
+  t.start();
   return { m, t, s, threads };
 }
 
