@@ -6,6 +6,7 @@ interface ChoicesAt {
     readonly at: number;
     readonly options: readonly number[];
 }
+const DEFAULT_SCHEDULES = 10000;
 class Dpor implements Search, Driver, Observer {
     readonly strategy = "dpor";
     executions: number;
@@ -52,6 +53,7 @@ class Dpor implements Search, Driver, Observer {
     private reverseRaces;
     private reversePending;
     private reverse;
+    private takeBranch;
     private collect;
     private scheduleOf;
     private backtrack;
@@ -97,7 +99,9 @@ class Execution implements Scheduler {
     run(driver: Driver, from?: Started | null): void;
     begin(driver: Driver): void;
     take(thread: number): void;
+    forget(): void;
     conclude(): void;
+    nextToStart(): number;
     kindOf(thread: number): number;
     whereOf(thread: number): number;
     conditionOf(thread: number): {
@@ -141,6 +145,7 @@ interface ExploreOptions {
     readonly maxMillis?: number;
     readonly maxSteps?: number;
     readonly seed?: number;
+    readonly firstSchedule?: number;
     readonly depth?: number;
     readonly wholeRuns?: boolean;
     readonly findsAll?: boolean;
@@ -161,6 +166,7 @@ interface ExploreResult {
     readonly elapsedMs: number;
     readonly estimate: Estimate | null;
     readonly notes: readonly string[];
+    readonly sampled: Sampled | null;
 }
 interface ExploredFinding extends Finding {
     readonly steps: readonly ExploredStep[];
@@ -256,12 +262,21 @@ class Rng {
     private b;
     private c;
     private d;
-    constructor(seed: number);
+    constructor(seed: number, stream?: number);
     bits(): number;
     below(n: number): number;
     unit(): number;
 }
+const SCHEDULES_PER_CHUNK = 1024;
 const STOP = -1;
+interface Sampled {
+    readonly strategy: 'pct' | 'random';
+    readonly executions: number;
+    readonly depth: number;
+    readonly nrThreads: number;
+    readonly longest: number;
+    readonly measuring: number;
+}
 class Sampling implements Search, Driver {
     executions: number;
     readonly blocked = 0;
@@ -273,22 +288,27 @@ class Sampling implements Search, Driver {
     private readonly limits;
     private readonly depth;
     private readonly atEnd;
-    private readonly rng;
+    private readonly options;
+    private rng;
     private trace;
     private traced;
     private readonly choices;
     private readonly priority;
     private readonly changeAt;
     private longest;
+    private longestOfAll;
+    private measuring;
     private lowest;
     private started;
-    constructor(x: Execution, limits: Limits, { seed, depth, wholeRuns }: SamplingOptions, atEnd?: AtEnd | null);
-    get strategy(): string;
+    constructor(x: Execution, limits: Limits, options: SamplingOptions, atEnd?: AtEnd | null);
+    get strategy(): 'pct' | 'random';
     advance(): void;
     one(): void;
     notes(): string[];
+    sampled(): Sampled;
     pick(x: Execution): number;
     choose(x: Execution, nrOptions: number): number;
+    private beginChunk;
     private anyone;
     private byPriority;
     private isChange;
@@ -354,6 +374,7 @@ function estimate(x: Execution, seed: number, maxSteps: number, probes?: number)
 function explore<M extends ExplorableMachine>(program: Program<M>, options?: ExploreOptions): ExploreResult;
 function exploreAsync<M extends ExplorableMachine>(program: Program<M>, options?: ExploreOptions): Promise<ExploreResult>;
 function hasFrames(x: Execution): boolean;
+function riskOf({ executions, depth, nrThreads, longest, measuring }: Sampled): string;
 
 // Not exported, but named above.
 type AtEnd = (x: Execution) => void;
@@ -370,6 +391,9 @@ interface Limits {
 }
 interface SamplingOptions {
     readonly seed: number;
+    readonly first?: number;
+    readonly count?: number;
+    readonly findsAll?: boolean;
     readonly depth: number;
     readonly wholeRuns?: boolean;
 }

@@ -208,13 +208,10 @@ class RaceContext {
     readonly parameters: Parameters;
     readonly dev: RaceDevice;
     readonly devs: readonly RaceDevice[];
-    private mapped;
+    isRunning: boolean;
     private nextPage;
     private nextIno;
     constructor(oracle: Oracle<WatchedMachine>, m: WatchedMachine, drivers: readonly SecondaryDriver[], instances: readonly number[], parameters: Parameters);
-    get isRunning(): boolean;
-    start(): void;
-    get mappedFiles(): readonly FileSpan[];
     get mm(): Mm;
     get current(): TaskStruct;
     number(name: string): number;
@@ -414,10 +411,6 @@ function zapLocked(t: Tiny, instance: number, start: Vaddr, end: Vaddr): Task<St
 
 // Not exported, but named above.
 type CellDesign = 'v5' | 'range';
-interface FileSpan extends Span {
-    readonly ino: number;
-    readonly pgoff: number;
-}
 interface KernelCalls {
     newInode(m: WatchedMachine, spec: InodeSpec): Inode;
     truncatePageRange(m: WatchedMachine, inode: Inode, from: number, to: number): Task<MaySleep>;
@@ -445,11 +438,6 @@ type LitmusSpec = {
     readonly active: 'u32';
     readonly seq: 'u32';
 };
-interface Span {
-    readonly mm: Mm;
-    readonly start: Vaddr;
-    readonly end: Vaddr;
-}
 interface TableOptions {
     readonly isDeep?: boolean;
     readonly atOnce?: number;
