@@ -174,6 +174,8 @@ interface ExecRow {
     readonly pgoff: number;
     readonly name: string;
 }
+const F_SEAL_FUTURE_WRITE = 16;
+const F_SEAL_WRITE = 8;
 type File = Brand<'File'>;
 interface Finding {
     readonly code: string;
@@ -205,6 +207,8 @@ interface InodeSpec {
     readonly ino: number;
     readonly size: number;
     readonly thpAligned: boolean;
+    readonly isNoexec?: boolean;
+    readonly driverVmFlags?: number;
 }
 interface InspectedImage<M extends BootedMachine = BootedMachine> {
     translationWhere(m: M, mm: Mm, address: Vaddr): Where;
@@ -485,6 +489,8 @@ type Mutex = Where & {
 interface NewerCalls<M extends BootedMachine = BootedMachine> {
     sysMseal(m: M, addr: Vaddr, lenBytes: number, flags: number): Task<MaySleep, number>;
     sysRemapFilePages(m: M, addr: Vaddr, lenBytes: number, prot: number, pgoff: number, flags: number): Task<MaySleep, number>;
+    sysMbind(m: M, addr: Vaddr, lenBytes: number, policy: number): Task<MaySleep, number>;
+    memfdAddSeals(m: M, inode: Inode, seals: number): void;
 }
 interface NotifierCounts {
     readonly invalidatePage: number;

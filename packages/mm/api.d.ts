@@ -85,6 +85,7 @@ function kernelThread(m: Machine): TaskStruct;
 function kswapd(m: Machine): Task<MaySleep, number>;
 function lruAddDrain(m: Machine): Task<Step>;
 function mappingWhere(m: Machine, pfn: Pfn): Where;
+function memfdAddSeals(m: Machine, inode: Inode, seals: number): void;
 function mmAlloc(m: Machine, defFlags: number): Task<MaySleep, Mm | number>;
 function mmOf(m: Machine, task: TaskStruct): Mm;
 function mmapSemOf(m: Machine, mm: Mm): Rwsem;
@@ -122,6 +123,7 @@ function sysClone(m: Machine, cloneFlags: number): Task<MaySleep, number>;
 function sysExecve(m: Machine, layout: ExecLayout): Task<MaySleep, number>;
 function sysExit(m: Machine): Task<MaySleep, number>;
 function sysMadvise(m: Machine, addr: Vaddr, lenBytes: number, behavior: number): Task<MaySleep, number>;
+function sysMbind(m: Machine, addr: Vaddr, lenBytes: number, policy: number): Task<MaySleep, number>;
 function sysMincore(m: Machine, addr: Vaddr, lenBytes: number, vec: Uint8Array): Task<MaySleep, number>;
 function sysMlock(m: Machine, addr: Vaddr, lenBytes: number): Task<MaySleep, number>;
 function sysMlock2(m: Machine, addr: Vaddr, lenBytes: number, flags: number): Task<MaySleep, number>;
@@ -191,6 +193,9 @@ const hugeResvSpec: {
 const inodeSpec: {
     readonly kind: 'u8';
     readonly isThpAligned: 'u8';
+    readonly seals: 'u8';
+    readonly isNoexec: 'u8';
+    readonly driverVmFlags: 'u32';
     readonly major: 'u32';
     readonly minor: 'u32';
     readonly ino: 'f64';
@@ -287,6 +292,7 @@ const vmaSpec: {
     readonly sharedNext: 'u32';
     readonly sharedPrev: 'u32';
     readonly isInIMmap: 'u8';
+    readonly vmPolicy: 'u32';
     readonly vmOps: 'u8';
     readonly vmPrivateData: 'u32';
     readonly vmName: 'u32';

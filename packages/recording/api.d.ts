@@ -23,6 +23,7 @@ interface Call {
         readonly cur: number;
         readonly max: number;
     } | null;
+    readonly ranges: readonly Range[] | null;
     mapped: MappedFile | null;
 }
 interface CallDifference {
@@ -58,6 +59,7 @@ class EffectOrder {
     hasForkEvents: boolean;
     hasExecEvents: boolean;
     hasMmapEvents: boolean;
+    readonly unwatched: Set<number>;
     constructor(sources: OrderSources);
     next(): Effect | null;
 }
@@ -89,6 +91,8 @@ interface Environment {
     readonly rlimitAs: number | null;
     readonly rlimitMemlock: number | null;
     readonly capIpcLock: boolean | null;
+    readonly totalRamPages: number | null;
+    readonly noexecDevices: ReadonlySet<string>;
     readonly readTimes: ReadonlyMap<number, number>;
 }
 interface ExecEffect {
@@ -171,6 +175,8 @@ interface MappedFile {
     readonly device: string;
     readonly inode: number;
     readonly name: string;
+    readonly generation?: number;
+    readonly lenBytes?: number;
 }
 interface MapsDifference {
     readonly recorded: string | null;
@@ -184,6 +190,7 @@ interface MmapEvent extends PerfBase {
     readonly offsetBytes: number;
     readonly device: string;
     readonly inode: number;
+    readonly generation: number;
     readonly prot: number;
     readonly isShared: boolean;
     readonly name: string;
@@ -311,6 +318,7 @@ class Recording {
     constructor(path: string);
     next(): Effect | null;
     get progress(): number;
+    isWatched(pid: number): boolean;
     get hasFaults(): boolean;
     get skipped(): Skipped[];
     close(): void;
@@ -420,7 +428,7 @@ class StraceScanner {
     });
     next(): StraceRecord | null;
 }
-type SyscallName = 'mmap' | 'munmap' | 'mprotect' | 'pkey_mprotect' | 'mremap' | 'brk' | 'madvise' | 'process_madvise' | 'mlock' | 'mlock2' | 'munlock' | 'mlockall' | 'munlockall' | 'remap_file_pages' | 'shmat' | 'shmdt' | 'mseal' | 'mbind' | 'map_shadow_stack' | 'io_setup' | 'msync' | 'mincore' | 'open' | 'openat' | 'openat2' | 'creat' | 'memfd_create' | 'truncate' | 'ftruncate' | 'fallocate' | 'personality' | 'prctl' | 'arch_prctl' | 'prlimit64' | 'setrlimit' | 'userfaultfd' | 'pkey_alloc' | 'pkey_free' | 'execve' | 'execveat' | 'clone' | 'clone3' | 'vfork' | 'fork' | 'exit' | 'exit_group';
+type SyscallName = 'mmap' | 'munmap' | 'mprotect' | 'pkey_mprotect' | 'mremap' | 'brk' | 'madvise' | 'process_madvise' | 'mlock' | 'mlock2' | 'munlock' | 'mlockall' | 'munlockall' | 'remap_file_pages' | 'shmat' | 'shmdt' | 'mseal' | 'mbind' | 'map_shadow_stack' | 'io_setup' | 'msync' | 'mincore' | 'open' | 'openat' | 'openat2' | 'creat' | 'memfd_create' | 'truncate' | 'ftruncate' | 'fallocate' | 'personality' | 'prctl' | 'arch_prctl' | 'prlimit64' | 'setrlimit' | 'userfaultfd' | 'pkey_alloc' | 'pkey_free' | 'fcntl' | 'execve' | 'execveat' | 'clone' | 'clone3' | 'vfork' | 'fork' | 'exit' | 'exit_group';
 function asRecordedRow(row: MapsRow): RecordedRow;
 function compareMaps(recorded: readonly RecordedRow[], model: readonly RecordedRow[]): MapsDifference | null;
 function compareSmaps(recorded: readonly SmapsRow[], model: readonly MapsRow[], lineOf: (row: SmapsRow) => string): SmapsComparison;
@@ -468,6 +476,10 @@ interface PerfBase {
     readonly line: number;
     readonly pid: number;
     readonly tid: number;
+}
+interface Range {
+    readonly startVaddr: number;
+    readonly lenBytes: number;
 }
 interface Thread {
     readonly tid: number;
