@@ -66,6 +66,7 @@ export const check: Command = {
       });
       status.stop();
       if (report === null) {
+        if (json) terminal.out(JSON.stringify(unbegun(name, variant, search.strategy)));
         terminal.note(`${terminal.notePaint.yellow('interrupted')}: nothing was explored`);
         return 1;
       }
@@ -79,6 +80,14 @@ export const check: Command = {
     }
   },
 };
+
+/** The document of a search that was interrupted while the race was linked. */
+function unbegun(race: string, variant: string, strategy: string): CheckReport {
+  return {
+    schema: 'mmun.check/1', race, title: '', variant, config: { arch: 'none', design: 'none', build: 'checked', parameters: {} }, strategy, preemptions: null, executions: 0,
+    blocked: 0, states: 0, exhaustive: false, elapsedMs: 0, findings: [], estimate: null, notes: [], interrupted: true, ok: false,
+  };
+}
 
 /** Who bounds the preemptions wants the search that counts them. */
 function strategyOf({ strategy, preemptions, replay }: Pick<CheckOptions, 'strategy' | 'preemptions' | 'replay'>): CheckOptions['strategy'] {
