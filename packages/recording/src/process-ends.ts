@@ -19,6 +19,7 @@ export interface ProcessEnd {
 export class ProcessEnds {
   /** Processes that have a maps or smaps file, ascending. */
   readonly pids: readonly number[];
+  readonly #statsRead: Set<number> = new Set();
   readonly #folder: string | null;
   readonly #names: readonly string[];
   readonly #context: (name: string) => ParseContext;
@@ -36,11 +37,14 @@ export class ProcessEnds {
     if (!this.pids.includes(pid)) return null;
     const maps = this.#parse(`maps.${pid}.end`, parseMaps);
     const smaps = this.#parse(`smaps.${pid}.end`, parseSmaps);
+    // A process that never calls execve has no use for it, but damage is damage.
+    if (!this.#statsRead.has(pid)) this.stat(pid);
     return { maps, smaps };
   }
 
   stat(pid: number): ProcStat | null {
     const name = `stat.${pid}.end`;
+    this.#statsRead.add(pid);
     const text = this.#text(name);
     if (text === null) return null;
     const stat = parseStat(text);

@@ -52,6 +52,14 @@ describe('a damaged recording', () => {
       'events.perf:5 cut line: expected the rest of a PERF_RECORD']);
   });
 
+  it('a cut stat of a process that never called execve', () => {
+    const row = '7fff0000-7fff1000 rw-p 00000000 00:00 0                          [stack]\n';
+    const recording = new Recording(writeFolder({ ...WHOLE, files: 'fe:00 1 1 /a\n', elf: '/a 0 0 1 1 4 1000\n', 'maps.7.end': row, 'stat.7.end': '7 (a) t 1 7 7' }));
+    for (let i = 0; i < 2; i++) recording.ends.read(7);
+    recording.close();
+    expect(recording.skipped.map(({ file, reason }) => `${file.split('/')[1]} ${reason}`)).toEqual(['stat.7.end expected /proc/PID/stat with 52 fields']);
+  });
+
   it('binary garbage between good lines, bounded', () => {
     const bytes = Buffer.concat([Buffer.from(TRACE), Buffer.from('\u0000\u0007\n'.repeat(1000))]);
     const skipped = skippedOf({ 'trace.strace': bytes });
