@@ -111,6 +111,7 @@ interface WatchedMachine extends BootedMachine, ExplorableMachine, SecondaryMach
     readonly thread: LockingMachine['thread'];
 }
 type WatchedObjects = Readonly<Record<string, string>>;
+function beginAlso(m: WatchedMachine, call: CallName, mm: Mm, start: Vaddr, end: Vaddr): void;
 function beginCall(m: WatchedMachine, call: CallName, mm: Mm, start: Vaddr, end: Vaddr): Task<Step>;
 function beginOnSpace(m: WatchedMachine, call: 'fork' | 'exit', mm: Mm): Task<Step>;
 function codeOf(raw: string, message?: string): Code;

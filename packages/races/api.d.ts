@@ -208,10 +208,13 @@ class RaceContext {
     readonly parameters: Parameters;
     readonly dev: RaceDevice;
     readonly devs: readonly RaceDevice[];
-    isRunning: boolean;
+    private mapped;
     private nextPage;
     private nextIno;
     constructor(oracle: Oracle<WatchedMachine>, m: WatchedMachine, drivers: readonly SecondaryDriver[], instances: readonly number[], parameters: Parameters);
+    get isRunning(): boolean;
+    start(): void;
+    get mappedFiles(): readonly FileSpan[];
     get mm(): Mm;
     get current(): TaskStruct;
     number(name: string): number;
@@ -411,6 +414,10 @@ function zapLocked(t: Tiny, instance: number, start: Vaddr, end: Vaddr): Task<St
 
 // Not exported, but named above.
 type CellDesign = 'v5' | 'range';
+interface FileSpan extends Span {
+    readonly ino: number;
+    readonly pgoff: number;
+}
 interface KernelCalls {
     newInode(m: WatchedMachine, spec: InodeSpec): Inode;
     truncatePageRange(m: WatchedMachine, inode: Inode, from: number, to: number): Task<MaySleep>;
@@ -438,6 +445,11 @@ type LitmusSpec = {
     readonly active: 'u32';
     readonly seq: 'u32';
 };
+interface Span {
+    readonly mm: Mm;
+    readonly start: Vaddr;
+    readonly end: Vaddr;
+}
 interface TableOptions {
     readonly isDeep?: boolean;
     readonly atOnce?: number;
