@@ -1,5 +1,5 @@
 // mmun check and mmun races as they are used: documents, exit codes, errors, the docs.
-import { effort } from '@mmun/test-support';
+import { later } from '@mmun/test-support';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mmun, mmunInterrupted, mmunProcess, newFolder, refusal, removeFolders } from './mmun.js';
@@ -99,7 +99,7 @@ describe('mmun check', () => {
     ['memory that does not fit', (text) => text.replace('t.mmap(1)', 't.mmap(100)'), /lazy-free\.race\.ts:11: t\.mmap\(\) fails in `setup`: ENOMEM$/],
     ['a size that no machine has', (text) => text.replace('setup:', 'config: { nrFrmaes: 3 }, setup:'), /`config` has nrFrmaes: expected nrCpus, /],
     ['no race at all', () => 'export default 3;\n', /the default export is no race: write `export default defineRace\(\{ \.\. \}\)`$/],
-  ] as readonly (readonly [string, (text: string) => string, RegExp])[]).slice(0, effort(2, 14)))('answers %s in the race with one line', async (_what, edit, line) => {
+  ] as readonly (readonly [string, (text: string) => string, RegExp])[]).slice(0, later(1, 14)))('answers %s in the race with one line', async (_what, edit, line) => {
     expect(refusal(await mmun(['check', documentedRace(edit)]))).toMatch(line);
   });
 

@@ -256,8 +256,9 @@ export class Dpor implements Search, Driver, Observer {
       return false;
     }
     const isFit = (t: number): boolean => x.isEnabled(t) && !isAsleep(node, t);
+    const turn = x.steps === 0 ? 0 : x.current;
     for (let i = 0; i < x.nrThreads; i++) {
-      const thread = (Math.max(x.current, 0) + i) % x.nrThreads;
+      const thread = (turn + i) % x.nrThreads;
       if (!isFit(thread)) continue;
       node.thread = thread;
       return true;

@@ -1,6 +1,6 @@
 /** What fresh-page.race.spec.ts explores: reclaim that looks while a page comes to be. */
-import { explore } from '@mmun/explorer';
-import type { ExploreOptions, ExploreResult, Thread } from '@mmun/explorer';
+import { auditSteps, explore } from '@mmun/explorer';
+import type { ExploreOptions, ExploreResult, Program, StepAudit, Thread } from '@mmun/explorer';
 import * as image from '@mmun/image';
 import { CLONE_VM, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PROT_READ, PROT_WRITE } from '@mmun/include';
 import type { Mm, Pfn, Task, TaskStruct, Vaddr } from '@mmun/include';
@@ -23,9 +23,8 @@ function boot(): Machine {
   return m;
 }
 
-/** Where the page is in the end, in any ordering: reclaim runs first, and a write makes the page. */
-export function freshPage(options: ExploreOptions): ExploreResult & { readonly ends: readonly string[] } {
-  const ends = new Set<string>();
+/** Reclaim runs first, and a write makes the page. @param ends where the page was when an execution ended */
+function program(ends: Set<string>): Program<Machine> {
   const threads: Thread<Machine>[] = [
     {
       name: 'reclaim', handle: 3,
@@ -40,6 +39,16 @@ export function freshPage(options: ExploreOptions): ExploreResult & { readonly e
     ends.add(image.primaryTranslation(m, image.mmOf(m, 1 as TaskStruct) as Mm, A) === 0 ? 'out' : 'in memory');
     image.checkMachine(m).forEach(report);
   };
-  const result = explore({ name: 'fresh-page', boot, threads, atEnd }, { strategy: 'dpor', findsAll: true, ...options });
+  return { name: 'fresh-page', boot, threads, atEnd };
+}
+
+/** Where the page is in the end, in any ordering. */
+export function freshPage(options: ExploreOptions): ExploreResult & { readonly ends: readonly string[] } {
+  const ends = new Set<string>();
+  const result = explore(program(ends), { strategy: 'dpor', findsAll: true, ...options });
   return { ...result, ends: [...ends].sort() };
+}
+
+export function auditFreshPage(): StepAudit {
+  return auditSteps(program(new Set()) as unknown as Program<never>, 5000);
 }

@@ -7,10 +7,10 @@ import { effort, later } from '@mmun/test-support';
 jest.setTimeout(effort(60_000, 120_000));
 
 const MILLIS = effort(5000, 20_000);
-const QUICK: readonly (readonly [string, string])[] = [['mremap-late-flush', 'buggy'], ...later([], [['mremap-late-flush', 'fixed'], ['munmap-read', 'buggy']] as const)];
+const QUICK: readonly (readonly [string, string])[] = [['mremap-late-flush', 'buggy'], ['mremap-late-flush', 'fixed'], ['munmap-read', 'buggy']];
 const ALL: readonly (readonly [string, string])[] = allRaces.flatMap(({ id, variants }) => [...variants.keys()].map((name) => [id, name] as const));
 
-it.each(effort(0, 1) === 1 ? ALL : QUICK)('%s, %s: dpor and stateful agree', async (id, variant) => {
+later(it.skip, it).each(effort(0, 1) === 1 ? ALL : QUICK)('%s, %s: dpor and stateful agree', async (id, variant) => {
   const reports: CheckReport[] = [];
   for (const strategy of ['dpor', 'stateful'] as const) {
     try {
