@@ -315,7 +315,9 @@ export class Dpor implements Search, Driver, Observer {
     node.wanted = branch?.children ?? [];
     const { standsFor } = node;
     if (branch?.standsFor) standsFor.push(...branch.standsFor);
-    for (let i = standsFor.length - 1; i >= 0; i--) if (!isWeakInitial(step, standsFor[i] as Move[])) want(node, standsFor.splice(i, 1)[0] as Move[]);
+    if (standsFor.length === 0) return;
+    const taken: Move = { ...step, choices: null }; // it is taken with each of its choices
+    for (let i = standsFor.length - 1; i >= 0; i--) if (!isWeakInitial(taken, standsFor[i] as Move[])) want(node, standsFor.splice(i, 1)[0] as Move[]);
   }
 
   /** Keeps findings that no earlier crash can have caused. */
