@@ -316,7 +316,7 @@ export class Dpor implements Search, Driver, Observer {
     const { standsFor } = node;
     if (branch?.standsFor) standsFor.push(...branch.standsFor);
     if (standsFor.length === 0) return;
-    const taken: Move = { ...step, choices: null }; // it is taken with each of its choices
+    const taken = withAnyChoice(step); // it is taken with each
     for (let i = standsFor.length - 1; i >= 0; i--) if (!isWeakInitial(taken, standsFor[i] as Move[])) want(node, standsFor.splice(i, 1)[0] as Move[]);
   }
 
@@ -351,7 +351,7 @@ export class Dpor implements Search, Driver, Observer {
       const step = node.step as Step;
       this.histories.remove(step);
       if (advanceChoices(node)) return this.renew(node, step);
-      if (node.branches.length > 0) node.sleep.push({ thread: step.thread, kind: step.kind, where: step.where, also: step.also, choices: null });
+      if (node.branches.length > 0) node.sleep.push(withAnyChoice(step));
       while (node.branches.length > 0 && isAsleep(node, (node.branches[0] as Branch).thread)) pass(node);
       const [next] = node.branches;
       if (next !== undefined) {
@@ -393,6 +393,10 @@ function want(node: Node, sequence: Move[]): void {
 function pass(node: Node): void {
   const branch = node.branches.shift() as Branch;
   for (const sequence of branch.standsFor ?? []) want(node, sequence);
+}
+
+function withAnyChoice({ thread, kind, where, also }: Step): Move {
+  return { thread, kind, where, also, choices: null };
 }
 
 function isAsleep({ sleep }: Node, thread: number): boolean {
